@@ -1,0 +1,3 @@
+from paperlib.cli import main
+
+main()

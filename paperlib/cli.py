@@ -1,0 +1,223 @@
+"""The doors: what can be done from a command line. Each is a few lines over the library."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paperlib import PaperlibError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="A reproducible companion to two papers on 2D human pose.")
+data_app = typer.Typer(no_args_is_help=True, help="The official data sets: list, fetch, check.")
+app.add_typer(data_app, name="data")
+
+Size = Annotated[str, typer.Option(help="tiny, smoke, short or paper; PAPERLIB_SIZE, else smoke")]
+Data = Annotated[str, typer.Option(help="synthetic (drawn people) or real (PAPERLIB_DATA)")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON value and nothing else on stdout")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="show the traceback of an error")] = False) -> None:
+    """A reproducible companion to two papers on 2D human pose."""
+
+
+def _study(size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False):
+    from paperlib.reproduce.study import Study
+
+    return Study(size, data, device, jobs, progress=not quiet)
+
+
+@app.command()
+def reproduce(
+    size: Size = "",
+    data: Data = "synthetic",
+    only: Annotated[str, typer.Option(help="notebooks by number, such as 03,05")] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")] = 2,
+    force: Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")] = False,
+    device: Device = "auto",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="a notebook parameter, NAME=VALUE")] = None,
+) -> None:
+    """Run the notebooks headlessly and regenerate every figure, table and claim."""
+    from paperlib.reproduce.notebooks import choose
+    from paperlib.reproduce.page import summary, write_page
+    from paperlib.reproduce.schedule import reproduce as run_all
+
+    parameters = {}
+    for word in set_ or []:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise PaperlibError(f"--set {word}: it is NAME=VALUE")
+        parameters[name] = value
+    choose(only)
+    study = _study(size, data, device, jobs)
+    fate = run_all(study, only, parameters, jobs, force)
+    page = write_page(study.results)
+    print(summary(study.results, fate))
+    print(f"\nall of it on one page: {page}")
+
+
+@app.command()
+def plan(
+    size: Size = "", data: Data = "synthetic", only: Annotated[str, typer.Option()] = "", device: Device = "auto", as_json: AsJson = False
+) -> None:
+    """What would run, what is cached, and the time, disk and memory it will need."""
+    from paperlib.reproduce.notebooks import choose, runs_of
+    from paperlib.reproduce.plan import plan as make_plan
+
+    chosen = choose(only)
+    study = _study(size, data, device, quiet=as_json)
+    wanted = {run for name in chosen for run in runs_of(name, study.runs)}
+    rows = [row | {"folder": str(row["folder"] or "")} for row in make_plan(study) if row["run"] in wanted or not only]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        state = row["missing"] or ("cached" if row["cached"] else f"{row['seconds']:.0f} s")
+        print(f"{row['run']:30} {state:24} {row['disk_mb']:6.0f} MB disk {row['memory_mb']:7.0f} MB memory  {' '.join(row['artifacts'])}")
+    todo = sum(row["seconds"] for row in rows if not row["cached"] and not row["missing"])
+    print(f"{todo / 60:.1f} minutes of training left on one {study.device.type} process")
+
+
+@app.command()
+def train(run: str, size: Size = "", data: Data = "synthetic", device: Device = "auto", jobs: Annotated[int, typer.Option(min=1)] = 1) -> None:
+    """Train one run of the catalogue; the last line printed is its folder."""
+    print(_study(size, data, device, jobs).trained(run).folder)
+
+
+@app.command()
+def score(
+    dataset: Annotated[str, typer.Argument(help="mpii, lsp or flic")],
+    predictions: Path,
+    truth: Annotated[Path | None, typer.Option(help="another truth file")] = None,
+    convention: str = "official",
+    labels: Annotated[str, typer.Option(help="pc (person-centric) or oc (observer-centric)")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Score any prediction file; no images needed."""
+    from paperlib.reproduce.folders import Folders
+    from paperlib.score import score_file
+
+    result = score_file(dataset, predictions, Folders.here().data, truth, convention, labels or None)
+    if as_json:
+        print(json.dumps(result))
+        return
+    name = "PCKh" if dataset == "mpii" else "PCK"
+    print(f"{predictions.name}: {result['people']} people of {dataset}, {name}@{result['threshold']:g}, {convention} convention, labels {result['labels']}")
+    print("  ".join(f"{group} {value:.2f}" for group, value in result["groups"].items()))
+    print(f"total {result['total']:.2f}  AUC {result['auc']:.2f}")
+
+
+@app.command()
+def sizes(as_json: AsJson = False) -> None:
+    """R-tab3: every model's true and 'paper' parameter count, and its multiply-adds."""
+    from paperlib.models.sizes import model_sizes
+
+    rows = model_sizes()
+    if as_json:
+        print(json.dumps(rows))
+        return
+    print(f"{'model':42} {'parameters':>12} {'conv weights':>13} {'k*k*C_out':>10} {'printed':>9} {'GMACs':>7} {'input':>6}")
+    for row in rows:
+        line = f"{row['model']:42} {row['parameters']:>12,} {row['conv_weights']:>13,} {row['paper_rule']:>10,}"
+        print(f"{line} {row['printed'] or '':>9} {row['gmacs']:>7.2f} {row['input']:>6}")
+
+
+@app.command()
+def predict(
+    images: list[Path],
+    weights: Annotated[str, typer.Option(help="a run of the catalogue or a .safetensors file beside its record.json")] = "",
+    out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Poses in your own photographs."""
+    from paperlib.photo import predict_photos
+
+    found, used = predict_photos(images, weights, out, device)
+    if as_json:
+        print(json.dumps(found))
+        return
+    print(used)
+    for photo in found:
+        for person in photo["people"]:
+            joints = ", ".join(f"{name} ({x:.0f}, {y:.0f}) {peak:.2f}" for name, (x, y, peak) in person["joints"].items())
+            print(f"{photo['image']}: {joints}")
+
+
+@app.command()
+def verify(results: Path) -> None:
+    """Every artifact still follows from its stored numbers; every hash matches."""
+    from paperlib.reproduce.verify import verify as check
+
+    count, problems = check(results)
+    if problems:
+        raise PaperlibError(f"{results}: {len(problems)} of {count} artifacts do not follow: " + "; ".join(problems))
+    print(f"{results}: {count} artifacts, each follows from its stored numbers")
+
+
+@app.command()
+def claims(results: Path, as_json: AsJson = False) -> None:
+    """The claims ledger: what the papers say, what was found, and the verdict."""
+    from paperlib.reproduce.ledger import read_claims
+
+    rows = read_claims(results)
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        print(f"{row['id']:7} {row['verdict']:13} paper {row['paper']}; ours {row['ours']} {row['interval']}  {row['why']}")
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """The official data sets, with licence and size."""
+    from paperlib.data.fetch import list_sources
+
+    print(list_sources())
+
+
+@data_app.command("fetch")
+def data_fetch(name: str) -> None:
+    """Download a data set into the data folder, or say how to get it."""
+    from paperlib.data.fetch import fetch
+    from paperlib.reproduce.folders import Folders
+
+    print(fetch(name, Folders.here().data))
+
+
+@data_app.command("check")
+def data_check(name: str, as_json: AsJson = False) -> None:
+    """Count a data set's people and images against the published figures."""
+    from paperlib.data.fetch import check
+    from paperlib.reproduce.folders import Folders
+
+    report = check(name, Folders.here().data)
+    if as_json:
+        print(json.dumps(report))
+    else:
+        print(f"{name}: {report['people']} people, {report['images']} images, {len(report['problems'])} problems")
+        for problem in report["problems"]:
+            print(f"  {problem['file']}: {problem['what']}")
+    if report["problems"]:
+        raise PaperlibError(f"{name}: {len(report['problems'])} problems, the first: {report['problems'][0]['file']}: {report['problems'][0]['what']}")
+
+
+def main() -> None:
+    """Exit 0 only if all of it worked; else one line on stderr, without a traceback unless --debug asks for it."""
+    words = [word for word in sys.argv[1:] if word != "--debug"]
+    try:
+        code = app(words, prog_name="paperlib", standalone_mode=False)
+    except KeyboardInterrupt:
+        sys.exit("paperlib: stopped; what is done is kept, and the same command goes on from here")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        known = isinstance(error, PaperlibError) or hasattr(error, "format_message")
+        line = " ".join(message.split())
+        print(f"paperlib: {line}" if known else f"paperlib: {type(error).__name__}: {line} (--debug shows where)", file=sys.stderr)
+        sys.exit(getattr(error, "exit_code", 1) or 1)
+    sys.exit(code if isinstance(code, int) else 0)

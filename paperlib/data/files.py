@@ -1,0 +1,129 @@
+"""What every loader does: find the annotation file, read it, name the images, and leave out, with a reason, the people it cannot use."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import h5py
+import numpy as np
+from scipy.io import loadmat
+
+from paperlib import PaperlibError
+from paperlib.people import ABSENT, People
+
+
+def find(folder: str | Path, *names: str) -> Path:
+    """The first of `names` that is in `folder`. Raises PaperlibError naming the path, PAPERLIB_DATA and `paperlib data list`."""
+    for name in names:
+        if (path := Path(folder) / name).is_file():
+            return path
+    missing = Path(folder) / names[0] if Path(folder).is_dir() else Path(folder)
+    what = "file" if Path(folder).is_dir() else "folder"
+    raise PaperlibError(f"{missing}: no such {what}; PAPERLIB_DATA names the folder of the data sets, `paperlib data list` says where to get them")
+
+
+def read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    """reader(path), any library error turned into one PaperlibError that names the file."""
+    try:
+        return reader(path)
+    except PaperlibError:
+        raise
+    except Exception as error:  # a truncated .mat, .h5, .json or .gz raises nearly anything
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise PaperlibError(f"{path}: cannot be read, truncated or of another format ({why}); fetch it again with `paperlib data fetch`") from error
+
+
+def read_mat(path: Path, key: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """The array `key` of a .mat file, of `shape`, where None is any length."""
+    return _checked(path, read(path, loadmat), key, shape)
+
+
+def read_h5(path: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
+    """The arrays named in `shapes` of an .h5 file; None is any length, the same for all."""
+
+    def load(path):
+        with h5py.File(path, "r") as file:
+            return {key: file[key][()] for key in shapes if key in file}
+
+    arrays = read(path, load)
+    found = {key: _checked(path, arrays, key, shape) for key, shape in shapes.items()}
+    if len({len(array) for array in found.values()}) > 1:
+        raise PaperlibError(f"{path}: its arrays disagree on the number of people, { {key: len(array) for key, array in found.items()} }")
+    return found
+
+
+def _checked(path: Path, arrays: Mapping[str, Any], key: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    wanted = " x ".join("N" if n is None else str(n) for n in shape)
+    if key not in arrays:
+        raise PaperlibError(f"{path}: has no array '{key}' ({wanted}), only {sorted(k for k in arrays if not k.startswith('__'))}")
+    array = np.asarray(arrays[key])
+    if array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)) or array.dtype.kind not in "fiub":
+        raise PaperlibError(f"{path}: '{key}' should be numbers {wanted}, but is {array.dtype} {' x '.join(map(str, array.shape))}")
+    return array.astype(float)
+
+
+def choose(what: str, value: str, choices: Iterable[str]) -> str:
+    """`value` if it is one of `choices`, else PaperlibError."""
+    if value not in (choices := tuple(choices)):
+        raise PaperlibError(f"no {what} '{value}'; choose one of {', '.join(choices)}")
+    return value
+
+
+def image_paths(folder: str | Path, names: Iterable[str]) -> np.ndarray:
+    """(N,) str: the image files `names` in `folder`, and "" for a name that would lead out of it."""
+    return np.array([str(Path(folder) / name) if stays_inside(name) else "" for name in names], dtype=str)
+
+
+def stays_inside(name: str) -> bool:
+    path = PureWindowsPath(name)  # knows both slashes and drives
+    return bool(path.parts) and not (path.anchor or ".." in path.parts or "\0" in name)
+
+
+def others_in_image(image: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, ...]:
+    """N arrays (K_i, J, 2): the joints of the other rows with the same image."""
+    order = np.argsort(image, kind="stable")
+    _, starts = np.unique(image[order], return_index=True)
+    rows = {i: (group, group != i) for group in np.split(order, starts[1:]) for i in group}
+    return tuple(joints[group[rest]] for group, rest in (rows[i] for i in range(len(image))))
+
+
+def bad_rows(people: People) -> dict[str, np.ndarray]:
+    """reason -> (N,) bool: rows that no honest file has."""
+    numbers = np.isfinite(people.centre).all(-1) & np.isfinite(people.scale) & ~bad_joints(people)
+    return {
+        "image name empty or outside the folder": people.image == "",
+        "label not a number": ~numbers,
+        "scale not positive": people.scale <= 0,
+    }
+
+
+def bad_joints(people: People) -> np.ndarray:
+    """(N,) bool: people with an annotated joint that is NaN or infinite."""
+    return (~np.isfinite(people.joints).all(-1) & (people.state != ABSENT)).any(-1)
+
+
+def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], strict: bool, absent: Mapping[str, np.ndarray]) -> People:
+    """`people` without the rows that `bad` or `absent` (reason -> (N,) bool) names, counted by reason: the first that holds.
+
+    With `strict` a bad row raises PaperlibError naming `source`, the row and its values; an absent image is no fault of the labels.
+    """
+    keep, left_out = np.ones(len(people), bool), dict(people.left_out)
+    for reason, rows in (*bad.items(), *absent.items()):
+        rows = rows & keep
+        if strict and reason in bad and rows.any():
+            i = int(np.flatnonzero(rows)[0])
+            values = f"image '{people.image[i]}', centre {people.centre[i].tolist()}, scale {people.scale[i]:g}, head {people.head_size[i]:g} px"
+            raise PaperlibError(f"{source}: person {i} of the split: {reason} ({values}); mend the row, or load with strict=False to leave it out")
+        if rows.any():
+            left_out[reason] = left_out.get(reason, 0) + int(rows.sum())
+        keep &= ~rows
+    return replace(people.select(keep), left_out=left_out)
+
+
+def image_absent(people: People, needed: bool = True) -> dict[str, np.ndarray]:
+    """{"image absent": (N,) bool}; {} where images are not needed."""
+    if not needed:
+        return {}
+    there = {name: name != "" and Path(name).is_file() for name in set(people.image.tolist())}
+    return {"image absent": np.array([not there[name] for name in people.image.tolist()], dtype=bool)}

@@ -1,0 +1,75 @@
+"""Leeds Sports Pose and its extension: one person an image, 14 joints, and two layouts of joints.mat that mean the opposite of each other.
+
+LSP:          `joints` 3 x 14 x N, third row    1 = occluded,  0 = visible; nothing is missing.
+LSP-extended: `joints` 14 x 3 x N, third column 1 = annotated, 0 = not: its coordinates are junk.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from paperlib import PaperlibError
+from paperlib.data.files import bad_joints, choose, find, image_absent, image_paths, leave_out, read_mat
+from paperlib.data.images import image_size
+from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
+from paperlib.skeleton import LSP
+
+_KEYS = {"pc": "joints", "oc": "oc_joints"}
+
+
+def load_lsp(folder: str | Path, split: str, labels: str = "pc", need_images: bool = True, strict: bool = False) -> People:
+    """The people of `split`: the first half of the images is "train", the second "test" (official: 1-1000 and 1001-2000).
+
+    Reads <folder>/joints.mat, images in <folder>/images/im0001.jpg.. `labels` are person-centric, "pc", or observer-centric, "oc", where
+    left means left in the image (FACTS D.2). The crop is the whole image: `framed`, centre and scale are the image's (of its header; NaN where
+    the image is absent and `need_images` is False). LSP has no head boxes: head_size is NaN.
+    A person whose image is absent or unreadable, or whose row is bad, is left out and counted; `strict` raises at a bad row.
+    Raises PaperlibError on a missing, truncated or malformed file.
+    """
+    choose("split of LSP", split, ("train", "test"))
+    path = find(folder, "joints.mat")
+    points = read_mat(path, _KEYS[choose("labels of LSP", labels, _KEYS)], (3, 14, None)).transpose(2, 1, 0)  # (N, 14, 3)
+    half = len(points) // 2
+    rows = slice(0, half) if split == "train" else slice(half, None)
+    state = np.where(points[..., 2] == 1, OCCLUDED, VISIBLE)
+    return _people(path, points, state, "im{:04d}.jpg", rows, need_images, strict)
+
+
+def load_lspet(folder: str | Path, need_images: bool = True, strict: bool = False) -> People:
+    """LSP-extended, all of it for training: 10,000 people in <folder>/images/im00001.jpg.., otherwise as load_lsp.
+
+    Whether a joint is occluded was not asked: an annotated joint is VISIBLE. Labels are crowd-sourced; left and right swapped do occur.
+    """
+    path = find(folder, "joints.mat")
+    points = read_mat(path, "joints", (14, 3, None)).transpose(2, 0, 1)  # (N, 14, 3)
+    state = np.where(points[..., 2] == 1, VISIBLE, ABSENT)
+    return _people(path, points, state, "im{:05d}.jpg", slice(None), need_images, strict)
+
+
+def _people(path: Path, points: np.ndarray, state: np.ndarray, name: str, rows: slice, need_images: bool, strict: bool) -> People:
+    numbers = range(1, len(points) + 1)[rows]
+    points, state = points[rows], state[rows].astype(np.uint8)
+    image = image_paths(path.parent / "images", map(name.format, numbers))
+    size = np.array([_size(file) for file in image]).reshape(-1, 2)  # (N, 2) w, h
+    people = People(
+        skeleton=LSP,
+        image=image,
+        joints=np.where(state[..., None] == ABSENT, np.nan, points[..., :2]),
+        state=state,
+        centre=(size - 1) / 2,
+        scale=size.max(1) / 200,
+        framed=np.ones(len(image), bool),
+        head_size=np.full(len(image), np.nan),
+        others=(np.empty((0, len(LSP), 2)),) * len(image),
+    )
+    bad = {"label not a number": bad_joints(people), "third value neither 0 nor 1": ~np.isin(points[..., 2], (0, 1)).all(-1)}
+    absent = image_absent(people, need_images)
+    unreadable = {"image unreadable": np.isnan(people.scale)} if need_images else {}
+    return leave_out(people, path, bad, strict, absent=absent | unreadable)
+
+
+def _size(file: str) -> tuple[float, float]:
+    try:
+        return image_size(file)
+    except PaperlibError:
+        return np.nan, np.nan

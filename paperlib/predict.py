@@ -1,0 +1,92 @@
+"""Prediction: crops through the network with the mirrored image and several scales averaged, decoded to image points."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from paperlib.codecs import Codec
+from paperlib.data.crops import Batch, Crops
+from paperlib.geometry import Augmentation, heatmap_affine, transform, warp
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of N people at each of its S supervised sites; the last one is its answer."""
+
+    points: np.ndarray  # (S, N, J, 2) image px
+    peak: np.ndarray  # (S, N, J) the heatmap's maximum
+    mean: np.ndarray  # (S, N, J) the heatmap's mean
+
+
+def zoomed(n: int, zoom: float) -> Augmentation:
+    """n crops of the same centre in which the person is `zoom` times as large."""
+    return Augmentation(np.zeros(n), np.full(n, zoom), np.zeros((n, 2)), np.zeros(n, bool), np.ones((n, 3)))
+
+
+@torch.inference_mode()
+def heatmaps(model: nn.Module, codec: Codec, images: torch.Tensor, flip: bool = True, precision: str = "bf16") -> list[torch.Tensor]:
+    """Heatmaps (B, K, H, W) float of every site; with `flip` the average with the mirrored image's (H sec. 3.4)."""
+    both = torch.cat([images, images.flip(-1)]) if flip else images
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        sites = [site.float() for site in model(both.to(memory_format=torch.channels_last))]
+    if not flip:
+        return sites
+    swap = torch.as_tensor(codec.mirror, device=images.device)
+    return [(site[: len(images)] + site[len(images) :].flip(-1)[:, swap]) / 2 for site in sites]
+
+
+@torch.inference_mode()
+def predict_batch(
+    model: nn.Module, crops: Crops, rows: np.ndarray, flip: bool = True, scales: tuple[float, ...] = (1.0,), precision: str = "bf16"
+) -> tuple[list[torch.Tensor], Batch]:
+    """Heatmaps of every site for the people `rows`, averaged over the mirrored image and over `scales` of the crop, and the crops at scale 1."""
+    codec, batch = crops.codec, crops.batch(rows)
+    total = None
+    for scale in scales:
+        scaled = batch if scale == 1 else crops.batch(rows, zoomed(len(rows), scale))
+        sites = heatmaps(model, codec, scaled.images, flip, precision)
+        if scale != 1:
+            sites = [_unzoom(site, scale) for site in sites]
+        total = sites if total is None else [a + b for a, b in zip(total, sites, strict=True)]
+    return [site / len(scales) for site in total], batch
+
+
+def _unzoom(maps: torch.Tensor, zoom: float) -> torch.Tensor:
+    """Heatmaps of a zoomed crop, resampled on the grid of the crop as it was."""
+    side = maps.shape[-1]
+    affine = torch.from_numpy(zoomed(len(maps), zoom).affine(side)).to(maps.device)
+    return warp(maps, affine, side)
+
+
+def decode(codec: Codec, maps: torch.Tensor, to_image: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image points (B, J, 2), maxima (B, J) and means (B, J) of the keypoint heatmaps of one site, whatever its stride."""
+    points, peak = codec.decode(maps)
+    stride = codec.side / maps.shape[-1]
+    if stride != codec.stride:  # a site of lower resolution: its cells are wider
+        cells = transform(points.double(), torch.from_numpy(heatmap_affine(codec.stride)).to(points.device))
+        points = transform(cells, torch.from_numpy(np.linalg.inv(heatmap_affine(stride))).to(points.device))
+    image = transform(points.double(), to_image)
+    mean = maps[:, : len(codec.skeleton)].mean(dim=(-2, -1))
+    return image.cpu().numpy(), peak.cpu().numpy(), mean.cpu().numpy()
+
+
+def predict(
+    model: nn.Module,
+    crops: Crops,
+    flip: bool = True,
+    scales: tuple[float, ...] = (1.0,),
+    precision: str = "bf16",
+    batch: int = 64,
+    progress: bool = True,
+) -> Prediction:
+    """What `model` says of everybody in `crops`."""
+    model.eval()
+    found = []
+    for start in tqdm(range(0, len(crops), batch), desc="predict", unit="batch", disable=not progress, mininterval=2):
+        maps, crop = predict_batch(model, crops, np.arange(start, min(start + batch, len(crops))), flip, scales, precision)
+        found.append([decode(crops.codec, site, crop.to_image) for site in maps])
+    columns = [[np.concatenate([part[s][k] for part in found]) for s in range(len(found[0]))] for k in range(3)]
+    return Prediction(*[np.stack(column) for column in columns])

@@ -1,0 +1,163 @@
+"""Artifacts: figures and tables under their ids, each with the numbers it is drawn from and its provenance inside the file."""
+
+import hashlib
+import importlib
+import io
+import json
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from paperlib import PaperlibError
+from paperlib.reproduce.ledger import deviations_of
+from paperlib.reproduce.runs import sha256, surroundings
+from paperlib.reproduce.study import Study
+from paperlib.show.style import house_style
+
+Numbers = pd.DataFrame | dict[str, np.ndarray]
+
+
+def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple[str, ...] = (), **options) -> Figure:
+    """Draw `draw(numbers, **options)` and keep it as figures/<id>.png beside its numbers, a .csv or an .npz.
+
+    `draw` is a function of `paperlib.show`, so that `paperlib verify` can draw the figure again from the stored numbers and compare bytes;
+    `options` are plain values. `runs` are the names of the runs that the numbers come from.
+    """
+    home = study.results / "figures"
+    home.mkdir(parents=True, exist_ok=True)
+    source = home / f"{artifact.lower()}.{'csv' if isinstance(numbers, pd.DataFrame) else 'npz'}"
+    provenance = _provenance(study, artifact, runs)
+    if isinstance(numbers, pd.DataFrame):
+        _write(source, csv_bytes(numbers, provenance))
+    else:
+        _write(source, _npz_bytes(numbers))
+    name = f"{draw.__module__}.{draw.__qualname__}"
+    provenance |= {"numbers": source.name, "numbers_sha256": sha256(source)}
+    figure = draw_figure(name, source, options)
+    picture = home / f"{artifact.lower()}.png"
+    _write(picture, png_bytes(figure, provenance))
+    _enter(
+        study.results,
+        artifact,
+        {"kind": "figure", "draw": name, "options": options, "provenance": provenance, "files": _hashes(study.results, [picture, source])},
+    )
+    return figure
+
+
+def save_table(
+    study: Study, artifact: str, table: pd.DataFrame, caption: str, runs: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Keep `table` as tables/<id>.csv with all digits, and as .md and .tex for reading, with the deviations that touch it underneath."""
+    home = study.results / "tables"
+    home.mkdir(parents=True, exist_ok=True)
+    provenance = _provenance(study, artifact, runs)
+    notes = (*notes, *deviations_of(artifact, study.size, study.data))
+    files = {home / f"{artifact.lower()}.csv": csv_bytes(table, provenance)}
+    stored = read_csv(files[home / f"{artifact.lower()}.csv"])
+    files |= {home / f"{artifact.lower()}{end}": text for end, text in table_texts(artifact, stored, caption, notes).items()}
+    for path, content in files.items():
+        _write(path, content)
+    entry = {"kind": "table", "caption": caption, "notes": list(notes), "provenance": provenance, "files": _hashes(study.results, list(files))}
+    _enter(study.results, artifact, entry)
+    return table
+
+
+def draw_figure(name: str, source: Path, options: dict) -> Figure:
+    """The figure that function `name` draws of the numbers in `source`."""
+    module, function = name.rsplit(".", 1)
+    if not module.startswith("paperlib.show."):
+        raise PaperlibError(
+            f"{source}: drawn by {name}, which is not a function of paperlib.show; numbers stored by another version cannot be drawn again"
+        )
+    numbers = read_csv(source.read_bytes()) if source.suffix == ".csv" else dict(np.load(source, allow_pickle=False))
+    with house_style():
+        return getattr(importlib.import_module(module), function)(numbers, **options)
+
+
+def png_bytes(figure: Figure, provenance: dict) -> bytes:
+    """The figure as PNG, the same bytes for the same numbers, with its provenance as the PNG's Description."""
+    buffer = io.BytesIO()
+    with house_style():
+        figure.savefig(buffer, format="png", metadata={"Software": None, "Description": json.dumps(provenance, sort_keys=True)})
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def csv_bytes(table: pd.DataFrame, provenance: dict) -> bytes:
+    """CSV under one comment line that holds the provenance; floats with 6 significant decimals."""
+    return f"# {json.dumps(provenance, sort_keys=True)}\n{table.to_csv(index=False, float_format='%.6g', lineterminator='\n')}".encode()
+
+
+def read_csv(content: bytes) -> pd.DataFrame:
+    """A table that csv_bytes wrote."""
+    return pd.read_csv(io.BytesIO(content), skiprows=1, keep_default_na=False, na_values=[""])
+
+
+def table_texts(artifact: str, table: pd.DataFrame, caption: str, notes: tuple[str, ...]) -> dict[str, bytes]:
+    """The table as Markdown and LaTeX, floats with one decimal."""
+    shown = table.map(lambda value: "" if value is None or value != value else f"{value:.1f}" if isinstance(value, float) else str(value))
+    rows = [
+        " | ".join(shown.columns),
+        " | ".join("---" if kind == object else "---:" for kind in table.dtypes),
+        *(" | ".join(row) for row in shown.to_numpy()),
+    ]
+    markdown = f"**{artifact}**: {caption}\n\n" + "\n".join(f"| {row} |" for row in rows) + "\n\n" + "".join(f"* {note}\n" for note in notes)
+    body = shown.rename(columns=_tex).map(_tex).to_latex(index=False, caption=_tex(caption), label=f"tab:{artifact.lower()}")
+    return {".md": markdown.encode(), ".tex": (body + "".join(f"% {note}\n" for note in notes)).encode()}
+
+
+def _tex(text: str) -> str:
+    for sign in "&%$#_":
+        text = text.replace(sign, "\\" + sign)
+    return text
+
+
+def _provenance(study: Study, artifact: str, runs: tuple[str, ...]) -> dict:
+    """Who made it of what; no time of day, so that the same numbers give the same bytes."""
+    records = study.records(*runs)
+    about = surroundings(study.device)
+    return {
+        "id": artifact,
+        "data": study.data,
+        "size": study.size,
+        "runs": {record["name"]: record["weights_sha256"][:16] for record in records},
+        "data_sha256": sorted({record["data_sha256"][:16] for record in records}),
+        "seeds": sorted({record["seed"] for record in records}),
+        "commit": about["commit"],
+        "device": about["device"],
+        "versions": about["versions"] | {"matplotlib": matplotlib.__version__},
+    }
+
+
+def _npz_bytes(numbers: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **numbers)
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+    except OSError as error:
+        raise PaperlibError(f"{path}: cannot be written ({error.strerror}); free some disk space or set PAPERLIB_RESULTS") from error
+    os.replace(part, path)
+
+
+def _hashes(results: Path, files: list[Path]) -> dict[str, str]:
+    return {path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _enter(results: Path, artifact: str, entry: dict) -> None:
+    """Into manifest.json, which several notebooks write at once."""
+    path = results / "manifest.json"
+    with FileLock(results / ".manifest.lock"):
+        manifest = json.loads(path.read_text()) if path.exists() else {}
+        manifest[artifact] = entry
+        _write(path, json.dumps(dict(sorted(manifest.items())), indent=1).encode())

@@ -1,0 +1,196 @@
+"""The catalogue: every run of every artifact, by name, at every size. A run is a frozen value; its identity is the hash of what it holds."""
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from paperlib import PaperlibError
+from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
+from paperlib.models import Recurrent, StackedHourglass
+from paperlib.skeleton import FLIC
+from paperlib.train import Recipe
+
+SIZES = ("tiny", "smoke", "short", "paper")
+NETWORKS = {"recurrent": Recurrent, "hourglass": StackedHourglass}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model class by its short name, and what it is built with."""
+
+    kind: str
+    options: tuple[tuple[str, object], ...]
+
+    def build(self) -> nn.Module:
+        return NETWORKS[self.kind](**dict(self.options))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: everything that decides its weights, and the artifacts that need it."""
+
+    name: str
+    network: Network
+    codec: Codec
+    recipe: Recipe
+    train_on: tuple[str, ...]  # data sets, merged
+    test_on: str
+    artifacts: tuple[str, ...]
+    seed: int = 0
+    start: "Run | None" = None  # the run whose weights this one goes on from
+
+    def spec(self) -> str:
+        """What decides the weights: all but the name and the artifacts."""
+        return repr(replace(self, name="", artifacts=(), start=None)) + (self.start.spec() if self.start else "")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a size means: input px, widths, steps, and how many people are drawn."""
+
+    side: int  # of the input, hourglass and recurrent alike but for size paper
+    recurrent: dict  # options of the network
+    hourglass: dict
+    stacks: int  # of the main hourglass
+    family: dict  # options of the hourglasses of equal capacity (H-fig8, H-fig9)
+    steps: int  # of a row of an ablation; the main models train `longer` times as long
+    longer: float
+    drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
+
+
+_FIVES = (5, 5, 5, 5, 5)
+SCALES = {
+    "tiny": Scale(
+        side=64,
+        recurrent={"width": 4, "kernels": (3, 3, 3, 3, 3), "relu_heads": False, "init": "torch"},
+        hourglass={"features": 16, "depth": 3},
+        stacks=2,
+        family={"features": 8, "depth": 3},
+        steps=4,
+        longer=2,
+        drawn={"mpii": (32, 24), "lsp": (24, 24), "flic": (24, 16), "coco": (24, 8)},
+    ),
+    "smoke": Scale(
+        side=96,
+        recurrent={"width": 16, "kernels": _FIVES, "relu_heads": False, "init": "torch"},
+        hourglass={"features": 64, "depth": 3},
+        stacks=2,
+        family={"features": 32, "depth": 3},
+        steps=360,
+        longer=2.5,
+        drawn={"mpii": (3000, 600), "lsp": (500, 500), "flic": (600, 300), "coco": (1500, 64)},
+    ),
+    "short": Scale(
+        side=256,
+        recurrent={"width": 64, "relu_heads": False, "init": "torch"},
+        hourglass={"features": 256},
+        stacks=8,
+        family={"features": 256},
+        steps=8000,
+        longer=2,
+        drawn={"mpii": (22246, 2958), "lsp": (1000, 1000), "flic": (3987, 1016), "coco": (20000, 500)},
+    ),
+    "paper": Scale(
+        side=256,
+        recurrent={},
+        hourglass={"features": 256, "head": "paper"},
+        stacks=8,
+        family={"features": 256, "head": "paper"},
+        steps=0,
+        longer=1,
+        drawn={"mpii": (22246, 2958), "lsp": (1000, 1000), "flic": (3987, 1016), "coco": (100000, 500)},
+    ),
+}
+
+
+def catalogue(size: str = "smoke", data: str = "synthetic") -> dict[str, Run]:
+    """Every run at `size` on `data`, by name. Raises PaperlibError for a size or a kind of data that does not exist."""
+    if size not in SIZES:
+        raise PaperlibError(f"size {size!r}: it is {', '.join(SIZES)}")
+    if data not in ("synthetic", "real"):
+        raise PaperlibError(f"data {data!r}: it is synthetic or real")
+    scale = SCALES[size]
+    runs = _recurrent_runs(size, scale, data) + _hourglass_runs(size, scale, data)
+    return {run.name: run for run in runs}
+
+
+def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
+    """The main recurrent model, R-tab1's rows, the three policies of R-fig7, COCO then MPII, and LSP merged with MPII."""
+
+    def run(name, iterations, parts, artifacts, occluded="include", train_on=("mpii",), test_on="mpii", longer=1.0, start=None):
+        codec = RecurrentCodec(parts=parts, occluded=occluded)
+        if size != "paper":
+            codec = replace(codec, side=248 if size == "short" else scale.side, tail=1e-2)
+        network = Network("recurrent", (("joints", 16), ("parts", 15 if parts else 0), ("iterations", iterations), *scale.recurrent.items()))
+        recipe = _recurrent_recipe(size, scale, longer, data)
+        return Run("-".join(["recurrent", *name.split()]), network, codec, recipe, train_on, test_on, tuple(artifacts.split()), start=start)
+
+    coco = run("t2-parts-coco", 2, True, "R-tab1 R-tab2", train_on=("coco",))
+    return [
+        run("", 2, True, "R-fig1 R-fig2 R-fig6 R-tab2", longer=scale.longer),
+        run("t0-exclude", 0, False, "R-tab1", "exclude"),
+        run("t0-ignore", 0, False, "R-tab1", "ignore"),
+        run("t0", 0, False, "R-tab1"),
+        run("t1", 1, False, "R-tab1"),
+        run("t2", 2, False, "R-tab1"),
+        run("t2-parts", 2, True, "R-tab1"),
+        coco,
+        run("t2-parts-finetuned", 2, True, "R-tab1 R-tab2", start=coco),
+        run("t1-parts", 1, True, "R-fig4 R-fig7 R-fig8"),
+        run("t1-parts-ignore", 1, True, "R-fig7", "ignore"),
+        run("t1-parts-exclude", 1, True, "R-fig7 R-fig8", "exclude"),
+        run("lsp", 2, True, "R-fig5 R-fig9 R-tab4", train_on=("lsp", "lspet", "mpii"), test_on="lsp", longer=scale.longer),
+    ]
+
+
+def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
+    """The main hourglass, the eight-module family of H-fig8 and H-fig9, FLIC, and LSP for comparison with R."""
+
+    def run(name, stacks, modules, artifacts, supervision="every", options=scale.family, train_on=("mpii",), test_on="mpii", longer=1.0):
+        codec = HourglassCodec(skeleton=FLIC) if test_on == "flic" else HourglassCodec()
+        if size != "paper":
+            codec = replace(codec, side=scale.side, sigma=1.3, peak=12.0, tail=1e-2, balanced=True, absent="ignore")
+        shape = (("joints", len(codec.skeleton)), ("stacks", stacks), ("modules", modules), ("supervision", supervision))
+        recipe = _hourglass_recipe(size, scale, longer, data)
+        return Run(
+            "-".join(["hourglass", *name.split()]),
+            Network("hourglass", (*shape, *options.items())),
+            codec,
+            recipe,
+            train_on,
+            test_on,
+            tuple(artifacts.split()),
+        )
+
+    main = {"options": scale.hourglass, "longer": scale.longer}
+    return [
+        run("", scale.stacks, 1, "H-fig2 H-fig5 H-fig7 H-fig9 H-fig10 H-fig11 H-tab2", **main),
+        run("1x8", 1, 8, "H-fig8", "last"),
+        run("1x8-int", 1, 8, "H-fig8", "upsampling"),
+        run("2x4-last", 2, 4, "H-fig8", "last"),
+        run("2x4", 2, 4, "H-fig8 H-fig9"),
+        run("4x2", 4, 2, "H-fig9"),
+        run("8x1", 8, 1, "H-fig9"),
+        run("flic", scale.stacks, 1, "H-fig6 H-tab1", train_on=("flic",), test_on="flic", options=scale.hourglass),
+        run("lsp", scale.stacks, 1, "R-tab4", train_on=("lsp", "lspet", "mpii"), test_on="lsp", **main),
+    ]
+
+
+def _recurrent_recipe(size: str, scale: Scale, longer: float, data: str) -> Recipe:
+    if size == "paper":  # 50 epochs of 22,246 people in batches of 20 (FACTS A.7)
+        return Recipe(55_615, 20, 1e-5, "sgd", "recurrent", "recurrent", "fp32", log_every=100, watch_every=1000)
+    return _short_recipe(size, scale, longer, data, rate=3e-3)
+
+
+def _hourglass_recipe(size: str, scale: Scale, longer: float, data: str) -> Recipe:
+    if size == "paper":  # 100 epochs of 8,000 batches of 6 (FACTS C.4)
+        return Recipe(800_000, 6, 2.5e-4, "rmsprop", "hourglass", "hourglass", "fp32", log_every=100, watch_every=8000)
+    return _short_recipe(size, scale, longer, data, rate=2e-3)
+
+
+def _short_recipe(size: str, scale: Scale, longer: float, data: str, rate: float) -> Recipe:
+    """Adam and one cycle; twice the steps on photographs, which are harder than drawings."""
+    steps = round(scale.steps * longer * (2 if data == "real" and size == "smoke" else 1))
+    if size == "short":
+        return Recipe(steps, 32, rate / 2, log_every=50, watch_every=steps // 8)
+    return Recipe(steps, 16, rate, log_every=max(1, steps // 36), watch_every=max(1, steps // 36) * 6)

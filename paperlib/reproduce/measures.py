@@ -1,0 +1,68 @@
+"""What a study measures: a run's scores on its test people with their interval, and the baselines that know no image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paperlib.geometry import crop_affine, transform
+from paperlib.metrics import Scores, bootstrap_interval, convention, normalised_errors, score
+from paperlib.people import People
+from paperlib.reproduce.study import Study
+from paperlib.skeleton import joint_map
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One system on one set of people: its scores, and what each person contributes to them."""
+
+    scores: Scores
+    errors: np.ndarray  # (N, J) in reference lengths, NaN where not annotated
+    counted: np.ndarray  # (J,) bool: the joints of the convention
+
+    @property
+    def hits(self) -> np.ndarray:
+        """(N, J') bool, over the joints of the convention."""
+        return self.errors[:, self.counted] <= self.scores.threshold
+
+    @property
+    def annotated(self) -> np.ndarray:
+        return ~np.isnan(self.errors[:, self.counted])
+
+    def interval(self) -> tuple[float, float]:
+        """95 % of the total over people drawn with replacement, percent."""
+        return bootstrap_interval(self.hits, self.annotated)
+
+    def gain_over(self, other: "Measured") -> tuple[float, float, float]:
+        """Total minus the other's, and its paired 95 % interval over people, percent points."""
+        return (self.scores.total - other.scores.total, *bootstrap_interval(self.hits, self.annotated, against=other.hits))
+
+
+def measure(points: np.ndarray, people: People, dataset: str) -> Measured:
+    """Score points (N, J, 2), image px, of `people` under the official convention of mpii (PCKh@0.5), lsp or flic (PCK@0.2)."""
+    rule = convention(dataset)
+    reference = people.head_size if dataset == "mpii" else people.torso
+    counted = np.array([joint in rule.joints for joint in people.skeleton.joints])
+    scores = score(points, people.joints, reference, people.skeleton, rule, people.state)
+    return Measured(scores, normalised_errors(points, people.joints, reference), counted)
+
+
+def measure_run(study: Study, name: str, on: str = "", flip: bool = True, scales: tuple[float, ...] = (1.0,), site: int = -1) -> Measured:
+    """Score run `name` on the test people of `on` (default: its own test set); `site` picks a supervised site, the last one is the answer."""
+    run = study.runs[name]
+    on = on or run.test_on
+    prediction = study.predict(name, on, flip, scales)
+    people = study.test_crops(name, on).people  # with the codec's joints, readable images only
+    own = study.test_people(on).skeleton
+    points = prediction.points[site][:, joint_map(run.codec.skeleton, own)]
+    return measure(points, people.to(own), on)
+
+
+def baseline(study: Study, name: str, statistic=np.nanmean) -> Measured:
+    """The same pose for everybody: the mean (or median) pose of run `name`'s training people, in crop px, laid into each test person's crop."""
+    run = study.runs[name]
+    training, test = study.training_people(run), study.test_crops(name).people
+    pose = statistic(transform(training.joints, crop_affine(run.codec.boxes(training), run.codec.side)), axis=0)  # (J, 2)
+    to_image = np.linalg.inv(crop_affine(run.codec.boxes(test), run.codec.side))
+    points = transform(np.broadcast_to(pose, (len(test), *pose.shape)), to_image)
+    own = study.test_people(run.test_on).skeleton
+    return measure(points[:, joint_map(run.codec.skeleton, own)], test.to(own), run.test_on)

@@ -1,0 +1,147 @@
+"""The notebooks, run headlessly: parameters checked before a kernel starts, executed by papermill, stored clean."""
+
+import ast
+import hashlib
+import json
+import re
+import warnings
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+import paperlib
+from paperlib import PaperlibError
+from paperlib.reproduce.catalogue import Run
+from paperlib.reproduce.runs import write_text
+
+ORDER = ("01_data", "02_targets", "03_recurrent", "04_hourglass", "05_ablations", "06_occlusion", "07_comparison")
+FOLDER = Path(__file__).parents[2] / "notebooks"
+# Silences ipykernel's warning about an encryption that local pipes do not need.
+QUIET = Config({"KernelManager": {"transport_encryption": "auto"}})
+TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def choose(only: str = "") -> tuple[str, ...]:
+    """The notebooks that `only` names ('03,05'); all of them if it is empty. Raises PaperlibError for one that does not exist."""
+    chosen = tuple(dict.fromkeys(_named(word.strip()) for word in only.split(",") if word.strip()))
+    return tuple(name for name in ORDER if name in chosen) or ORDER
+
+
+def _named(word: str) -> str:
+    found = [name for name in ORDER if name == word or name.split("_")[0] == word.zfill(2)]
+    if not found:
+        raise PaperlibError(f"notebook {word!r}: it is one of {', '.join(ORDER)}, or its number")
+    return found[0]
+
+
+def artifacts_of(name: str) -> tuple[str, ...]:
+    """The ids of the artifacts that a notebook makes: its cells' tags 'figure:R-fig1' and 'table:R-tab1'."""
+    tags = [tag for cell in nbformat.read(FOLDER / f"{name}.ipynb", 4).cells for tag in cell.metadata.get("tags", [])]
+    return tuple(tag.split(":", 1)[1] for tag in tags if tag.startswith(("figure:", "table:")))
+
+
+def runs_of(name: str, runs: dict[str, Run]) -> tuple[str, ...]:
+    """The runs that a notebook needs: those of the catalogue that feed one of its artifacts."""
+    made = set(artifacts_of(name))
+    return tuple(run.name for run in runs.values() if made & set(run.artifacts))
+
+
+def check_parameters(name: str, parameters: dict) -> dict:
+    """The parameters, typed as the notebook declares them. Raises PaperlibError for one that is unknown, of another type or out of range.
+
+    A range is read from the comment behind the parameter: '# one of: auto, cpu, cuda' or '# from 0 to 23'.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        known = papermill.inspect_notebook(str(FOLDER / f"{name}.ipynb"))
+    return {key: _checked(name, key, value, known) for key, value in parameters.items()}
+
+
+def _checked(name: str, key: str, value, known: dict):
+    if key not in known:
+        raise PaperlibError(f"notebook {name} has no parameter {key!r}; it has {', '.join(known)}")
+    declared, described = known[key]["inferred_type_name"], known[key]["help"] or ""
+    kind = TYPES.get(declared, str)
+    if kind is not str and isinstance(value, str):
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            pass
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise PaperlibError(f"notebook {name}: {key} is {value!r}, but must be of type {declared}")
+    if (match := re.match(r"one of: (.*)", described)) and value not in (choices := [word.strip() for word in match[1].split(",")]) and value != "":
+        raise PaperlibError(f"notebook {name}: {key} is {value!r}, but must be one of {', '.join(choices)}")
+    if (match := re.match(r"from (\S+) to (\S+)", described)) and not float(match[1]) <= value <= float(match[2].rstrip(",;:")):
+        raise PaperlibError(f"notebook {name}: {key} is {value!r}, but must be {match[0]}")
+    return value
+
+
+def stamp(name: str, parameters: dict, inputs: list[str]) -> str:
+    """What an executed notebook depends on: its source, its parameters, its runs and data (`inputs`), and our code."""
+    package = Path(paperlib.__file__).parent
+    digest = hashlib.sha256(json.dumps([parameters, inputs]).encode() + (FOLDER / f"{name}.ipynb").read_bytes())
+    for path in sorted(package.rglob("*")):
+        if path.suffix in (".py", ".toml", ".csv"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def is_current(name: str, results: Path, key: str) -> bool:
+    """Whether the executed copy and all that it made are there, made of exactly this."""
+    path = results / ".cache" / f"{name}.json"
+    if not path.exists() or not (results / "notebooks" / f"{name}.ipynb").exists():
+        return False
+    kept = json.loads(path.read_text())
+    return kept["stamp"] == key and all((results / file).exists() for file in kept["files"])
+
+
+def execute(name: str, results: Path, parameters: dict, key: str) -> Path:
+    """Run a notebook with papermill and keep the executed, cleaned copy in results/notebooks.
+
+    Raises PaperlibError that names the cell that failed; the copy as far as it came stays beside, as NAME.failed.ipynb.
+    """
+    home = results / "notebooks"
+    home.mkdir(parents=True, exist_ok=True)
+    raw, failed = home / f"{name}.running.ipynb", home / f"{name}.failed.ipynb"
+    failed.unlink(missing_ok=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            papermill.execute_notebook(
+                str(FOLDER / f"{name}.ipynb"), str(raw), parameters, cwd=str(FOLDER), kernel_name="python3", progress_bar=False, config=QUIET
+            )
+    except PapermillExecutionError as error:
+        raw.replace(failed)
+        raise PaperlibError(f"notebooks/{name}.ipynb, cell {error.exec_count}: {error.ename}: {error.evalue}; see {failed}") from error
+    except (DeadKernelError, CellTimeoutError) as error:
+        raise PaperlibError(f"notebooks/{name}.ipynb: its kernel died (out of memory, or killed); the same command goes on where it was") from error
+    notebook = clean(nbformat.read(raw, 4))
+    copy = home / f"{name}.ipynb"
+    write_text(copy, nbformat.writes(notebook) + "\n")
+    raw.unlink()
+    manifest = json.loads((results / "manifest.json").read_text()) if (results / "manifest.json").exists() else {}
+    files = [file for artifact in artifacts_of(name) for file in manifest.get(artifact, {}).get("files", {})]
+    (results / ".cache").mkdir(exist_ok=True)
+    write_text(results / ".cache" / f"{name}.json", json.dumps({"stamp": key, "files": files}))
+    return copy
+
+
+def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """An executed notebook as we store it: outputs and counts kept; injected cell, timings, progress bars and widget states dropped."""
+    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "jupyter") and value}
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _passing(output)]
+    return notebook
+
+
+def _passing(output) -> bool:
+    """Progress bars and widgets: true while they run, meaningless in a stored copy."""
+    data = output.get("data", {})
+    return output.output_type == "stream" and output.name == "stderr" or "application/vnd.jupyter.widget-view+json" in data

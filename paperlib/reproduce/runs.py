@@ -1,0 +1,179 @@
+"""Runs: a run is trained once and then loaded. Its identity is the hash of its spec, of its data and of the mathematics that it runs."""
+
+import ast
+import csv
+import functools
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import paperlib
+from paperlib import PaperlibError
+from paperlib.data.crops import Crops
+from paperlib.reproduce.catalogue import Run
+from paperlib.train import Watch, train
+
+MATHEMATICS = ("geometry.py", "codecs.py", "losses.py", "train.py", "data/canvases.py", "data/crops.py", "models/recurrent.py", "models/hourglass.py")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's model, ready to predict, and what is known of how it came to be."""
+
+    run: Run
+    model: nn.Module
+    record: dict
+    folder: Path
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """One row a logged step: step, epoch, loss, rate, seconds, and what was watched."""
+        return pd.read_csv(self.folder / "log.csv")
+
+
+def identity(run: Run, data_sha256: str) -> str:
+    """The run's name in the cache: 16 digits over spec, data and mathematics."""
+    return hashlib.sha256(f"{run.spec()}\n{data_sha256}\n{mathematics_sha256()}".encode()).hexdigest()[:16]
+
+
+@functools.cache
+def mathematics_sha256() -> str:
+    """Of the modules that training runs, as syntax trees: a changed comment or docstring changes nothing, a changed expression does."""
+    digest = hashlib.sha256()
+    for name in MATHEMATICS:
+        tree = ast.parse((Path(paperlib.__file__).parent / name).read_text())
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+                del body[0]
+        digest.update(name.encode() + ast.dump(tree).encode())
+    return digest.hexdigest()
+
+
+def is_cached(folder: Path) -> bool:
+    return (folder / "record.json").exists() and (folder / "weights.safetensors").exists()
+
+
+def train_or_load(run: Run, crops: Crops, folder: Path, start: Trained | None = None, watch: Watch | None = None, progress: bool = True) -> Trained:
+    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder, run.name):
+        if not is_cached(folder):
+            _train(run, crops, folder, start, watch, progress)
+    return load(run, folder, crops.device)
+
+
+def load(run: Run, folder: Path, device: torch.device | str = "cpu") -> Trained:
+    """A trained run. Raises PaperlibError where weights and record do not belong together."""
+    record, weights = json.loads((folder / "record.json").read_text()), folder / "weights.safetensors"
+    model = run.network.build()
+    try:
+        if sha256(weights) != record["weights_sha256"]:
+            raise PaperlibError(f"{weights}: not the weights that record.json speaks of; delete {folder} to train {run.name} anew")
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise PaperlibError(f"{weights}: not the weights of {run.name} ({error}); delete {folder} to train it anew") from error
+    return Trained(run, model.to(device, memory_format=torch.channels_last).eval(), record, folder)
+
+
+def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: Watch | None, progress: bool) -> None:
+    torch.manual_seed(run.seed)
+    model = run.network.build()
+    if start:
+        model.load_state_dict(start.model.state_dict())
+    log = train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress)
+    weights = folder / "weights.safetensors"
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, weights.with_suffix(".part"))
+    os.replace(weights.with_suffix(".part"), weights)
+    people = crops.people
+    record = {
+        "name": run.name,
+        "identity": folder.name,
+        "spec": run.spec(),
+        "weights_sha256": sha256(weights),
+        "data_sha256": crops.sha256,
+        "mathematics_sha256": mathematics_sha256(),
+        "people": len(people),
+        "left_out": people.left_out,
+        "seed": run.seed,
+        "steps": run.recipe.steps,
+        "loss": log[-1]["loss"],
+        "seconds": log[-1]["seconds"],
+        **surroundings(crops.device),
+    }
+    write_text(folder / "record.json", json.dumps(record, indent=1))
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def surroundings(device: torch.device | str) -> dict:
+    """Device, versions and commit: what a number's provenance names besides its run."""
+    device = torch.device(device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
+    return {
+        "device": name,
+        "versions": {"paperlib": paperlib.__version__, "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "commit": commit(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of the checkout that runs, with '+changes' if the tree is not clean; 'unknown' outside a checkout."""
+    here = Path(paperlib.__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", here.as_posix(), (here.parent / "notebooks").as_posix())
+        return git("rev-parse", "HEAD")[:12] + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename: a reader never sees half a file."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text)
+    except OSError as error:
+        raise PaperlibError(f"{path}: cannot be written ({error.strerror}); free some disk space or choose another folder") from error
+    os.replace(part, path)
+
+
+def progress_of(folder: Path) -> int:
+    """The last logged step of a run in training."""
+    try:
+        with (folder / "log.csv").open() as file:
+            return max((int(row["step"]) for row in csv.DictReader(file)), default=0)
+    except FileNotFoundError:
+        return 0
+
+
+def _lock(folder: Path, name: str) -> FileLock:
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+        lock.release()
+    except Timeout:
+        print(f"{name}: another process is training it; waiting for that one")
+    return lock

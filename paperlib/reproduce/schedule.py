@@ -1,0 +1,136 @@
+"""paperlib reproduce: the notebooks in order, their runs trained side by side first, one thread each, under one progress bar."""
+
+import os
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from tqdm import tqdm
+
+from paperlib import PaperlibError
+from paperlib.reproduce import notebooks
+from paperlib.reproduce.plan import plan
+from paperlib.reproduce.runs import progress_of
+from paperlib.reproduce.study import Study
+
+NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, for the progress bar's ETA
+
+
+@dataclass
+class Task:
+    """A run to train or a notebook to execute, and what must be there first."""
+
+    name: str
+    kind: str  # "run" or "notebook"
+    seconds: float
+    needs: tuple[str, ...]
+    folder: Path | None = None  # of a run, to read its progress from
+    steps: int = 0
+
+
+def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs: int = 2, force: bool = False) -> dict[str, str]:
+    """Run the chosen notebooks and everything they need; returns what became of each: 'made' or 'cached'.
+
+    Whatever was finished before an interrupt stays, and the next call goes on from there.
+    """
+    chosen = notebooks.choose(only)
+    parameters = {"size": study.size, "data": study.data, "device": str(study.device)} | (parameters or {})
+    for name in chosen:
+        notebooks.check_parameters(name, parameters)
+    print(f"{study.data} people at size {study.size}; results go to {study.results}", flush=True)
+    tasks, keys, fate = _tasks(study, chosen, parameters, force)
+    if tasks:
+        _work(tasks, study, parameters, keys, jobs)
+    return fate | {task.name: "made" for task in tasks if task.kind == "notebook"}
+
+
+def _tasks(study: Study, chosen: tuple[str, ...], parameters: dict, force: bool) -> tuple[list[Task], dict[str, str], dict[str, str]]:
+    """What is left to do, in the order in which it should start."""
+    rows = {row["run"]: row for row in plan(study)}
+    tasks, keys, fate, seen = [], {}, {}, set()
+    for name in chosen:
+        needed = [run for run in notebooks.runs_of(name, study.runs) if not rows[run]["missing"]]
+        keys[name] = notebooks.stamp(name, parameters, [f"{run} {rows[run]['folder'].name}" for run in needed])
+        if not force and all(rows[run]["cached"] for run in needed) and notebooks.is_current(name, study.results, keys[name]):
+            fate[name] = "cached"
+            continue
+        for run in (link for run in needed for link in _with_starts(study, run)):
+            if run not in seen and not rows[run]["cached"]:
+                seen.add(run)
+                start = study.runs[run].start
+                needs = (start.name,) if start and not rows[start.name]["cached"] else ()
+                tasks.append(Task(run, "run", rows[run]["seconds"], needs, rows[run]["folder"], study.runs[run].recipe.steps))
+        tasks.append(Task(name, "notebook", NOTEBOOK_SECONDS, tuple(run for run in needed if run in seen)))
+    return tasks, keys, fate
+
+
+def _with_starts(study: Study, run: str) -> list[str]:
+    start = study.runs[run].start
+    return [start.name, run] if start else [run]
+
+
+def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str], jobs: int) -> None:
+    """Start whatever can start, first things first, until all is done; the first failure stops what has not begun."""
+    waiting, running, done = list(tasks), {}, set()
+    settings = (study.size, study.data, str(study.device))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
+    bar = tqdm(total=round(sum(task.seconds for task in tasks)), unit="s", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}", mininterval=1)
+    try:
+        while waiting or running:
+            for task in [task for task in waiting if set(task.needs) <= done][: jobs - len(running)]:
+                waiting.remove(task)
+                running[_start(pool, task, study, settings, parameters, keys)] = task
+            finished, _ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
+            for future in finished:
+                task = running.pop(future)
+                future.result()
+                done.add(task.name)
+                if task.kind == "notebook":
+                    bar.write(f"{task.name} done after {_clock(bar.format_dict['elapsed'])}: {', '.join(notebooks.artifacts_of(task.name)) or 'figures'}")
+            _show(bar, tasks, list(running.values()), done)
+    except KeyboardInterrupt:
+        raise PaperlibError("stopped; what is done is kept, and the same command goes on from here") from None
+    finally:
+        bar.close()
+        for worker in list((pool._processes or {}).values()) if running else []:
+            worker.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start(pool: ProcessPoolExecutor, task: Task, study: Study, settings: tuple, parameters: dict, keys: dict[str, str]) -> Future:
+    if task.kind == "run":
+        return pool.submit(_train_one, settings, task.name)
+    return pool.submit(notebooks.execute, task.name, study.results, notebooks.check_parameters(task.name, parameters), keys[task.name])
+
+
+_STUDIES: dict[tuple, Study] = {}  # of a worker process, so that its runs share their people
+
+
+def _train_one(settings: tuple, name: str) -> None:
+    if settings not in _STUDIES:
+        _STUDIES[settings] = Study(*settings, progress=False)
+    _STUDIES[settings].trained(name)
+
+
+def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str]) -> None:
+    share = {task.name: progress_of(task.folder) / task.steps for task in running if task.kind == "run"}
+    bar.n = sum(task.seconds * (1 if task.name in done else share.get(task.name, 0)) for task in tasks)
+    bar.set_postfix_str(", ".join(f"{task.name} {share[task.name]:.0%}" if task.name in share else task.name for task in running))
+
+
+def _die_with_parent(parent: int) -> None:
+    """A worker of a killed parent stops too, so that nothing goes on unseen."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

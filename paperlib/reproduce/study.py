@@ -1,0 +1,185 @@
+"""A study: one size on one kind of data, from data to artifacts. It is what a notebook opens."""
+
+import difflib
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from paperlib import PaperlibError
+from paperlib.codecs import Codec
+from paperlib.data.canvases import load_canvases
+from paperlib.data.coco import load_coco
+from paperlib.data.crops import Crops
+from paperlib.data.flic import load_flic
+from paperlib.data.lsp import load_lsp, load_lspet
+from paperlib.data.mpii import load_mpii
+from paperlib.data.synthetic import make_synthetic
+from paperlib.people import People, concatenate
+from paperlib.predict import Prediction, predict
+from paperlib.reproduce.catalogue import SCALES, Run, catalogue
+from paperlib.reproduce.folders import Folders
+from paperlib.reproduce.runs import Trained, identity, is_cached, train_or_load
+from paperlib.watch import watch_accuracy
+
+LOADERS = {"mpii": load_mpii, "lsp": load_lsp, "lspet": lambda folder, split: load_lspet(folder), "flic": load_flic, "coco": load_coco}
+LABELS = {
+    "mpii": "mpii_annotations.json*",
+    "lsp": "joints.mat",
+    "lspet": "joints.mat",
+    "flic": "annot/train.h5",
+    "coco": "annotations/person_keypoints_train2017.json",
+}
+FEWEST = 16  # a data set of which fewer people have an image is as good as absent
+WATCHED = 128  # validation people looked at while a run trains
+
+
+class NotMeasured(PaperlibError):
+    """An artifact cannot be had here, and the message says why: 'FLIC images absent'."""
+
+
+class Study:
+    """Runs, people and predictions at one size on one kind of data; everything is made once and cached in `folders.runs`."""
+
+    def __init__(
+        self, size: str = "", data: str = "synthetic", device: str = "auto", jobs: int = 1, progress: bool = True, folders: Folders | None = None
+    ):
+        """`size` empty means PAPERLIB_SIZE, else smoke. Raises PaperlibError for an unknown size, kind of data or device, or an absent data folder."""
+        self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
+        self.data, self.jobs, self.progress = data, jobs, progress
+        self.folders = folders or Folders.here()
+        self.runs = catalogue(self.size, data)
+        self.device = _device(device)
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)  # one thread gives the same bits on every run; --jobs uses the other cores
+        if data == "real" and not self.folders.data.is_dir():
+            raise PaperlibError(
+                f"{self.folders.data}: no such folder; set PAPERLIB_DATA to the folder of the data sets (paperlib data list names them)"
+            )
+        self.results = self.folders.results / f"{data}-{self.size}"
+
+    def __repr__(self) -> str:
+        return f"Study(size={self.size!r}, data={self.data!r}, device={str(self.device)!r})"
+
+    @functools.cached_property
+    def root(self) -> Path:
+        """The folder of the official files: the user's, or drawn people, written there first."""
+        if self.data == "real":
+            return self.folders.data
+        scale = SCALES[self.size]
+        folder = self.folders.runs / "drawn" / self.size
+        silence = None if self.progress else lambda done, of: None
+        return make_synthetic(folder, scale.drawn, side=scale.side, seed=0, jobs=self.jobs, progress=silence)
+
+    @functools.cache  # noqa: B019 - a study lives as long as its process
+    def people(self, dataset: str, split: str) -> People:
+        """A data set's own people and joints: mpii train|valid, lsp train|test, lspet train, flic train|valid, coco train|val."""
+        home = self.root / dataset
+        if dataset == "mpii" and self.data == "real" and not (home / "images").is_dir():
+            home = self.root / "mpii-sports"
+        if not any(home.glob(LABELS[dataset])):
+            raise NotMeasured(f"{dataset.upper()} labels absent")
+        people = LOADERS[dataset](home, split)
+        if len(people) < FEWEST:
+            raise NotMeasured(f"{dataset.upper()} images absent")
+        return people
+
+    def training_people(self, run: Run) -> People:
+        """The people a run trains on, with its codec's joints. LSP-extended is taken where it is there; the others must be."""
+        tables = []
+        for dataset in run.train_on:
+            if dataset == "lspet" and not (self.root / "lspet").is_dir():
+                continue
+            tables.append(self.people(dataset, "train").to(run.codec.skeleton))
+        return concatenate(tables)
+
+    def test_people(self, dataset: str) -> People:
+        """The people that a data set is measured on."""
+        return self.people(dataset, {"mpii": "valid", "lsp": "test", "flic": "valid", "coco": "val"}[dataset])
+
+    def crops(self, people: People, codec: Codec) -> Crops:
+        """Crops of people as the codec's network wants them; canvases are built on first use."""
+        people = people.to(codec.skeleton)
+        side = round(1.5 * SCALES[self.size].side)
+        return Crops(people, load_canvases(people, side, self.folders.runs / "canvases", self.jobs, self.progress), codec, self.device)
+
+    def test_crops(self, name: str, on: str = "") -> Crops:
+        """The test people of `on` (default: the run's own test set) as run `name` sees them."""
+        run = self._find(name)
+        return self.crops(self.test_people(on or run.test_on), run.codec)
+
+    def missing(self, name: str) -> str:
+        """Why run `name` cannot be had on this data: '' if it can, else for example 'FLIC images absent'."""
+        try:
+            run = self._find(name)
+            self.training_people(run), self.test_people(run.test_on)
+            return self.missing(run.start.name) if run.start else ""
+        except NotMeasured as reason:
+            return str(reason)
+
+    @functools.cache  # noqa: B019
+    def trained(self, name: str) -> Trained:
+        """Run `name`, loaded from the cache or trained now with a progress bar. Raises NotMeasured if its data are absent."""
+        run = self._find(name)
+        crops = self.crops(self.training_people(run), run.codec)
+        start = self.trained(run.start.name) if run.start else None
+        folder = self.folder_of(name)
+        if is_cached(folder):
+            return train_or_load(run, crops, folder)
+        return train_or_load(run, crops, folder, start, self._watch(run), self.progress)
+
+    def predict(self, name: str, on: str = "", flip: bool = True, scales: tuple[float, ...] = (1.0,)) -> Prediction:
+        """What run `name` says of the test people of `on` (default: the run's own test set), cached beside the run."""
+        trained, on = self.trained(name), on or self._find(name).test_on
+        cache = trained.folder / f"predictions-{on}-{'flip' if flip else 'plain'}-{'-'.join(f'{s:g}' for s in scales)}.npz"
+        crops = self.test_crops(name, on)
+        if cache.exists():
+            stored = np.load(cache)
+            if str(stored["people"]) == crops.people.sha256():
+                return Prediction(stored["points"], stored["peak"], stored["mean"])
+        found = predict(trained.model, crops, flip, scales, progress=self.progress)
+        part = cache.with_suffix(".part")
+        with part.open("wb") as file:
+            np.savez(file, points=found.points, peak=found.peak, mean=found.mean, people=crops.people.sha256())
+        os.replace(part, cache)
+        return found
+
+    def records(self, *names: str) -> list[dict]:
+        """The records of runs, for the provenance of what was made of them; runs that cannot be had are left out."""
+        return [self.trained(name).record for name in names if not self.missing(name)]
+
+    def _find(self, name: str) -> Run:
+        if name not in self.runs:
+            near = difflib.get_close_matches(name, self.runs, n=3, cutoff=0.3)
+            raise PaperlibError(f"run {name!r} is not in the catalogue; the nearest are {', '.join(near) or ', '.join(self.runs)}")
+        return self.runs[name]
+
+    def folder_of(self, name: str) -> Path:
+        """Where run `name` is or will be: its name and its identity. Raises NotMeasured if its data are absent."""
+        run = self._find(name)
+        made_of = _files_sha256(self.training_people(run)) + (self.folder_of(run.start.name).name if run.start else "")
+        return self.folders.runs / f"{self.data}-{self.size}" / f"{run.name}-{identity(run, made_of)}"
+
+    def _watch(self, run: Run):
+        """While a run trains: heatmap accuracy (FACTS C.7) and PCK of the first WATCHED test people."""
+        crops = self.test_crops(run.name)
+        return watch_accuracy(crops, np.arange(min(WATCHED, len(crops))))
+
+
+def _files_sha256(people: People) -> str:
+    """Identity of labels and images without reading a pixel: labels, image names and their sizes in bytes."""
+    images = sorted({str(path) for path in people.image})
+    return hashlib.sha256(f"{people.sha256()} {[os.path.getsize(path) for path in images]}".encode()).hexdigest()
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise PaperlibError(f"device {name!r}: it is auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise PaperlibError("device 'cuda': this machine has no GPU that torch can use; take device='cpu' or 'auto'")
+    return torch.device(name)

@@ -1,0 +1,154 @@
+"""Training: one loop for every model. A run killed at any step goes on at its last checkpoint and ends, on a CPU, with the same bits."""
+
+import csv
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from paperlib import PaperlibError
+from paperlib.codecs import HourglassCodec, RecurrentCodec
+from paperlib.data.crops import Crops, TrainingOrder
+from paperlib.losses import hourglass_loss, recurrent_loss
+
+LOSS = {RecurrentCodec: recurrent_loss, HourglassCodec: hourglass_loss}
+CHECKPOINT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. `rate` is the highest learning rate; `schedule` says how it changes over the steps."""
+
+    steps: int
+    batch: int
+    rate: float
+    optimizer: str = "adam"  # "adam", "rmsprop" (H) or "sgd" (R, with the released code's factors)
+    schedule: str = "one-cycle"  # "one-cycle", "recurrent" (R, FACTS A.7) or "hourglass" (H sec. 3.4)
+    augmentation: str = "small"
+    precision: str = "bf16"
+    log_every: int = 20
+    watch_every: int = 0  # steps between looks at validation people; 0: never
+
+    def factor(self, step: int) -> float:
+        """The learning rate at `step` in parts of `rate`."""
+        done = step / self.steps
+        match self.schedule:
+            case "one-cycle":  # a tenth of linear warm-up, then linear to zero
+                return max(min(done / 0.1, (1 - done) / 0.9), 1e-3)
+            case "recurrent":  # 30 epochs at 1e-5, 5 at 5e-6, 15 at 1e-6 (FACTS A.7)
+                return 1 if done < 0.6 else 0.5 if done < 0.7 else 0.1
+            case "hourglass":  # dropped once, by 5; the paper waits for the plateau, the released code's author for 100 epochs (FACTS C.4)
+                return 1 if done < 0.95 else 0.2
+        raise ValueError(f"schedule {self.schedule!r}: it is one-cycle, recurrent or hourglass")
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser. "sgd" has the released code's factors: biases and batch-norm gains learn twice as fast, only filters decay (FACTS A.7)."""
+    match recipe.optimizer:
+        case "adam":
+            return torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
+        case "rmsprop":
+            return torch.optim.RMSprop(model.parameters(), lr=recipe.rate, alpha=0.99, eps=1e-8)
+        case "sgd":
+            norms = {id(p) for m in model.modules() if isinstance(m, nn.BatchNorm2d) for p in (m.weight, m.bias)}
+            filters, doubled, single = [], [], []
+            for name, parameter in model.named_parameters():
+                is_norm, is_bias = id(parameter) in norms, name.endswith("bias")
+                (filters if not (is_norm or is_bias) else single if is_norm and is_bias else doubled).append(parameter)
+            groups = [
+                {"params": filters, "weight_decay": 5e-4},
+                {"params": doubled, "lr": 2 * recipe.rate},
+                {"params": single},
+            ]
+            return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.95)
+    raise ValueError(f"optimizer {recipe.optimizer!r}: it is adam, rmsprop or sgd")
+
+
+Watch = Callable[[nn.Module], dict[str, float]]
+
+
+def train(
+    model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Path, watch: Watch | None = None, title: str = "train", progress: bool = True
+) -> list[dict]:
+    """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
+
+    Raises PaperlibError for a checkpoint that cannot be read, for a loss that is not finite (the last good checkpoint stays), and for a full disk.
+    """
+    device = crops.device
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    model.to(device, memory_format=torch.channels_last).train()
+    optimizer = make_optimizer(model, recipe)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    checkpoint, log = folder / "checkpoint.pt", []
+    step = _resume(checkpoint, model, optimizer, log)
+    order, loss_of = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed), LOSS[type(crops.codec)]
+    saved, total = time.monotonic(), torch.zeros((), device=device)
+    before = log[-1]["seconds"] if log else 0.0
+    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not progress, mininterval=1) as bar:
+        started = time.monotonic()
+        while step < recipe.steps:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * recipe.factor(step)
+            batch = crops.batch(*order(step))
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+                sites = model(batch.images.to(memory_format=torch.channels_last))
+            loss = loss_of(sites, lambda side, b=batch: crops.codec.encode(b.joints, b.state, side))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            total += loss.detach()
+            step += 1
+            bar.update()
+            if step % recipe.log_every == 0 or step == recipe.steps:
+                row = {"step": step, "epoch": step * recipe.batch / len(crops), "loss": total.item() / ((step - 1) % recipe.log_every + 1)}
+                if not torch.isfinite(total):
+                    raise PaperlibError(
+                        f"{title}: the loss is {total.item()} at step {step}; lower the rate {recipe.rate:g}. {checkpoint} is the last good state"
+                    )
+                total.zero_()
+                if watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
+                    row |= watch(model.eval())
+                    model.train()
+                log.append(row | {"rate": rates[0] * recipe.factor(step - 1), "seconds": before + time.monotonic() - started})
+                bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
+                if step == recipe.steps or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    _save(checkpoint, model, optimizer, step, log)
+                    saved = time.monotonic()
+    model.eval()
+    return log
+
+
+def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, log: list[dict]) -> int:
+    """Put model, optimiser and log back as they were at the checkpoint; returns its step, 0 if there is none."""
+    if not checkpoint.exists():
+        return 0
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except Exception as error:
+        raise PaperlibError(f"{checkpoint}: not a checkpoint of this run ({type(error).__name__}); delete the file to train anew") from error
+    log.extend(state["log"])
+    return state["step"]
+
+
+def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[dict]) -> None:
+    """Checkpoint and log.csv, each under a temporary name first, so that a kill leaves the last good ones."""
+    part, table = checkpoint.with_suffix(".pt.part"), checkpoint.parent / "log.csv.part"
+    try:
+        torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "log": log}, part)
+        with table.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(dict.fromkeys(key for row in log for key in row)))
+            writer.writeheader()
+            writer.writerows(log)
+    except (OSError, RuntimeError) as error:
+        raise PaperlibError(
+            f"{part}: cannot be written ({error}); free some disk space, then the same command goes on from step {step} or before"
+        ) from error
+    os.replace(part, checkpoint)
+    os.replace(table, checkpoint.parent / "log.csv")

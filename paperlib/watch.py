@@ -1,0 +1,34 @@
+"""A look at validation people while a network trains: the accuracy that H fig. 8 plots, and PCK."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from paperlib.data.crops import Crops
+from paperlib.metrics import heatmap_accuracy, normalised_errors, pck
+from paperlib.predict import decode, heatmaps
+from paperlib.train import Watch
+
+LIMBS = tuple(f"{side}_{part}" for part in ("wrist", "elbow", "knee", "ankle") for side in ("left", "right"))  # the joints of H fig. 8
+
+
+def watch_accuracy(crops: Crops, rows: np.ndarray) -> Watch:
+    """Heatmap accuracy (FACTS C.7) over wrists, elbows, knees and ankles of the people `rows`, at every site of full size, and PCKh@0.5 or PCK@0.2."""
+    skeleton = crops.codec.skeleton
+    limbs = [skeleton.index(joint) for joint in LIMBS if joint in skeleton.joints]
+    reference = crops.people.head_size if np.isfinite(crops.people.head_size).any() else crops.people.torso
+    threshold = 0.5 if np.isfinite(crops.people.head_size).any() else 0.2
+    batch = crops.batch(rows)
+
+    def watch(model: nn.Module) -> dict[str, float]:
+        with torch.inference_mode():
+            sites = heatmaps(model, crops.codec, batch.images, flip=False)
+        side = sites[-1].shape[-1]
+        target = crops.codec.encode(batch.joints, batch.state, side).maps[:, : len(skeleton)]
+        full = [site[:, : len(skeleton)] for site in sites if site.shape[-1] == side]
+        points = decode(crops.codec, sites[-1], batch.to_image)[0]
+        accuracy = {f"accuracy_site{i}": heatmap_accuracy(site, target, limbs) for i, site in enumerate(full)}
+        errors = normalised_errors(points, crops.people.joints[rows], reference[rows])
+        return {"accuracy": accuracy[f"accuracy_site{len(full) - 1}"], **accuracy, "pck": pck(errors, threshold)}
+
+    return watch

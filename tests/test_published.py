@@ -1,0 +1,75 @@
+"""The printed tables are whole, and agree with themselves and with the published prediction files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paperlib import PaperlibError, published
+
+GROUPS = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
+# Annotated joints of the 2958 MPII validation people, left and right together (FACTS D.5).
+COUNTS = np.array([2932 + 2931, 2944 + 2944, 2935 + 2932, 2928 + 2909, 2889 + 2888, 2485 + 2478, 2115 + 2119])
+ROWS = {"r-tab1": 8, "r-tab2": 10, "r-tab3": 5, "r-tab4": 14, "h-tab1": 6, "h-tab2": 6}
+
+
+@pytest.mark.parametrize("name", published.TABLES)
+def test_tables_are_whole(name):
+    table = published.table(name)
+    assert len(table) == ROWS[name] and table.method.is_unique and table.source.notna().all()
+    if name != "r-tab3":
+        assert ((table.drop(columns=["method", "source"]) > 30) & (table.drop(columns=["method", "source"]) < 100)).all(axis=None)
+
+
+@pytest.mark.parametrize("name", ["r-tab1", "r-tab2", "h-tab2"])
+def test_a_total_is_its_columns_weighted_by_joint_counts(name):
+    """To 0.1, as the columns are printed (FACTS E); the plain mean of the columns is another number."""
+    table = published.table(name)
+    weighted = table[GROUPS].to_numpy() @ COUNTS / COUNTS.sum()
+    np.testing.assert_allclose(weighted, table.total, atol=0.1 + 1e-9)
+    assert (np.abs(table[GROUPS].mean(axis=1) - table.total) > 0.1).all()
+
+
+def test_lsp_totals_weight_seven_equal_columns():
+    table = published.table("r-tab4")
+    np.testing.assert_allclose(table[GROUPS].mean(axis=1), table.total, atol=0.06)
+
+
+def test_lsp_rows_are_those_of_the_prediction_files():
+    golden = json.loads((Path(__file__).parent / "golden_scores.json").read_text())["lsp"]
+    table = published.table("r-tab4").set_index("method")
+    rows = {"Belagiannis&Zisserman (submitted predictions)": "BelagiannisZissermanARXIV16", "Wei CVPR16": "WeiCVPR16", "Yu ECCV16": "YuECCV16"}
+    for method, file in rows.items():
+        exact = golden[f"predictions/lsp_pc/{file}.mat"]
+        found = table.loc[method, [*GROUPS, "total", "auc"]].astype(float)
+        np.testing.assert_allclose(found, [*exact["groups"].values(), exact["total"], exact["auc"]], atol=0.0501)
+
+
+def test_model_sizes():
+    table = published.table("r-tab3").set_index("method")
+    assert table.loc["Ours", "paper_rule"] - 49 * 64 == table.loc["Ours", "printed"] == 100670
+    assert (table.loc[["Wei et al.", "Carreira et al. (20-channel input)"]].eval("printed == paper_rule")).all()
+    assert (table.parameters > table.conv_weights).all()
+
+
+def test_error_of_hard_joints_in_the_text_follows_from_h_table_2():
+    """12.8 and 16.3 are printed; the table gives 12.7 and 16.3 (FACTS C.10)."""
+    table, text = published.table("h-tab2").set_index("method"), published.text_numbers()
+    errors = 100 - table[["wrist", "elbow", "knee", "ankle"]].mean(axis=1)
+    printed = text[text.item.str.startswith("mean error of wrist")].value.tolist()
+    assert printed == [12.8, 16.3]
+    np.testing.assert_allclose(errors[["Our model", "Wei et al. CVPR16"]], printed, atol=0.15)
+
+
+def test_text_numbers():
+    text = published.text_numbers()
+    assert set(text.paper) == {"R", "H"} and not text.duplicated(["paper", "item"]).any()
+    assert not text.isna().any(axis=None)
+    value = text.set_index(["paper", "item"]).value
+    assert value["R", "occluded share of annotated joints"] == 23 and value["H", "validation PCKh of the wrist, occluded"] == 61.1
+
+
+def test_unknown_table():
+    with pytest.raises(PaperlibError, match="r-tab4"):
+        published.table("r-tab9")

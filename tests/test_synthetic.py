@@ -1,0 +1,339 @@
+"""Drawn people: the same bits in any order and process, the official formats, the statistics of the real sets, and labels that lie on the drawing."""
+
+import gzip
+import json
+from functools import cache
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+from scipy.io import loadmat
+
+from paperlib import PaperlibError
+from paperlib.data import drawing, official, scenes, synthetic
+from paperlib.data.body import OWN, SEGMENTS, random_body, random_yaw, rotations
+from paperlib.data.coco import load_coco
+from paperlib.data.flic import load_flic
+from paperlib.data.lsp import load_lsp
+from paperlib.data.mpii import load_mpii
+from paperlib.people import ABSENT, OCCLUDED, VISIBLE
+from paperlib.skeleton import FLIC, LSP, MPII
+
+SIDE = 64
+COUNTS = {"mpii": (12, 6), "lsp": (8, 8), "flic": (8, 5), "coco": (8, 4)}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return synthetic.make_synthetic(tmp_path_factory.mktemp("drawn"), COUNTS, SIDE, seed=3, progress=lambda done, total: None, jobs=1)
+
+
+@cache
+def mpii_people(n=700):
+    """(n, 16) states and n (centre, scale, joints) of main people."""
+    rows = [scenes.draw(scenes.mpii_scene, 5, "statistics", i, 64) for i in range(n)]
+    people = [scene.people[0] for scene, _ in rows]
+    return np.stack([p.state for p in people]), [(*scenes.mpii_box(rng, p), p) for (_, rng), p in zip(rows, people, strict=True)]
+
+
+def files_of(folder):
+    return {
+        str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")
+    }
+
+
+# --- the drawing ---
+
+
+def test_a_limb_is_lifted_to_its_own_side_and_swung_forward():
+    down = np.array([0.0, 1, 0])
+    np.testing.assert_allclose(rotations(np.array([(90.0, 0, 0), (0, 90, 0), (0, 0, 90)])) @ down, [(0, 0, 1), (1, 0, 0), down], atol=1e-12)
+
+
+@pytest.mark.parametrize("yaw, sign", [(0.0, 1), (180.0, -1)])
+def test_facing_the_camera_the_left_shoulder_is_to_the_images_right(yaw, sign):
+    bodies = [random_body(np.random.default_rng(i), yaw, upright=True) for i in range(30)]
+    across = np.array([body.points[13, 0] - body.points[12, 0] for body in bodies])
+    assert (sign * across > 0).all()
+    nose = np.array([body.points[20, 2] - body.points[25, 2] for body in bodies])
+    assert (sign * nose > 0).mean() > 0.9
+
+
+def test_limbs_have_human_lengths():
+    points = np.stack([random_body(np.random.default_rng(i), "uniform").points for i in range(200)])
+    length = lambda a, b: np.linalg.norm(points[:, a] - points[:, b], axis=-1)  # noqa: E731
+    for a, b, mean in ((0, 1, 0.246), (1, 2, 0.245), (6, 7, 0.288), (8, 9, 1 / 6), (11, 12, 0.176), (10, 11, 0.146)):
+        assert abs(length(a, b).mean() - mean) < 0.01 and 0.005 < length(a, b).std() < 0.03
+    np.testing.assert_allclose(length(2, 6), length(3, 6))
+
+
+def test_yaw_is_frontal_by_default_and_uniform_on_request():
+    def front(yaw):
+        return np.mean([abs(angle) < 69 for angle in (random_yaw(np.random.default_rng(i), yaw) for i in range(600))])
+
+    assert 0.68 < front("frontal") < 0.83 and 0.3 < front("uniform") < 0.46
+
+
+def test_own_segments_name_both_sides_of_each_joint():
+    names = {joint: {SEGMENTS[s] for s in np.flatnonzero(row)} for joint, row in zip(MPII.joints, OWN, strict=True)}
+    assert names["left_elbow"] == {"left_upper_arm", "left_forearm"} and names["right_hip"] == {"torso", "right_thigh"}
+    assert names["head_top"] == {"head"} and names["right_ankle"] == {"right_shank"} and all(names.values())
+
+
+def test_joints_lie_on_the_drawn_person():
+    """Without objects, furniture and a second person every joint within the frame lies on the person's silhouette."""
+    for i in range(40):
+        rng = np.random.default_rng(i)
+        body = random_body(rng, "uniform")
+        body = body.place(
+            60, (64 - (body.points[:, 0].max() + body.points[:, 0].min()) * 30, 64 - (body.points[:, 1].max() + body.points[:, 1].min()) * 30)
+        )
+        scene = scenes.compose(rng, (128, 128), [body], objects=0)
+        top = drawing.labels_at(scene.labels, body.joints)
+        assert ((top >= 1) & (top <= len(SEGMENTS))).all(), (i, body.pose, np.array(MPII.joints)[(top < 1) | (top > 11)])
+        assert scene.people[0].state.min() == OCCLUDED or (scene.people[0].state == VISIBLE).all()
+
+
+def test_what_an_object_covers_is_occluded_and_legs_behind_furniture_are_absent():
+    body = random_body(np.random.default_rng(1), 0.0, upright=True).place(100, (64, 60))
+    labels = np.full((256, 256), drawing.NOTHING, np.uint8)
+    assert (scenes.annotate(body, 0, labels + drawing.OBJECT, (128, 128)).state == OCCLUDED).all()
+    behind = scenes.annotate(body, 0, labels + drawing.FURNITURE, (128, 128))
+    assert (behind.state[[0, 1, 4, 5]] == ABSENT).all() and (behind.state[[2, 3, *range(6, 16)]] == OCCLUDED).all()
+    assert np.isnan(behind.joints[behind.state == ABSENT]).all() and np.isfinite(behind.joints[behind.state != ABSENT]).all()
+    other = scenes.annotate(body, 0, labels + drawing.label_of(1), (128, 128))
+    assert (other.state == OCCLUDED).all()
+    own = scenes.annotate(body, 0, labels + drawing.label_of(0, SEGMENTS.index("torso")), (128, 128))
+    assert {MPII.joints[j] for j in np.flatnonzero(own.state == VISIBLE)} == {
+        "right_hip", "left_hip", "pelvis", "thorax", "upper_neck", "right_shoulder", "left_shoulder"
+    }  # fmt: skip
+
+
+def test_occluders_turn_visible_joints_into_occluded_ones():
+    def visible(objects):
+        bodies = (random_body(np.random.default_rng(i), 0.0, upright=True).place(70, (64, 60)) for i in range(40))
+        return np.mean(
+            [scenes.compose(np.random.default_rng(i), (128, 128), [b], objects=objects).people[0].state == VISIBLE for i, b in enumerate(bodies)]
+        )
+
+    assert visible(1.0) < visible(0.0) - 0.1
+
+
+def test_pictures_are_varied_and_not_single_hued():
+    images = [scenes.draw(scenes.mpii_scene, 0, "hues", i, 64)[0].image for i in range(40)]
+    means = np.stack([image.mean((0, 1)) for image in images])
+    assert (means.std(0) > 15).all() and np.mean([image.std() for image in images]) > 25
+    hues = [cv2.cvtColor(image, cv2.COLOR_RGB2HSV)[..., 0][::4, ::4].ravel() for image in images]
+    assert np.median([len(np.unique(hue // 15)) for hue in hues]) >= 5
+
+
+# --- the statistics of MPII ---
+
+
+def test_occlusion_and_absence_are_those_of_mpii():
+    state, _ = mpii_people()
+    annotated = state != ABSENT
+    assert abs((state == OCCLUDED).sum() / annotated.sum() - 0.23) < 0.03  # R sec. III: 23 %
+    assert abs(1 - annotated[:, [1, 4]].mean() - 0.161) < 0.04 and abs(1 - annotated[:, [0, 5]].mean() - 0.284) < 0.05  # H: knees, ankles
+    arms = [10, 11, 14, 15]
+    assert abs((state[:, arms] == VISIBLE).sum() / annotated[:, arms].sum() - 0.75) < 0.04  # H sec. 4.4
+    assert annotated.sum(1).min() >= 4 and 0.25 < (~annotated).any(1).mean() < 0.42
+
+
+def test_the_head_is_a_tenth_of_the_crop_and_the_crop_holds_the_person():
+    _, boxes = mpii_people()
+    head = np.array([0.75 * np.linalg.norm(p.joints[9] - p.joints[8]) / (250 * scale) for _, scale, p in boxes])
+    assert 0.075 < np.nanmedian(head) < 0.105
+    reach = np.array([np.nanmax(abs(p.joints - centre - (0, 15 * scale))) / (125 * scale) for centre, scale, p in boxes])
+    assert (reach < 1).mean() > 0.98
+    assert 0.85 < np.median([250 * scale / 64 for _, scale, _ in boxes]) < 1.6
+
+
+# --- reproducible ---
+
+
+def test_a_picture_depends_on_seed_set_and_index_alone():
+    draw = lambda i, seed=1, name="a": scenes.draw(scenes.mpii_scene, seed, name, i, 48)[0]  # noqa: E731
+    forward, backward = [draw(i) for i in range(4)], [draw(i) for i in (3, 2, 1, 0)][::-1]
+    for a, b in zip(forward, backward, strict=True):
+        assert np.array_equal(a.image, b.image)
+        assert np.array_equal(a.people[0].joints, b.people[0].joints, equal_nan=True)
+    assert not np.array_equal(draw(0).image, draw(0, seed=2).image) and not np.array_equal(draw(0).image, draw(0, name="b").image)
+
+
+def test_yaw_reaches_the_files(tmp_path):
+    for yaw in ("frontal", "uniform"):
+        official.write_flic(tmp_path / yaw, 0, 24, 48, seed=1, yaw=yaw)
+    swapped = {yaw: (load_flic(tmp_path / yaw, "valid", "pc").joints[:, [0, 3], 0] @ [1, -1] < 0).mean() for yaw in ("frontal", "uniform")}
+    assert swapped["frontal"] < 0.2 < swapped["uniform"]
+    with pytest.raises(PaperlibError, match="no yaw 'sideways'"):
+        synthetic.make_synthetic(tmp_path / "sideways", {"mpii": (1, 0)}, 48, 0, jobs=1, yaw="sideways")
+
+
+def test_two_processes_write_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(official, "_WORTH_PROCESSES", 0)
+    for jobs in (1, 2):
+        official.write_mpii(tmp_path / str(jobs), 6, 0, 48, seed=4, jobs=jobs)
+    assert files_of(tmp_path / "1") == files_of(tmp_path / "2")
+    official.write_mpii(tmp_path / "longer", 9, 2, 48, seed=4)
+    assert files_of(tmp_path / "1").items() - files_of(tmp_path / "longer").items() == {
+        ("mpii_annotations.json", (tmp_path / "1" / "mpii_annotations.json").read_bytes())
+    }
+
+
+# --- the official formats ---
+
+
+def shape_of(value):
+    """The structure of a JSON value: types and keys; lists by the structure of their elements."""
+    if isinstance(value, dict):
+        return {key: shape_of(entry) for key, entry in sorted(value.items())}
+    return [shape_of(entry) for entry in value] if isinstance(value, list) else type(value).__name__.replace("int", "float")
+
+
+def test_mpii_records_are_structured_as_the_official_ones(drawn, real_data):
+    ours = json.loads((drawn / "mpii" / "mpii_annotations.json").read_text())
+    official = json.loads(gzip.open(real_data / "mpii" / "mpii_annotations.json.gz", "rt").read())[:400]
+    for others in (0, 1):
+        kinds = [next(shape_of(r) for r in records if r["numOtherPeople"] == others) for records in (ours, official)]
+        assert kinds[0] == kinds[1]
+
+
+def test_lsp_and_flic_files_are_structured_as_the_official_ones(drawn, real_data):
+    ours, official = loadmat(drawn / "lsp" / "joints.mat"), loadmat(real_data / "lsp" / "joints.mat")
+    for key in ("joints", "oc_joints"):
+        assert ours[key].shape == (3, 14, 16) and ours[key].dtype == official[key].dtype and official[key].shape[:2] == (3, 14)
+    for name in ("train", "valid", "train_personcentric", "valid_personcentric"):
+        with h5py.File(drawn / "flic" / "annot" / f"{name}.h5") as a, h5py.File(real_data / "flic" / "annot" / f"{name}.h5") as b:
+            assert set(a) == set(b)
+            assert all(a[key].shape[1:] == b[key].shape[1:] and a[key].dtype.kind == b[key].dtype.kind for key in b)
+            assert all(a[key].dtype == b[key].dtype for key in b if key != "imgname")
+
+
+def test_flic_angle_and_normalisation_follow_the_official_rule(drawn, real_data):
+    for file in (drawn / "flic" / "annot" / "train_personcentric.h5", real_data / "flic" / "annot" / "train_personcentric.h5"):
+        with h5py.File(file) as h5:
+            part = h5["part"][()]
+            torso = part[:, 6:8].mean(1) - part[:, (0, 3)].mean(1)
+            np.testing.assert_allclose(h5["torsoangle"][()], -np.degrees(np.arctan2(torso[:, 0], torso[:, 1])), atol=1e-6)
+            np.testing.assert_allclose(h5["normalize"][()], np.linalg.norm(part[:, 3] - part[:, 6], axis=1))
+
+
+def test_coco_annotations_are_structured_as_the_official_ones(drawn, real_data):
+    ours = json.loads((drawn / "coco" / "annotations" / "person_keypoints_train2017.json").read_text())
+    official = json.loads((real_data / "coco" / "test_coco.json").read_text())
+    assert set(ours) == set(official)
+    assert set(ours["annotations"][0]) == set(official["annotations"][0])
+    assert ours["categories"][0]["keypoints"] == official["categories"][0]["keypoints"]
+    assert {"file_name", "height", "width", "id"} <= set(ours["images"][0])
+
+
+# --- through the loaders ---
+
+
+def test_round_trip_mpii(drawn):
+    people = load_mpii(drawn / "mpii", "valid", strict=True)
+    assert len(people) == 6 and len(load_mpii(drawn / "mpii", "train", strict=True)) == 12 and not people.left_out
+    for i in range(6):
+        scene, rng = scenes.draw(scenes.mpii_scene, 3, "mpii valid", i, SIDE)
+        np.testing.assert_allclose(people.joints[i], scene.people[0].joints, atol=6e-4)
+        assert np.array_equal(people.state[i], scene.people[0].state)
+        centre, scale = scenes.mpii_box(rng, scene.people[0])
+        np.testing.assert_allclose(people.centre[i], centre, atol=6e-4)
+        np.testing.assert_allclose(people.head_size[i], 25 * scale, rtol=1e-4)
+        assert len(people.others[i]) == len([p for p in scene.people[1:] if (p.state != ABSENT).sum() >= 4])
+        stored = cv2.cvtColor(cv2.imread(people.image[i]), cv2.COLOR_BGR2RGB)
+        assert stored.shape == scene.image.shape and np.abs(stored.astype(int) - scene.image).mean() < 6
+
+
+def test_round_trip_lsp(drawn):
+    pc, oc = load_lsp(drawn / "lsp", "test", strict=True), load_lsp(drawn / "lsp", "test", labels="oc", strict=True)
+    assert len(pc) == 8 and (pc.state != ABSENT).all() and 0 < (pc.state == OCCLUDED).mean() < 0.3
+    scene, _ = scenes.draw(scenes.lsp_scene, 3, "lsp", 8, SIDE)
+    np.testing.assert_allclose(pc.joints[0, LSP.index("left_wrist")], scene.people[0].joints[MPII.index("left_wrist")])
+    sizes = np.array([cv2.imread(name).shape[:2] for name in pc.image])
+    assert (sizes.max(1) == SIDE).all() and (pc.joints >= 0).all() and (pc.joints < sizes[:, None, ::-1]).all()
+    for side in ("hip", "shoulder"):
+        assert (oc.joints[:, LSP.index(f"right_{side}"), 0] <= oc.joints[:, LSP.index(f"left_{side}"), 0]).all()
+    assert np.array_equal(np.sort(oc.joints, 1), np.sort(pc.joints, 1))
+
+
+def test_round_trip_flic(drawn):
+    pc, oc = load_flic(drawn / "flic", "train", "pc", strict=True), load_flic(drawn / "flic", "train", "oc", strict=True)
+    assert len(pc) == 8 and len(load_flic(drawn / "flic", "valid", strict=True)) == 5
+    np.testing.assert_allclose(200 * pc.scale, SIDE)
+    assert (oc.joints[:, 0, 0] >= oc.joints[:, 3, 0]).all()
+    swapped = (oc.joints != pc.joints).any((1, 2))
+    np.testing.assert_array_equal(oc.joints[swapped], pc.joints[swapped][:, FLIC.mirror])
+    for name, joints in zip(pc.image, pc.joints, strict=True):
+        height, width = cv2.imread(name).shape[:2]
+        assert (joints >= 0).all() and (joints < (width, height)).all() and abs(width / height - 1.5) < 0.02
+
+
+def test_round_trip_coco(drawn):
+    people = load_coco(drawn / "coco", "train", strict=True)
+    assert len(people) >= 8 and len(set(people.image)) == 8 and set(np.unique(people.state)) <= {0, 1, 2}
+    box = 200 * people.scale
+    far = np.nanmax(np.abs(people.joints - people.centre[:, None]), axis=(1, 2))
+    assert (far[(people.state == VISIBLE).mean(1) > 0.7] < 0.6 * box[(people.state == VISIBLE).mean(1) > 0.7]).all()
+
+
+# --- make_synthetic ---
+
+
+def test_a_finished_set_is_kept_and_an_unfinished_one_drawn_anew(tmp_path, monkeypatch):
+    counts, seen = {"mpii": (3, 1), "lsp": (1, 1)}, []
+    make = lambda **k: synthetic.make_synthetic(tmp_path, k.pop("counts", counts), 48, 0, progress=lambda *x: seen.append(x), jobs=1)  # noqa: E731
+    make()
+    assert seen == [(i, 6) for i in range(1, 7)]
+    whole = files_of(tmp_path)
+    make()
+    assert len(seen) == 6 and files_of(tmp_path) == whole
+
+    real, calls = official._draw_one, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(official, "_draw_one", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make(counts={"mpii": (4, 1), "lsp": (1, 1)})
+    stamp = json.loads((tmp_path / "synthetic.json").read_text())
+    assert stamp["mpii"] is None and stamp["lsp"] is not None
+    monkeypatch.setattr(official, "_draw_one", real)
+    seen.clear()
+    make()
+    assert seen[-1] == (4, 4) and files_of(tmp_path) == whole
+
+
+def test_data_of_others_are_never_overwritten(tmp_path):
+    (tmp_path / "mpii").mkdir()
+    (tmp_path / "mpii" / "mpii_annotations.json").write_text("[]")
+    with pytest.raises(PaperlibError, match="not drawn here"):
+        synthetic.make_synthetic(tmp_path, {"mpii": (1, 1)}, 48, 0, jobs=1)
+    assert (tmp_path / "mpii" / "mpii_annotations.json").read_text() == "[]"
+
+
+def test_clear_errors(tmp_path):
+    with pytest.raises(PaperlibError, match="no drawn data set 'ms'"):
+        synthetic.make_synthetic(tmp_path, {"ms": (1, 1)}, 48, 0)
+    with pytest.raises(PaperlibError, match="equal numbers"):
+        official.write_lsp(tmp_path / "lsp", 3, 2, 48, 0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PaperlibError, match="file"):
+        synthetic.make_synthetic(tmp_path / "file", {"mpii": (1, 1)}, 48, 0, jobs=1)
+    (tmp_path / "synthetic.json").write_text("{")
+    with pytest.raises(PaperlibError, match="synthetic.json: cannot be read"):
+        synthetic.make_synthetic(tmp_path, {"mpii": (1, 1)}, 48, 0, jobs=1)
+
+
+def test_pairs_are_close_and_of_like_size():
+    for pair in synthetic.draw_pairs(6, 64, seed=2):
+        assert pair.joints.shape == (2, 16, 2) and pair.image.dtype == np.uint8
+        assert np.linalg.norm(pair.centre[0] - pair.centre[1]) < 0.5 * 200 * pair.scale.max()
+        assert 0.6 < pair.scale[0] / pair.scale[1] < 1.6
+        assert ((pair.state == ABSENT) == np.isnan(pair.joints).any(-1)).all()
