@@ -105,7 +105,9 @@ def score(
         print(json.dumps(result))
         return
     name = "PCKh" if dataset == "mpii" else "PCK"
-    print(f"{predictions.name}: {result['people']} people of {dataset}, {name}@{result['threshold']:g}, {convention} convention, labels {result['labels']}")
+    print(
+        f"{predictions.name}: {result['people']} people of {dataset}, {name}@{result['threshold']:g}, {convention} convention, labels {result['labels']}"
+    )
     print("  ".join(f"{group} {value:.2f}" for group, value in result["groups"].items()))
     print(f"total {result['total']:.2f}  AUC {result['auc']:.2f}")
 
@@ -202,7 +204,9 @@ def data_check(name: str, as_json: AsJson = False) -> None:
         for problem in report["problems"]:
             print(f"  {problem['file']}: {problem['what']}")
     if report["problems"]:
-        raise PaperlibError(f"{name}: {len(report['problems'])} problems, the first: {report['problems'][0]['file']}: {report['problems'][0]['what']}")
+        raise PaperlibError(
+            f"{name}: {len(report['problems'])} problems, the first: {report['problems'][0]['file']}: {report['problems'][0]['what']}"
+        )
 
 
 def main() -> None:

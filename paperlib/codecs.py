@@ -32,7 +32,7 @@ class RecurrentCodec:
     occluded: str = "include"  # "include", "ignore" or "exclude": R sec. II-E
     skeleton: Skeleton = MPII
     stride: int = 4
-    margin: float = 1.5  # the crop is 300 px x scale, centred on the person's rough position (FACTS A.6)
+    margin: float = 1.5 * 248 / 256  # 300 px x scale about the person's rough position become 256 px, of which the middle 248 (FACTS A.6)
     shift: float = 0.0
 
     @property

@@ -49,12 +49,12 @@ def predict_batch(
         scaled = batch if scale == 1 else crops.batch(rows, zoomed(len(rows), scale))
         sites = heatmaps(model, codec, scaled.images, flip, precision)
         if scale != 1:
-            sites = [_unzoom(site, scale) for site in sites]
+            sites = [unzoom(site, scale) for site in sites]
         total = sites if total is None else [a + b for a, b in zip(total, sites, strict=True)]
     return [site / len(scales) for site in total], batch
 
 
-def _unzoom(maps: torch.Tensor, zoom: float) -> torch.Tensor:
+def unzoom(maps: torch.Tensor, zoom: float) -> torch.Tensor:
     """Heatmaps of a zoomed crop, resampled on the grid of the crop as it was."""
     side = maps.shape[-1]
     affine = torch.from_numpy(zoomed(len(maps), zoom).affine(side)).to(maps.device)

@@ -13,7 +13,7 @@ LIMBS = tuple(f"{side}_{part}" for part in ("wrist", "elbow", "knee", "ankle") f
 
 
 def watch_accuracy(crops: Crops, rows: np.ndarray) -> Watch:
-    """Heatmap accuracy (FACTS C.7) over wrists, elbows, knees and ankles of the people `rows`, at every site of full size, and PCKh@0.5 or PCK@0.2."""
+    """Of the people `rows`: heatmap accuracy (FACTS C.7) over wrists, elbows, knees, ankles at every site of full size, and PCKh@0.5 or PCK@0.2."""
     skeleton = crops.codec.skeleton
     limbs = [skeleton.index(joint) for joint in LIMBS if joint in skeleton.joints]
     reference = crops.people.head_size if np.isfinite(crops.people.head_size).any() else crops.people.torso

@@ -13,3 +13,17 @@ def real_data() -> Path:
     if not os.environ.get("PAPERLIB_DATA") or not folder.is_dir():
         pytest.skip("needs the official data sets: set PAPERLIB_DATA to their folder")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """One study of drawn people at size tiny, shared by all tests: its runs train in a fraction of a second and are kept for the session.
+
+    Its data folder is PAPERLIB_DATA where that is set, so that published files are found; else it does not exist.
+    """
+    from paperlib.reproduce.folders import Folders
+    from paperlib.reproduce.study import Study
+
+    home = tmp_path_factory.mktemp("tiny")
+    data = Path(os.environ.get("PAPERLIB_DATA") or home / "data").expanduser().resolve()
+    return Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(data, home / "runs", home / "results"))

@@ -10,8 +10,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
+import PIL.Image
 from filelock import FileLock
-from matplotlib import pyplot as plt
+from IPython.display import Image
 from matplotlib.figure import Figure
 
 from paperlib import PaperlibError
@@ -23,11 +24,11 @@ from paperlib.show.style import house_style
 Numbers = pd.DataFrame | dict[str, np.ndarray]
 
 
-def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple[str, ...] = (), **options) -> Figure:
+def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple[str, ...] = (), **options) -> Image:
     """Draw `draw(numbers, **options)` and keep it as figures/<id>.png beside its numbers, a .csv or an .npz.
 
     `draw` is a function of `paperlib.show`, so that `paperlib verify` can draw the figure again from the stored numbers and compare bytes;
-    `options` are plain values. `runs` are the names of the runs that the numbers come from.
+    `options` are plain values. `runs` are the names of the runs that the numbers come from. Returns a lighter copy, for a notebook to show.
     """
     home = study.results / "figures"
     home.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple
         artifact,
         {"kind": "figure", "draw": name, "options": options, "provenance": provenance, "files": _hashes(study.results, [picture, source])},
     )
-    return figure
+    return _light_copy(figure, artifact)
 
 
 def save_table(
@@ -85,13 +86,22 @@ def png_bytes(figure: Figure, provenance: dict) -> bytes:
     buffer = io.BytesIO()
     with house_style():
         figure.savefig(buffer, format="png", metadata={"Software": None, "Description": json.dumps(provenance, sort_keys=True)})
-    plt.close(figure)
     return buffer.getvalue()
+
+
+def _light_copy(figure: Figure, artifact: str) -> Image:
+    """The figure with 256 colours at 90 dpi: executed notebooks stay small."""
+    buffer, light = io.BytesIO(), io.BytesIO()
+    with house_style():
+        figure.savefig(buffer, format="png", dpi=90)
+    PIL.Image.open(buffer).convert("RGB").quantize(256).save(light, "png", optimize=True)
+    return Image(light.getvalue(), format="png", alt=f"{artifact}, drawn from this study's numbers")
 
 
 def csv_bytes(table: pd.DataFrame, provenance: dict) -> bytes:
     """CSV under one comment line that holds the provenance; floats with 6 significant decimals."""
-    return f"# {json.dumps(provenance, sort_keys=True)}\n{table.to_csv(index=False, float_format='%.6g', lineterminator='\n')}".encode()
+    rows = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return f"# {json.dumps(provenance, sort_keys=True)}\n{rows}".encode()
 
 
 def read_csv(content: bytes) -> pd.DataFrame:
@@ -104,7 +114,7 @@ def table_texts(artifact: str, table: pd.DataFrame, caption: str, notes: tuple[s
     shown = table.map(lambda value: "" if value is None or value != value else f"{value:.1f}" if isinstance(value, float) else str(value))
     rows = [
         " | ".join(shown.columns),
-        " | ".join("---" if kind == object else "---:" for kind in table.dtypes),
+        " | ".join("---:" if pd.api.types.is_numeric_dtype(kind) else "---" for kind in table.dtypes),
         *(" | ".join(row) for row in shown.to_numpy()),
     ]
     markdown = f"**{artifact}**: {caption}\n\n" + "\n".join(f"| {row} |" for row in rows) + "\n\n" + "".join(f"* {note}\n" for note in notes)

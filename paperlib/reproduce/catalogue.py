@@ -58,7 +58,6 @@ class Scale:
     drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
 
 
-_FIVES = (5, 5, 5, 5, 5)
 SCALES = {
     "tiny": Scale(
         side=64,
@@ -72,11 +71,11 @@ SCALES = {
     ),
     "smoke": Scale(
         side=96,
-        recurrent={"width": 16, "kernels": _FIVES, "relu_heads": False, "init": "torch"},
+        recurrent={"width": 16, "kernels": (5, 3, 5, 5, 5), "relu_heads": False, "init": "torch"},
         hourglass={"features": 64, "depth": 3},
         stacks=2,
         family={"features": 32, "depth": 3},
-        steps=360,
+        steps=220,
         longer=2.5,
         drawn={"mpii": (3000, 600), "lsp": (500, 500), "flic": (600, 300), "coco": (1500, 64)},
     ),

@@ -41,6 +41,8 @@ def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs
     for name in chosen:
         notebooks.check_parameters(name, parameters)
     print(f"{study.data} people at size {study.size}; results go to {study.results}", flush=True)
+    for name in ("data", "runs", "results"):  # a notebook's kernel runs in another folder
+        os.environ[f"PAPERLIB_{name.upper()}"] = str(getattr(study.folders, name))
     tasks, keys, fate = _tasks(study, chosen, parameters, force)
     if tasks:
         _work(tasks, study, parameters, keys, jobs)
@@ -57,7 +59,7 @@ def _tasks(study: Study, chosen: tuple[str, ...], parameters: dict, force: bool)
         if not force and all(rows[run]["cached"] for run in needed) and notebooks.is_current(name, study.results, keys[name]):
             fate[name] = "cached"
             continue
-        for run in (link for run in needed for link in _with_starts(study, run)):
+        for run in (link for last in needed for link in _with_starts(study, last)):
             if run not in seen and not rows[run]["cached"]:
                 seen.add(run)
                 start = study.runs[run].start
@@ -89,7 +91,9 @@ def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str
                 future.result()
                 done.add(task.name)
                 if task.kind == "notebook":
-                    bar.write(f"{task.name} done after {_clock(bar.format_dict['elapsed'])}: {', '.join(notebooks.artifacts_of(task.name)) or 'figures'}")
+                    bar.write(
+                        f"{task.name} done after {_clock(bar.format_dict['elapsed'])}: {', '.join(notebooks.artifacts_of(task.name)) or 'figures'}"
+                    )
             _show(bar, tasks, list(running.values()), done)
     except KeyboardInterrupt:
         raise PaperlibError("stopped; what is done is kept, and the same command goes on from here") from None

@@ -47,7 +47,7 @@ class Study:
     def __init__(
         self, size: str = "", data: str = "synthetic", device: str = "auto", jobs: int = 1, progress: bool = True, folders: Folders | None = None
     ):
-        """`size` empty means PAPERLIB_SIZE, else smoke. Raises PaperlibError for an unknown size, kind of data or device, or an absent data folder."""
+        """`size` empty means PAPERLIB_SIZE, else smoke. Raises PaperlibError for an unknown size, data or device, or an absent data folder."""
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress = data, jobs, progress
         self.folders = folders or Folders.here()

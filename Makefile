@@ -1,0 +1,30 @@
+# Two commands do everything on a fresh machine with Python >= 3.11: make reproduce, make test.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+ifdef PAPERLIB_DATA
+export PAPERLIB_DATA := $(abspath $(PAPERLIB_DATA))
+endif
+
+.PHONY: venv reproduce test clean
+
+venv: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("paperlib needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": call make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+reproduce: venv
+	$(BIN)/paperlib reproduce $(ARGS)
+
+test: venv
+	$(BIN)/pytest -q tests
+	PAPERLIB_SIZE=tiny $(BIN)/pytest -q --nbval-lax --nbval-cell-timeout=300 notebooks
+	@if [ -d "$$PAPERLIB_DATA" ]; then \
+		PAPERLIB_SIZE=tiny $(BIN)/pytest -q --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg results/synthetic-smoke/notebooks; \
+	else echo "executed copies: skipped, their scores of published predictions need PAPERLIB_DATA"; fi
+
+clean:
+	rm -rf .venv runs results/*-tiny

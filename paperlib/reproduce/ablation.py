@@ -1,0 +1,145 @@
+"""What each component is worth: R table I row by row, the curves of H fig. 8, the stages of H fig. 9, each beside what it is compared with.
+
+Differences are paired: both systems look at the same people, and the 95 % interval is over these people drawn with replacement. It does not hold
+what another seed of training would change.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from paperlib.codecs import RecurrentCodec
+from paperlib.metrics import bootstrap_interval, pck
+from paperlib.predict import decode, predict_batch
+from paperlib.published import table, text_numbers
+from paperlib.reproduce.claims import SCALES, measure_claim
+from paperlib.reproduce.ledger import claims
+from paperlib.reproduce.measures import Measured, baseline, measure, measure_run
+from paperlib.reproduce.study import Study
+from paperlib.skeleton import MPII, joint_map
+
+GROUPS = tuple(group for group, _ in MPII.groups)
+
+# R table I from the top: a run, and the scales of the crop that are averaged at test time.
+ROWS = (
+    ("recurrent-t0-exclude", (1.0,)),
+    ("recurrent-t0-ignore", (1.0,)),
+    ("recurrent-t0", (1.0,)),
+    ("recurrent-t1", (1.0,)),
+    ("recurrent-t2", (1.0,)),
+    ("recurrent-t2-parts", (1.0,)),
+    ("recurrent-t2-parts-finetuned", (1.0,)),
+    ("recurrent-t2-parts-finetuned", SCALES),
+)
+# H fig. 8, by the paper's names, and H fig. 9, by the number of hourglasses.
+VARIANTS = {"HG": "hourglass-1x8", "HG-Int": "hourglass-1x8-int", "HG-Stacked": "hourglass-2x4-last", "HG-Stacked-Int": "hourglass-2x4"}
+ARRANGEMENTS = {2: "hourglass-2x4", 4: "hourglass-4x2", 8: "hourglass-8x1"}
+
+
+def component_ablation(study: Study) -> pd.DataFrame:
+    """R-tab1 in percent: each row as printed, and under it as measured here. `difference` is the total minus that of the row above, `low` to `high`
+    its paired 95 % interval; a row whose run cannot be had says why in `note`."""
+    printed, rows, above = table("r-tab1"), [], None
+    for number, (run, scales) in enumerate(ROWS):
+        paper = printed.loc[number]
+        row = {"heatmaps": paper.method, "source": "paper"} | paper[[*GROUPS, "total"]].to_dict()
+        rows.append(row | ({"difference": paper.total - printed.total[number - 1]} if number else {}))
+        row = {"heatmaps": paper.method, "source": "ours"}
+        if reason := study.missing(run):
+            rows.append(row | {"note": f"not measured: {reason}"})
+            above = None
+        else:
+            found = measure_run(study, run, scales=scales)
+            rows.append(row | _scores(found) | _gain(found, above))
+            above = found
+    return _frame(rows, ["heatmaps", "source", *GROUPS, "total", "difference", "low", "high", "note"])
+
+
+def site_table(study: Study, run: str) -> pd.DataFrame:
+    """Run `run` at each of its supervised sites, percent, under the mean pose of its training people; `difference` is to the row above."""
+    above = baseline(study, run)
+    rows = [{"prediction": "mean pose"} | _scores(above)]
+    for site in range(len(study.predict(run).points)):
+        found = measure_run(study, run, site=site)
+        rows.append({"prediction": f"after hourglass {site + 1}"} | _scores(found) | _gain(found, above))
+        above = found
+    return _frame(rows, ["prediction", *GROUPS, "total", "difference", "low", "high"])
+
+
+def offset_table(study: Study, run: str, thresholds: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)) -> pd.DataFrame:
+    """PCKh at several thresholds, percent, with the quarter-pixel offset and at the arg-max alone (H sec. 3.4), and the paired difference."""
+    moved, plain = measure_run(study, run), _without_offset(study, run)
+    rows = []
+    for threshold in thresholds:
+        first, second = (replace(one, scores=replace(one.scores, threshold=threshold)) for one in (moved, plain))
+        shares = {name: pck(one.errors[:, one.counted], threshold) for name, one in (("arg-max", plain), ("with offset", moved))}
+        low, high = bootstrap_interval(first.hits, first.annotated, against=second.hits)
+        rows.append({"threshold": threshold} | shares | {"difference": shares["with offset"] - shares["arg-max"], "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def progress(study: Study) -> pd.DataFrame:
+    """H-fig8: what was watched while the four variants trained. Columns curve, step, measure ("accuracy" or "PCKh") and value, percent.
+
+    The accuracy is the one in heatmap space that the authors' code prints, over wrists, elbows, knees and ankles (FACTS C.7).
+    """
+    parts = []
+    for curve, run in VARIANTS.items():
+        log = study.trained(run).log.dropna(subset="accuracy").rename(columns={"pck": "PCKh"})
+        parts.append(log.melt("step", ["accuracy", "PCKh"], "measure").assign(curve=curve))
+    return pd.concat(parts, ignore_index=True)[["curve", "step", "measure", "value"]]
+
+
+def stages(study: Study) -> pd.DataFrame:
+    """The networks of equal capacity after each of their hourglasses: `accuracy` in heatmap space at the end of training, of the people watched
+    (FACTS C.7), and `pckh` of all test people with its 95 % interval `low` to `high`, percent. `stage` 1 is the first of `stacks` hourglasses."""
+    rows = []
+    for stacks, run in ARRANGEMENTS.items():
+        watched = study.trained(run).log.dropna(subset="accuracy").iloc[-1]
+        for site in range(stacks):
+            found = measure_run(study, run, site=site)
+            low, high = found.interval()
+            accuracy = watched[f"accuracy_site{site}"]
+            rows.append({"stacks": stacks, "stage": site + 1, "accuracy": accuracy, "pckh": found.scores.total, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def printed_stages() -> pd.DataFrame:
+    """What H fig. 9 prints half-way and at the end: stacks, stage and accuracy, percent."""
+    printed = text_numbers().set_index("item").value
+    rows = []
+    for stacks in ARRANGEMENTS:
+        for stage, where in ((stacks // 2, f"after stack {stacks // 2}"), (stacks, "final")):
+            rows.append((stacks, stage, printed[f"validation accuracy, {stacks} stacks of {8 // stacks}, {where}"]))
+    return pd.DataFrame(rows, columns=["stacks", "stage", "accuracy"])
+
+
+def claims_table(study: Study, *ids: str) -> pd.DataFrame:
+    """The rows of the claims ledger that are named: the paper's figure, ours, its interval, the verdict and why."""
+    return pd.DataFrame([measure_claim(study, claim) for claim in claims() if claim["id"] in ids]).drop(columns="seeds")
+
+
+def _without_offset(study: Study, run: str) -> Measured:
+    """Run `run` decoded at the arg-max alone, which is R's decoding, of the same heatmaps."""
+    crops, model, own = study.test_crops(run), study.trained(run).model, study.test_people(study.runs[run].test_on).skeleton
+    plain = RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
+    points = []
+    for rows in np.array_split(np.arange(len(crops)), -(-len(crops) // 64)):
+        sites, batch = predict_batch(model, crops, rows)
+        points.append(decode(plain, sites[-1], batch.to_image)[0])
+    return measure(np.concatenate(points)[:, joint_map(crops.codec.skeleton, own)], crops.people.to(own), study.runs[run].test_on)
+
+
+def _scores(found: Measured) -> dict[str, float]:
+    return {group: found.scores.groups[group] for group in GROUPS} | {"total": found.scores.total}
+
+
+def _gain(found: Measured, above: Measured | None) -> dict[str, float]:
+    return dict(zip(("difference", "low", "high"), found.gain_over(above), strict=True)) if above else {}
+
+
+def _frame(rows: list[dict], columns: list[str]) -> pd.DataFrame:
+    numbers = [*GROUPS, "total", "difference", "low", "high"]
+    frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))
+    return frame.fillna({"note": ""}) if "note" in columns else frame

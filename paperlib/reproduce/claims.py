@@ -1,0 +1,301 @@
+"""How each claim of the papers is measured: a short function a claim, from runs, from annotation, or from published prediction files.
+
+Each gives a Finding: `ours` as the ledger prints it, and the estimates that paperlib.reproduce.ledger.verdict judges, each with its 95 % interval.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from paperlib import published
+from paperlib import score as scoring
+from paperlib.codecs import RecurrentCodec
+from paperlib.metrics import average_precision, bootstrap_interval, normalised_errors, pck
+from paperlib.models import Recurrent, StackedHourglass
+from paperlib.models.sizes import parameters
+from paperlib.people import ABSENT, OCCLUDED, VISIBLE
+from paperlib.predict import decode, predict_batch
+from paperlib.reproduce.ledger import verdict_of_all
+from paperlib.reproduce.measures import Measured, baseline, measure, measure_run
+from paperlib.reproduce.study import NotMeasured, Study
+from paperlib.skeleton import MPII
+
+Estimate = tuple[float, float, float]  # what is judged, and the ends of its 95 % interval
+HARD = ("wrist", "elbow", "knee", "ankle")  # the joints of H fig. 8
+MEMBERS = {name: list(members) for name, members in MPII.groups}
+SCALES = (0.85, 1.0, 1.15)  # of R-c7
+VALID, NEWELL = "mpii/annot/valid.h5", "mpii/preds/newell.h5"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """No estimate means that what was measured does not bear on the paper's figure."""
+
+    ours: str
+    estimates: list[Estimate]
+    why: str = ""
+
+
+def measure_claim(study: Study, claim: dict) -> dict:
+    """A row of the ledger; 'not measured' with its reason where runs, files or the papers' own data are not to be had."""
+    row = {"id": claim["id"], "claim": claim["text"], "paper": claim["printed"], "seeds": int(bool(claim["runs"]))}
+    try:
+        for run in claim["runs"]:
+            if reason := study.missing(run):
+                raise NotMeasured(reason)
+        finding = MEASURES[claim["id"]](study, claim)
+    except NotMeasured as reason:
+        return row | {"ours": "", "interval": "", "seeds": 0, "verdict": "not measured", "why": str(reason)}
+    found = verdict_of_all(finding.estimates, claim) if finding.estimates else "not measured"
+    whys = [finding.why, claim.get("why", "")]
+    if claim["runs"]:
+        people = "drawn people" if study.data == "synthetic" else "real people"
+        whys.append(f"{people}, size {study.size}, one seed: the interval is over people only")
+        if study.size == "tiny":  # a few steps of training: not even a negative result
+            found, whys = "inconclusive" if finding.estimates else found, ["size tiny tests the machinery, its numbers mean nothing", *whys]
+    return row | {"ours": finding.ours, "interval": _intervals(finding.estimates), "verdict": found, "why": "; ".join(filter(None, whys))}
+
+
+def _intervals(estimates: list[Estimate]) -> str:
+    """'+1.20 [+0.31, +2.09]' for each estimate; an exact one stands alone."""
+    return "; ".join(f"{x + 0.0:+.2f}" + (f" [{low:+.2f}, {high:+.2f}]" if low < high else "") for x, low, high in estimates)
+
+
+# --- from runs -----------------------------------------------------------------------------------------------------------------------------
+
+
+def gain(better: Measured, worse: Measured, groups: tuple[str, ...] = (), threshold: float = 0.5) -> Estimate:
+    """Pooled share of `better` less that of `worse`, points, paired over people; over the official joints, or over `groups` of them."""
+    joints = sum((MEMBERS[group] for group in groups), []) or better.counted
+    annotated = ~np.isnan(better.errors[:, joints])
+    hits, rival = (one.errors[:, joints] <= threshold for one in (better, worse))
+    return (100 * float(hits.sum() - rival.sum()) / annotated.sum(), *bootstrap_interval(hits, annotated, against=rival))
+
+
+def over_people(statistic: Callable[[np.ndarray], np.ndarray], people: int, times: int = 400) -> list[Estimate]:
+    """statistic(rows) (K,) of everybody, with its 95 % interval over people drawn with replacement."""
+    drawn = np.random.default_rng(0).integers(people, size=(times, people))
+    low, high = np.nanpercentile([statistic(rows) for rows in drawn], [2.5, 97.5], axis=0)
+    return list(zip(map(float, statistic(np.arange(people))), map(float, low), map(float, high), strict=True))
+
+
+def each_beats_the_next(study: Study, claim: dict, groups: tuple[str, ...] = ()) -> Finding:
+    """The claim's runs in order: the first less the second, the second less the third."""
+    measured = [measure_run(study, run) for run in claim["runs"]]
+    return Finding(_totals(measured, groups), [gain(*pair, groups) for pair in pairwise(measured)])
+
+
+def _totals(measured: list[Measured], groups: tuple[str, ...] = ()) -> str:
+    joints = [sum((MEMBERS[group] for group in groups), []) or one.counted for one in measured]
+    return " vs ".join(f"{pck(one.errors[:, where], 0.5):.1f}" for one, where in zip(measured, joints, strict=True))
+
+
+def scales_help(study: Study, claim: dict) -> Finding:
+    """R-c7, on the fine-tuned model as the paper, else (no COCO here) on the one that it starts beside."""
+    tuned = "recurrent-t2-parts-finetuned"
+    run = claim["runs"][0] if study.missing(tuned) else tuned
+    measured = [measure_run(study, run, scales=SCALES), measure_run(study, run)]
+    return Finding(_totals(measured), [gain(*measured)], f"run {run}")
+
+
+def easy_joints_gain_least(study: Study, claim: dict) -> Finding:
+    better, worse = (measure_run(study, run) for run in claim["runs"])
+
+    def gains(rows: np.ndarray) -> np.ndarray:  # (2,) ankle, head
+        return np.array([pck(better.errors[rows][:, MEMBERS[g]], 0.5) - pck(worse.errors[rows][:, MEMBERS[g]], 0.5) for g in ("ankle", "head")])
+
+    ankle, head = gains(np.arange(len(better.errors)))
+    return Finding(f"head {head:+.1f}, ankle {ankle:+.1f}", over_people(lambda rows: -np.diff(gains(rows)), len(better.errors)))
+
+
+def visibility(study: Study, claim: dict) -> Finding:
+    """R-c9: average precision of 'is this annotated joint visible?' from the heatmaps' maxima (R sec. IV-B)."""
+    state = study.test_crops(claim["runs"][0]).people.state  # (N, J)
+    peaks = [study.predict(run).peak[-1] for run in claim["runs"]]  # exclude, ignore, include
+
+    def precisions(rows: np.ndarray) -> np.ndarray:  # (3,) percent
+        known = state[rows] != ABSENT
+        return 100 * np.array([average_precision(peak[rows][known], state[rows][known] == VISIBLE) for peak in peaks])
+
+    def parts(rows: np.ndarray) -> np.ndarray:
+        exclude, ignore, include = precisions(rows)
+        return np.array([exclude - ignore, exclude - include, exclude - 90])
+
+    found = precisions(np.arange(len(state)))
+    chance = 100 * (state == VISIBLE).sum() / (state != ABSENT).sum()
+    ours = "AP exclude {:.1f}, ignore {:.1f}, include {:.1f} %".format(*found)
+    return Finding(ours, over_people(parts, len(state), times=200), f"chance is {chance:.1f} %")
+
+
+def learns_in_time(study: Study, claim: dict) -> Finding:
+    run = claim["runs"][0]
+    epochs, measured, mean = float(study.trained(run).log.epoch.iloc[-1]), measure_run(study, run), baseline(study, run)
+    left = 40 - epochs
+    ours = f"{measured.scores.total:.1f} after {epochs:.1f} epochs, mean pose {mean.scores.total:.1f}"
+    return Finding(ours, [gain(measured, mean), (left, left, left)])
+
+
+def supervision_helps(study: Study, claim: dict) -> Finding:
+    stacked_int, stacked, single_int, single = measured = [measure_run(study, run) for run in claim["runs"]]
+    pairs = [(single_int, single), (stacked_int, stacked), (stacked_int, single_int)]
+    return Finding(_totals(measured, HARD), [gain(*pair, HARD) for pair in pairs], "in the order HG-Stacked-Int, HG-Stacked, HG-Int, HG")
+
+
+def half_way(study: Study, claim: dict) -> Finding:
+    measured = [measure_run(study, run, site=len(study.predict(run).points) // 2 - 1) for run in claim["runs"]]
+    return Finding(_totals(measured), [gain(*pair) for pair in pairwise(measured)])
+
+
+def half_of_eight_is_two(study: Study, claim: dict) -> Finding:
+    measured = [measure_run(study, claim["runs"][0], site=3), measure_run(study, claim["runs"][1])]
+    return Finding(_totals(measured), [gain(*measured)])
+
+
+def flip_helps(study: Study, claim: dict) -> Finding:
+    measured = [measure_run(study, claim["runs"][0], flip=flip) for flip in (True, False)]
+    return Finding(_totals(measured), [gain(*measured)])
+
+
+def presence(study: Study, claim: dict) -> Finding:
+    """H-c9: area under precision-recall of 'is this joint annotated?' from the heatmap's mean, less the area of a guess."""
+    run = claim["runs"][0]
+    mean, known = study.predict(run).mean[-1], study.test_crops(run).people.state != ABSENT  # (N, J) each
+
+    def areas(rows: np.ndarray) -> np.ndarray:  # (2, 2) knee and ankle: area, chance, percent
+        each = [(mean[rows][:, MEMBERS[g]].ravel(), known[rows][:, MEMBERS[g]].ravel()) for g in ("knee", "ankle")]
+        return 100 * np.array([(average_precision(scores, there), there.mean()) for scores, there in each])
+
+    (knee, knee_chance), (ankle, ankle_chance) = areas(np.arange(len(mean)))
+    ignored = "" if study.size == "paper" else "; joints without annotation are left out of the loss at this size"
+    why = f"chance is {knee_chance:.1f} / {ankle_chance:.1f} %{ignored}"
+    return Finding(f"area {knee:.1f} / {ankle:.1f} %", over_people(lambda rows: -np.diff(areas(rows))[:, 0], len(mean), times=200), why)
+
+
+def flic(study: Study, claim: dict) -> Finding:
+    """H-c12: a value of FLIC's film frames, so drawn people do not bear on it."""
+    measured = measure_run(study, claim["runs"][0])
+    found = measured.scores.groups
+    ours = f"{found['elbow']:.1f} / {found['wrist']:.1f}"
+    if study.data == "synthetic":
+        return Finding(ours, [], "the figure is of film frames; ours is of drawn people")
+    skeleton = study.test_people("flic").skeleton
+    members = [list(dict(skeleton.groups)[group]) for group in ("elbow", "wrist")]
+
+    def off(rows: np.ndarray) -> np.ndarray:
+        return np.array([pck(measured.errors[rows][:, joints], 0.2) for joints in members]) - [99.0, 97.0]
+
+    return Finding(ours, over_people(off, measured.scores.people))
+
+
+def offset_helps(study: Study, claim: dict) -> Finding:
+    """H-c15: the same heatmaps decoded with the quarter-pixel offset, and at their arg-max alone, which is R's decoding."""
+    run = claim["runs"][0]
+    crops, model = study.test_crops(run), study.trained(run).model
+    plain = RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
+    points = []
+    for start in range(0, len(crops), 64):
+        sites, batch = predict_batch(model, crops, np.arange(start, min(start + 64, len(crops))))
+        points.append(decode(plain, sites[-1], batch.to_image)[0])
+    pair = measure_run(study, run), measure(np.concatenate(points), crops.people, "mpii")
+    shares = " vs ".join(f"{pck(one.errors[:, one.counted], 0.1):.1f}" for one in pair)
+    return Finding(shares, [gain(*pair, threshold=0.1)])
+
+
+# --- from annotation, published files, and the models themselves ---------------------------------------------------------------------------
+
+
+def _data(study: Study, *files: str) -> Path:
+    for file in files:
+        if not (study.folders.data / file).is_file():
+            raise NotMeasured(f"{file} absent")
+    return study.folders.data
+
+
+def _exactly(*differences: float) -> list[Estimate]:
+    return [(float(x), float(x), float(x)) for x in differences]
+
+
+def _states(study: Study) -> np.ndarray:
+    """(2958, 16) of MPII's validation people."""
+    return scoring._mpii(_data(study, VALID) / VALID, above=0).state
+
+
+def occluded_share(study: Study, claim: dict) -> Finding:
+    state = _states(study)
+    share = 100 * (state == OCCLUDED).sum() / (state != ABSENT).sum()
+    return Finding(f"{share:.2f} %", _exactly(share - 23))
+
+
+def absent_share(study: Study, claim: dict) -> Finding:
+    knee, ankle = (100 * (_states(study)[:, MEMBERS[group]] == ABSENT).mean() for group in ("knee", "ankle"))
+    return Finding(f"{knee:.2f} % / {ankle:.2f} %", _exactly(knee - 16.1, ankle - 28.4))
+
+
+def visible_share(study: Study, claim: dict) -> Finding:
+    state = _states(study)[:, MEMBERS["elbow"] + MEMBERS["wrist"]]
+    share = 100 * (state == VISIBLE).sum() / (state != ABSENT).sum()
+    return Finding(f"{share:.2f} %", _exactly(share - 75))
+
+
+def newell_file(study: Study, claim: dict) -> Finding:
+    """H-c7, H-c8: all by the official truth; visible and occluded by valid.h5, the one with flags (FACTS D.6)."""
+    data, group = _data(study, VALID, NEWELL, "mpii/annot/detections_our_format.mat"), claim["text"].split()[0]
+    truths = scoring._truths("mpii", data, None, "official", None)
+    points = scoring.read_points(data / NEWELL, len(truths[0].points), MPII)
+    official, flagged = (normalised_errors(points, truth.points, truth.reference)[:, MEMBERS[group]] for truth in truths)
+    state = truths[1].state[:, MEMBERS[group]]
+    columns = [official] + [np.where(state == flag, flagged, np.nan) for flag in (VISIBLE, OCCLUDED)]
+    printed = [float(word) for word in claim["printed"].split(" / ")]
+    found = over_people(lambda rows: np.array([pck(errors[rows], 0.5) for errors in columns]) - printed, len(points))
+    return Finding(" / ".join(f"{x + paper:.1f}" for (x, _, _), paper in zip(found, printed, strict=True)), found)
+
+
+def size_ratio(study: Study, claim: dict) -> Finding:
+    with torch.device("meta"):
+        hourglass, recurrent = parameters(StackedHourglass(8, head="paper")), parameters(Recurrent())
+    return Finding(f"{recurrent:,} vs {hourglass:,}: {hourglass / recurrent:.2f} times", _exactly(hourglass / recurrent - 100))
+
+
+def printed_error(study: Study, claim: dict) -> Finding:
+    row = published.table("h-tab2").set_index("method").loc["Our model", list(HARD)]
+    return Finding(f"{100 - row.mean():.2f} %", _exactly(100 - row.mean() - 12.8))
+
+
+def _cannot(reason: str):
+    def measure(study: Study, claim: dict) -> Finding:
+        raise NotMeasured(reason)
+
+    return measure
+
+
+MEASURES = {
+    **dict.fromkeys(("R-c1", "R-c2", "R-c3", "R-c4", "R-c5", "R-c6", "R-c10", "H-c3"), each_beats_the_next),
+    "R-c7": scales_help,
+    "R-c8": easy_joints_gain_least,
+    "R-c9": visibility,
+    "R-c11": occluded_share,
+    "R-c12": size_ratio,
+    "R-c13": _cannot(
+        "R's predictions for MPII were never published and the test labels are withheld; the printed totals do follow from their columns"
+    ),
+    "R-c14": _cannot("no run of the catalogue trains without the weighting"),
+    "R-c15": learns_in_time,
+    "H-c1": lambda study, claim: each_beats_the_next(study, claim, HARD),
+    "H-c2": supervision_helps,
+    "H-c4": half_way,
+    "H-c5": half_of_eight_is_two,
+    "H-c6": flip_helps,
+    "H-c7": newell_file,
+    "H-c8": newell_file,
+    "H-c9": presence,
+    "H-c10": absent_share,
+    "H-c11": visible_share,
+    "H-c12": flic,
+    "H-c13": printed_error,
+    "H-c14": _cannot("the time of one pass on other hardware says nothing about a TitanX"),
+    "H-c15": offset_helps,
+}

@@ -1,0 +1,188 @@
+"""Pictures of people: crops, heatmaps laid over them, and skeletons.
+
+The draw functions are pure: a dict of arrays, as an .npz holds it, gives one Figure. Points are crop px; a heatmap covers its crop whatever its
+stride; a point that is NaN is not drawn.
+"""
+
+import cv2
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from paperlib.data.crops import Batch
+from paperlib.show.style import HEAT, LEFT, MIDDLE, RIGHT
+from paperlib.skeleton import SKELETONS, Skeleton
+
+TRUTH = {"marker": "o", "s": 70, "facecolors": "none", "edgecolors": "#56B4E9", "linewidths": 1.6}
+FOUND = {"marker": "x", "s": 45, "color": "#FFFFFF", "linewidths": 1.6}
+BACKDROP = "#3A3A3A"  # behind the white crosses of a legend
+WIDTH = 9.0  # inches: the width of a notebook's column
+
+
+def crop_images(batch: Batch) -> np.ndarray:
+    """(B, S, S, 3) uint8, the crops of a batch as pictures."""
+    grey = (256 * batch.images + 128).round().clamp(0, 255).to(torch.uint8)
+    return grey.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def thumbnails(images: np.ndarray, points: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (N, S, S, 3) uint8 shrunk to at most `side` px, and their points (N, ..., 2) with them: what is stored beside a figure stays small."""
+    zoom = min(1, side / images.shape[1])
+    if zoom == 1:
+        return images, points
+    small = np.stack([cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images])
+    return small, (points + 0.5) * zoom - 0.5
+
+
+def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
+    """R-fig1: (a) all keypoint heatmaps, (b) all body-part heatmaps, (c) both, (d) the keypoints that come out.
+
+    `image` (S, S, 3) uint8; `keypoints` (J, H, W) and `parts` (P, H, W), of which the highest at each place is drawn; `points` (J, 2);
+    `skeleton`, its name.
+    """
+    keypoints, parts = (numbers[name].astype(np.float32).max(axis=0) for name in ("keypoints", "parts"))
+    figure, panels = _grid(1, 4, extra=0.8)
+    titles = ("(a) keypoints", "(b) body parts", "(c) superimposed", "(d) keypoint prediction")
+    for axes, title in zip(panels[0], titles, strict=True):
+        axes.set_title(title)
+    top = max(keypoints.max(), parts.max())
+    for axes, heat in zip(panels[0], (keypoints, parts, np.maximum(keypoints, parts)), strict=False):
+        drawn = draw_heat(axes, numbers["image"], heat, top)
+    axes = panels[0, 3]
+    axes.imshow(numbers["image"])
+    draw_pose(axes, numbers["points"], SKELETONS[str(numbers["skeleton"])])
+    _fit(axes, numbers["image"])
+    figure.colorbar(drawn, ax=panels[0].tolist(), orientation="horizontal", shrink=0.4, aspect=40, label="heatmap value")
+    return figure
+
+
+def iterations(numbers: dict[str, np.ndarray]) -> Figure:
+    """R-fig2 and R-fig5: one joint of each of N samples, its heatmap at each of K supervised sites. A row has one scale of colours.
+
+    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W); `truth` (N, 2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`;
+    `names` (N,) of the rows; `titles` (K,) of the sites.
+    """
+    return _heatmap_rows(numbers)[0]
+
+
+def occluded_joint(numbers: dict[str, np.ndarray]) -> Figure:
+    """R-fig4 and R-fig8: an occluded joint of each of N samples in the heatmaps of K models, beside the whole pose that the first model finds.
+
+    As `iterations`, with models in the place of sites, and `poses` (N, J, 2) of `skeleton`, its name.
+    """
+    figure, panels = _heatmap_rows(numbers)
+    for axes, pose in zip(panels[:, 0], numbers["poses"], strict=True):
+        draw_pose(axes, pose, SKELETONS[str(numbers["skeleton"])], width=1.5)
+    panels[0, 0].set_title(f"pose, {numbers['titles'][0]}")
+    return figure
+
+
+def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
+    """A row a sample: the crop, then a column a heatmap, with its maximum, the label, and how far apart they are."""
+    images, maps = numbers["images"], numbers["maps"].astype(np.float32)
+    figure, panels = _grid(len(images), 1 + maps.shape[1], extra=0.15 * len(images) + 0.5)
+    for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
+        axes.set_title(title)
+    for i, row in enumerate(panels):
+        row[0].imshow(images[i])
+        row[0].set_ylabel(numbers["names"][i])
+        for k, axes in enumerate(row[1:]):
+            draw_heat(axes, images[i], maps[i, k], maps[i].max())
+            axes.scatter(*numbers["found"][i, k], **FOUND)
+            axes.set_xlabel(f"{numbers['error'][i, k]:.2f} {numbers['unit']} off, peak {maps[i, k].max():.1f}", fontsize=7.5, labelpad=2)
+        for axes in row:
+            axes.scatter(*numbers["truth"][i], **TRUTH)
+            _fit(axes, images[i])
+    _key(figure)
+    return figure, panels
+
+
+def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
+    """R-fig6, R-fig9 and H-fig5: skeletons on crops, the person's left side blue, the right side red.
+
+    `images` (N, S, S, 3) uint8; `points` (N, J, 2); `skeleton`, its name; optional `truth` (N, J, 2), drawn as rings.
+    """
+    images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
+    figure, panels = _grid(-(-len(images) // columns), columns)
+    for axes in panels.flat[len(images) :]:
+        axes.remove()
+    for i, axes in enumerate(panels.flat[: len(images)]):
+        axes.imshow(images[i])
+        draw_pose(axes, numbers["points"][i], skeleton)
+        if "truth" in numbers:
+            axes.scatter(*numbers["truth"][i].T, **TRUTH | {"s": 25, "linewidths": 1})
+        _fit(axes, images[i])
+    return figure
+
+
+def targets_and_weights(numbers: dict[str, np.ndarray]) -> Figure:
+    """What the loss wants, above, and how much each of its pixels counts, below: `maps` and `weights` (K, H, W), `names` (K,) of the columns.
+
+    Optional `image` (S, S, 3) uint8 or `images` (K, S, S, 3) lies under the targets. R sec. II-E's three policies are drawn by it too.
+    """
+    maps, weights = numbers["maps"].astype(np.float32), numbers["weights"].astype(np.float32)
+    figure, panels = _grid(2, len(maps), width=min(WIDTH, 2.3 * len(maps) + 1), extra=0.1)
+    images = numbers["images"] if "images" in numbers else [numbers["image"]] * len(maps) if "image" in numbers else None
+    for k, name in enumerate(numbers["names"]):
+        panels[0, k].set_title(name)
+        if images is None:
+            target = panels[0, k].imshow(maps[k], cmap=HEAT, vmin=0, vmax=maps.max())
+        else:
+            target = draw_heat(panels[0, k], images[k], maps[k], maps.max())
+        weight = panels[1, k].imshow(weights[k], cmap="cividis", vmin=0, vmax=max(1, weights.max()))
+    panels[0, 0].set_ylabel("target")
+    panels[1, 0].set_ylabel("weight in the loss")
+    figure.colorbar(target, ax=panels[0].tolist(), shrink=0.9, aspect=15, label="heatmap value")
+    figure.colorbar(weight, ax=panels[1].tolist(), shrink=0.9, aspect=15, label="weight")
+    return figure
+
+
+def draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray, top: float):
+    """A heatmap (H, W) over its darkened grey crop (S, S, 3) uint8: 0 is transparent, `top` opaque. Returns what a colour bar needs."""
+    side, top = len(image), max(float(top), 1e-6)
+    axes.imshow(0.55 * image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
+    share = np.clip(np.nan_to_num(heat.astype(np.float32)) / top, 0, 1)
+    return axes.imshow(
+        share * top, cmap=HEAT, vmin=0, vmax=top, alpha=share**0.6, extent=(-0.5, side - 0.5, side - 0.5, -0.5), interpolation="bilinear"
+    )
+
+
+def draw_pose(axes: Axes, points: np.ndarray, skeleton: Skeleton, width: float = 2.0) -> None:
+    """Limbs coloured by the person's side and a dot at each joint, of points (J, 2)."""
+    for limb in skeleton.limbs:
+        ends, colour = points[list(limb)].T, _side_colour([skeleton.joints[j] for j in limb])
+        axes.plot(*ends, color="black", linewidth=width + 1.2, solid_capstyle="round", alpha=0.6)
+        axes.plot(*ends, color=colour, linewidth=width, solid_capstyle="round")
+    axes.scatter(*points.T, s=3 * width**1.5, color="white", edgecolors="black", linewidths=0.5, zorder=3)
+
+
+def _side_colour(joints: list[str]) -> str:
+    sides = {joint.split("_")[0] for joint in joints} & {"left", "right"}
+    return MIDDLE if len(sides) != 1 else LEFT if "left" in sides else RIGHT
+
+
+def _grid(rows: int, columns: int, width: float = WIDTH, extra: float = 0.0) -> tuple[Figure, np.ndarray]:
+    """A figure of square panels (rows, columns) without ticks, and `extra` inches of height for what is written around them."""
+    figure = Figure(figsize=(width, rows * width / columns + extra), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    return figure, panels
+
+
+def _fit(axes: Axes, image: np.ndarray) -> None:
+    """Only the crop: a limb that leaves it is cut."""
+    axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
+
+
+def _key(figure: Figure) -> None:
+    """What the ring and the cross are."""
+    axes = figure.axes[0]
+    marks = [axes.scatter([], [], **TRUTH), axes.scatter([], [], **FOUND)]
+    figure.legend(
+        marks, ["where the joint is labelled", "maximum of the heatmap"], loc="outside lower center", ncols=2,
+        frameon=True, facecolor=BACKDROP, labelcolor="white", edgecolor="none",
+    )  # fmt: skip

@@ -1,0 +1,286 @@
+"""Canvases and crops: pixels and labels as a network sees them, and the cache they come from."""
+
+import json
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from paperlib import PaperlibError
+from paperlib.codecs import HourglassCodec, RecurrentCodec
+from paperlib.data import canvases as module
+from paperlib.data.canvases import canvas_boxes, cut_canvas, load_canvases
+from paperlib.data.crops import Crops, TrainingOrder
+from paperlib.data.images import read_image
+from paperlib.geometry import Augmentation, crop_affine, draw_augmentation, transform
+from paperlib.people import ABSENT, concatenate
+from paperlib.predict import zoomed
+from paperlib.skeleton import LSP, MPII
+
+SIDE, CANVAS = 64, 96
+
+
+@pytest.fixture(scope="module")
+def people(tiny):
+    return tiny.people("mpii", "train")
+
+
+@pytest.fixture(scope="module")
+def crops(people, tmp_path_factory):
+    return Crops(people, load_canvases(people, CANVAS, tmp_path_factory.mktemp("canvases"), progress=False), RecurrentCodec(side=SIDE))
+
+
+def same(one, other):
+    return all(torch.equal(torch.nan_to_num(getattr(one, f)), torch.nan_to_num(getattr(other, f))) for f in ("images", "joints", "state", "to_image"))
+
+
+def grey_levels(images):
+    return (images * 256 + 128).permute(0, 2, 3, 1).numpy()
+
+
+def supersampled(image, box, side, times=4):
+    """The crop of `box` at `times` the resolution, averaged down: what a crop should look like."""
+    affine = crop_affine(box[None], side * times)[0]
+    large = cv2.warpAffine(image.astype(np.float32), affine[:2], (side * times,) * 2, flags=cv2.INTER_LINEAR, borderValue=(128, 128, 128))
+    return cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA)
+
+
+# ---------------------------------------------------------------- pixels
+
+
+@pytest.mark.parametrize("codec", [RecurrentCodec(side=SIDE), HourglassCodec(side=SIDE)], ids=["recurrent", "hourglass"])
+def test_crops_are_what_a_direct_crop_of_the_image_gives(people, codec, tmp_path):
+    """A smooth picture, so that what is compared is the geometry and not two filters."""
+    rows = np.arange(6)
+    images = [cv2.GaussianBlur(read_image(people.image[i]), (0, 0), 2.5) for i in rows]
+    paths = np.array([str(tmp_path / f"{i}.png") for i in rows])
+    for path, image in zip(paths, images, strict=True):
+        cv2.imwrite(path, image[..., ::-1])
+    few = people.select(rows)
+    few = replace(few, image=paths)
+    ours = Crops(few, load_canvases(few, 2 * SIDE, tmp_path / "canvases", progress=False), codec)
+    direct = np.stack([supersampled(image, box, SIDE) for image, box in zip(images, codec.boxes(few), strict=True)])
+    difference = np.abs(grey_levels(ours.batch(rows).images) - direct)
+    assert difference.mean(axis=(1, 2, 3)).max() < 2 and direct.std() > 20, difference.mean(axis=(1, 2, 3))
+
+
+def test_a_large_image_is_averaged_down_not_sampled():
+    """A checkerboard of single pixels is grey in a canvas of a twentieth of its size."""
+    image = np.zeros((800, 800, 3), np.uint8)
+    image[::2, ::2] = image[1::2, 1::2] = 255
+    cut = cut_canvas(image, crop_affine(np.array([[399.5, 399.5, 800.0]]), 40)[0], 40)
+    assert np.abs(cut.astype(int) - 127.5).max() <= 2
+
+
+@pytest.mark.parametrize("size", [800, 801, 997])
+def test_averaging_down_moves_nothing(size):
+    """A disc's centre of mass stays, to a tenth of a canvas pixel."""
+    ys, xs = np.mgrid[:size, :size]
+    image = np.repeat((255 * (np.hypot(xs - 520, ys - 333) < 60)).astype(np.uint8)[..., None], 3, 2)
+    affine = crop_affine(np.array([[400.0, 420.0, 700.0]]), 50)[0]
+    cut = cut_canvas(image, affine, 50)[..., 0].astype(float)
+    grey = cut - np.median(cut)
+    ys, xs = np.mgrid[:50, :50]
+    window = np.hypot(xs - 33, ys - 18) < 12
+    centre = [(grey * window * axis).sum() / (grey * window).sum() for axis in (xs, ys)]
+    np.testing.assert_allclose(centre, transform(np.array([[[520.0, 333.0]]]), affine)[0, 0], atol=0.1)
+
+
+def test_outside_the_image_is_grey(people):
+    image = np.full((20, 20, 3), 250, np.uint8)
+    assert (cut_canvas(image, crop_affine(np.array([[300.0, 300.0, 50.0]]), 32)[0], 32) == 128).all()
+
+
+def test_a_canvas_holds_both_papers_crops(people):
+    canvas = canvas_boxes(people)
+    for codec in (RecurrentCodec(), HourglassCodec()):
+        box = codec.boxes(people)
+        assert (np.abs(box[:, :2] - canvas[:, :2]).max(1) + box[:, 2] / 2 <= canvas[:, 2] / 2 + 1e-9).all()
+
+
+# ---------------------------------------------------------------- labels
+
+
+def test_joints_lie_in_the_crop_and_go_back_to_the_image(people, crops):
+    rows = np.array([3, 0, 7])
+    batch = crops.batch(rows, draw_augmentation("small", 3, np.random.default_rng(4)))
+    swap = MPII.mirror
+    back = transform(batch.joints.double().numpy(), batch.to_image.numpy())
+    mirrored = draw_augmentation("small", 3, np.random.default_rng(4)).mirror
+    truth = np.where(mirrored[:, None, None], people.joints[rows][:, swap], people.joints[rows])
+    np.testing.assert_allclose(back, truth, atol=1e-3)
+    assert mirrored.any() and not mirrored.all()
+
+
+def test_a_mirrored_crop_is_the_mirror_of_the_crop(crops):
+    rows = np.arange(5)
+    blank = zoomed(5, 1.0)
+    mirror = Augmentation(blank.angle, blank.zoom, blank.shift, np.ones(5, bool), blank.gain)
+    plain, mirrored = crops.batch(rows), crops.batch(rows, mirror)
+    torch.testing.assert_close(mirrored.images, plain.images.flip(-1), atol=2e-3, rtol=0)
+    expected = plain.joints[:, MPII.mirror].clone()
+    expected[..., 0] = SIDE - 1 - expected[..., 0]
+    torch.testing.assert_close(mirrored.joints, expected, equal_nan=True, atol=1e-3, rtol=0)
+    assert torch.equal(mirrored.state, plain.state[:, MPII.mirror])
+
+
+def test_colours_are_gained_and_clamped(crops):
+    rows, blank = np.arange(2), zoomed(2, 1.0)
+    gain = np.array([[0.5, 1, 4], [1, 1, 1]])
+    changed = crops.batch(rows, Augmentation(blank.angle, blank.zoom, blank.shift, blank.mirror, gain)).images
+    plain = crops.batch(rows).images
+    torch.testing.assert_close(changed[0, 0] + 0.5, (plain[0, 0] + 0.5) / 2, atol=1e-3, rtol=0)
+    torch.testing.assert_close(changed[1], plain[1], atol=1e-3, rtol=0)
+    assert changed.min() >= -0.5 and changed.max() == 0.5
+
+
+def test_a_batch_is_a_function_of_rows_and_augmentation_alone(crops):
+    law = draw_augmentation("hourglass", len(crops), np.random.default_rng(0))
+    rows = np.array([5, 2, 9, 2])
+    first = crops.batch(rows, law[rows])
+    crops.batch(np.arange(8))
+    torch.manual_seed(5)
+    assert same(first, crops.batch(rows, law[rows]))
+    alone = crops.batch(rows[2:3], law[rows[2:3]])
+    torch.testing.assert_close((alone.images[0], alone.joints[0]), (first.images[2], first.joints[2]), equal_nan=True, atol=1e-5, rtol=0)
+
+
+# ---------------------------------------------------------------- order
+
+
+@pytest.mark.parametrize(("n", "size"), [(32, 16), (37, 16), (5, 16)])
+def test_an_epoch_sees_everybody_at_most_once_and_a_new_order_follows(n, size):
+    order = TrainingOrder(n, size, "small", seed=1)
+    steps = n // min(n, size)
+    epochs = [np.concatenate([order(epoch * steps + i)[0] for i in range(steps)]) for epoch in range(3)]
+    for rows in epochs:
+        assert len(set(rows)) == len(rows) == steps * min(n, size) and rows.min() >= 0 and rows.max() < n
+    assert not np.array_equal(epochs[0], epochs[1]) or n == 1
+
+
+def test_the_order_is_a_function_of_seed_and_step_alone():
+    forward = [TrainingOrder(40, 8, "recurrent", 3)(step) for step in range(12)]
+    one = TrainingOrder(40, 8, "recurrent", 3)
+    for step in (11, 0, 7, 3):
+        rows, law = one(step)
+        np.testing.assert_array_equal(rows, forward[step][0])
+        np.testing.assert_array_equal(law.affine(64), forward[step][1].affine(64))
+    assert not np.array_equal(TrainingOrder(40, 8, "recurrent", 4)(0)[0], forward[0][0])
+    assert not np.array_equal(forward[0][1].angle, forward[5][1].angle)  # a person is augmented anew in each epoch
+
+
+# ---------------------------------------------------------------- the cache
+
+
+def test_a_broken_image_leaves_its_person_out_and_is_named(people, tmp_path):
+    paths = np.array([str(path) for path in people.image[:4]], dtype=object)
+    broken, gone = tmp_path / "broken.jpg", tmp_path / "gone.jpg"
+    broken.write_bytes(Path(paths[1]).read_bytes()[:300])
+    paths[1], paths[3] = str(broken), str(gone)
+    four = replace(people.select(slice(4)), image=paths.astype(str))
+    canvases = load_canvases(four, CANVAS, tmp_path / "canvases", progress=False)
+    assert canvases.readable.tolist() == [True, False, True, False]
+    assert len(canvases.problems) == 2 and all(any(name in line for line in canvases.problems) for name in ("broken.jpg", "gone.jpg"))
+    crops = Crops(four, canvases, RecurrentCodec(side=SIDE))
+    np.testing.assert_array_equal(crops.people.image, paths[[0, 2]])
+    whole = Crops(people, load_canvases(people, CANVAS, tmp_path / "canvases", progress=False), RecurrentCodec(side=SIDE))
+    assert same(crops.batch(np.array([1])), whole.batch(np.array([2])))
+
+
+def test_without_a_single_image_there_is_one_clear_error(people, tmp_path):
+    nowhere = replace(people.select(slice(3)), image=np.array([str(tmp_path / f"{i}.jpg") for i in range(3)]))
+    with pytest.raises(PaperlibError, match="none of 3 images can be read.*0.jpg"):
+        load_canvases(nowhere, CANVAS, tmp_path / "canvases", progress=False)
+
+
+def test_a_second_load_reads_no_image(people, tmp_path, monkeypatch):
+    first = load_canvases(people, CANVAS, tmp_path, progress=False)
+    monkeypatch.setattr(module, "_build", lambda *_: pytest.fail("built again"))
+    second = load_canvases(people, CANVAS, tmp_path, progress=False)
+    assert second.sha256 == first.sha256 and np.array_equal(second.pixels, first.pixels)
+    with pytest.raises(pytest.fail.Exception, match="built again"):
+        load_canvases(people, CANVAS + 2, tmp_path, progress=False)
+    with pytest.raises(pytest.fail.Exception, match="built again"):
+        load_canvases(people.select(slice(1, None)), CANVAS, tmp_path, progress=False)
+
+
+def test_workers_do_not_change_a_pixel(people, tmp_path):
+    one, two = (load_canvases(people, CANVAS, tmp_path / str(jobs), jobs, progress=False) for jobs in (1, 2))
+    assert one.sha256 == two.sha256
+
+
+def test_a_full_disk_is_one_clear_error(people, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", full)
+    with pytest.raises(PaperlibError, match="pixels.npy.part.*No space left on device"):
+        load_canvases(people, CANVAS, tmp_path, progress=False)
+
+
+KILLED = """
+import os, pickle, signal, sys
+from pathlib import Path
+from paperlib.data import canvases
+cut, calls, canvases.CHUNK = canvases._cut_chunk, [], 8
+def slowly(work):
+    calls.append(1)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return cut(work)
+canvases._cut_chunk = slowly
+canvases.load_canvases(pickle.loads(Path(sys.argv[1]).read_bytes()), int(sys.argv[2]), Path(sys.argv[3]), progress=False)
+"""
+
+
+def test_nothing_of_a_killed_build_is_used(people, tmp_path):
+    (tmp_path / "people").write_bytes(pickle.dumps(people))
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "people"), str(CANVAS), str(tmp_path / "cache")], timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert "pixels.npy.part" in left and "canvases.json" not in left
+    started = time.monotonic()
+    again = load_canvases(people, CANVAS, tmp_path / "cache", progress=False)  # the dead process holds no lock
+    assert time.monotonic() - started < 10
+    assert again.sha256 == load_canvases(people, CANVAS, tmp_path / "fresh", progress=False).sha256
+    assert json.loads(next((tmp_path / "cache").rglob("canvases.json")).read_text())["readable"] == [True] * len(people)
+    assert not list((tmp_path / "cache").rglob("*.part"))
+
+
+# ---------------------------------------------------------------- people
+
+
+def test_people_are_selected_mapped_and_put_together(people):
+    few = people.select(np.array([4, 1]))
+    assert few.image.tolist() == people.image[[4, 1]].tolist() and len(few.others) == 2
+    np.testing.assert_array_equal(few.others[0], people.others[4])
+    lsp = few.to(LSP)
+    np.testing.assert_array_equal(lsp.joints[:, LSP.index("neck")], few.joints[:, MPII.index("upper_neck")])
+    back = lsp.to(MPII)
+    assert (back.state[:, [MPII.index("pelvis"), MPII.index("thorax")]] == ABSENT).all()
+    both = concatenate([few, people.select(slice(0, 3))])
+    assert len(both) == 5 and len(both.others) == 5
+    with pytest.raises(ValueError, match="cannot be put together"):
+        concatenate([few, lsp])
+
+
+def test_the_identity_of_people_is_of_their_labels_and_not_of_their_folder(people):
+    moved = replace(people, image=np.array([f"/elsewhere/{Path(name).name}" for name in people.image]))
+    joints = people.joints.copy()
+    joints[0, np.isfinite(joints[0, :, 0]).argmax(), 0] += 0.5
+    assert moved.sha256() == people.sha256()
+    assert replace(people, joints=joints).sha256() != people.sha256()
+    assert people.select(slice(None, None, -1)).sha256() != people.sha256()
+
+
+def test_a_table_whose_columns_do_not_match_is_refused(people):
+    with pytest.raises(ValueError, match="32 images of 16 joints"):
+        replace(people, scale=people.scale[:-1])
