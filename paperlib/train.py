@@ -107,9 +107,8 @@ def train(
             if step % recipe.log_every == 0 or step == recipe.steps:
                 row = {"step": step, "epoch": step * recipe.batch / len(crops), "loss": total.item() / ((step - 1) % recipe.log_every + 1)}
                 if not torch.isfinite(total):
-                    raise PaperlibError(
-                        f"{title}: the loss is {total.item()} at step {step}; lower the rate {recipe.rate:g}. {checkpoint} is the last good state"
-                    )
+                    kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
+                    raise PaperlibError(f"{title}: the loss is {total.item()} at step {step}; lower the rate {recipe.rate:g}. {kept}")
                 total.zero_()
                 if watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
                     row |= watch(model.eval())
@@ -150,5 +149,5 @@ def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, 
         raise PaperlibError(
             f"{part}: cannot be written ({error}); free some disk space, then the same command goes on from step {step} or before"
         ) from error
+    os.replace(table, checkpoint.parent / "log.csv")  # first: a log ahead of its checkpoint is written again, one behind it might stay so
     os.replace(part, checkpoint)
-    os.replace(table, checkpoint.parent / "log.csv")

@@ -306,13 +306,13 @@ def test_targets_of_the_mirrored_pose_are_the_mirrored_targets(codec):
     np.testing.assert_array_equal(codec.mirror[codec.mirror], np.arange(codec.channels))
 
 
-def test_boxes_are_300_and_250_px_x_scale_but_a_frame_is_a_frame():
-    """FACTS A.6, C.5, C.8."""
+def test_boxes_are_the_papers_but_a_frame_is_a_frame():
+    """R: 300 px x scale become 256 px, of which the middle 248 (FACTS A.6). H: 250 px x scale, 15 px x scale further down (FACTS C.5, C.8)."""
     n = len(MPII)
     blank = np.full((2, n, 2), np.nan)
     people = People(
         MPII, np.array(["a", "b"]), blank, np.zeros((2, n), np.uint8), np.array([[100.0, 200.0], [320.0, 240.0]]), np.array([2.0, 2.2]),
         np.array([False, True]), np.full(2, np.nan), (np.zeros((0, n, 2)),) * 2,
     )  # fmt: skip
-    np.testing.assert_allclose(R.boxes(people), [[100, 200, 600], [320, 240, 440]])
+    np.testing.assert_allclose(R.boxes(people), [[100, 200, 600 * 248 / 256], [320, 240, 440]])
     np.testing.assert_allclose(H.boxes(people), [[100, 230, 500], [320, 240, 440]])

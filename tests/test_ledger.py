@@ -4,6 +4,7 @@ import dataclasses
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,11 +96,13 @@ def test_a_planted_effect_is_found():
 
 def test_a_gain_is_paired_and_over_the_joints_asked_for():
     hits = np.zeros((50, len(MPII)), bool)
+    hits[:25, measuring.MEMBERS["head"]] = True  # both find every other head
     better = hits.copy()
     better[:, measuring.MEMBERS["wrist"]] = True
     assert measuring.gain(measured(better), measured(hits), ("wrist",)) == (100, 100, 100)
     assert measuring.gain(measured(better), measured(hits), measuring.HARD)[0] == 25
     assert measuring.gain(measured(better), measured(hits), ("head",)) == (0, 0, 0)
+    assert measuring.gain(measured(better), measured(hits), ("head", "wrist")) == (50, 50, 50)
 
 
 def test_over_people_covers_a_mean():
@@ -180,7 +183,18 @@ def test_tiny_study_measures_every_run_claim_of_the_main_models(tmp_path):
     study = study_with(tmp_path, tmp_path / "absent")
     for name in ("R-c15", "H-c6", "H-c9", "H-c12", "H-c15"):
         row = measuring.measure_claim(study, BY_ID[name])
-        assert row["ours"] and row["verdict"] == ("not measured" if name == "H-c12" else "inconclusive")
+        assert row["ours"] and row["verdict"] == ("not measured" if name in ("H-c9", "H-c12") else "inconclusive")
+
+
+def test_presence_is_judged_where_absent_joints_are_trained_to_zero(tmp_path):
+    """A heatmap whose mean is high exactly where a joint is annotated: area 100 %, above chance."""
+    study = study_with(tmp_path, tmp_path / "absent")
+    study.runs = catalogue("paper")
+    state = np.random.default_rng(0).integers(0, 3, (80, len(MPII)))
+    study.test_crops = lambda run: SimpleNamespace(people=SimpleNamespace(state=state))
+    study.predict = lambda run: SimpleNamespace(mean=np.array([state > 0], float))
+    row = measuring.presence(study, BY_ID["H-c9"])
+    assert row.ours.startswith("area 100.0 / 100.0 %") and ledger.verdict_of_all(row.estimates, BY_ID["H-c9"]) == "reproduced"
 
 
 def test_not_measured_is_no_crash_but_other_errors_are(untrained, monkeypatch):
@@ -242,6 +256,7 @@ def test_deviations_agree_with_the_catalogue():
     assert (recurrent.codec.tail, recurrent.recipe.optimizer, recurrent.recipe.precision) == (1e-2, "adam", "bf16")
     assert f"batches of {recurrent.recipe.batch} ({short['recurrent'].recipe.batch} at short)" in says
     assert f"{dict(recurrent.network.options)['width']} channels" in says and f"{recurrent.codec.side} px input" in says
+    assert f"kernels of at most {max(dict(recurrent.network.options)['kernels'])} px" in says
     assert dict(hourglass.network.options)["stacks"] == 2 and dict(hourglass.network.options)["features"] == 64
     full = " ".join(ledger.deviations_of("R-tab2", "paper", "real"))
     assert f"{paper['hourglass'].recipe.steps:,} batches of {paper['hourglass'].recipe.batch}" in full

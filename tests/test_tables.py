@@ -61,7 +61,7 @@ def test_absent_files_and_runs_say_so(study, monkeypatch):
     assert table[table.source == "ours"].note.tolist() == ["not measured: FLIC images absent"]
     assert table[table.source != "paper"].total.isna().all() and five_numbers(study).empty
     frame, missing = curves(study, "H-fig6")
-    assert frame.empty and missing == "not measured: published predictions absent; ours: FLIC images absent"
+    assert frame.empty and missing == "published predictions absent; ours not measured: FLIC images absent"
     pck_curves(frame, columns=2, title=missing)
 
 
@@ -91,7 +91,7 @@ def test_curves_end_where_the_tables_are(study, files):
     table = comparison(study, "H-tab2").set_index("method").loc["ours: hourglass"]
     last = ours[ours.threshold == 0.5].set_index("group").pck
     assert last.to_dict() == pytest.approx({group: table[group] for group in (*GROUPS, "total")})
-    assert missing == "not measured: published predictions absent"
+    assert missing == "published predictions absent"
     published_only = Study("tiny", device="cpu", progress=False, folders=replace(study.folders, data=files.folders.data))
     both, missing = curves(published_only, "H-fig6")
     last = both[both.threshold == 0.2].set_index(["system", "group"]).pck

@@ -33,10 +33,10 @@ def paper_rule(model: nn.Module) -> int:
 
 
 def gmacs(model: nn.Module, side: int) -> float:
-    """Billions of multiply-adds for one square image of `side` px. Only shapes flow, on the meta device, where `model` may already be."""
-    shapes = copy.deepcopy(model).to("meta").eval()
+    """Billions of multiply-adds for one square image of `side` px. A model built on the meta device is counted without computing anything."""
+    probe = copy.deepcopy(model).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shapes(torch.empty(1, 3, side, side, device="meta"))
+        probe(torch.zeros(1, 3, side, side, device=next(model.parameters()).device))
     return counter.get_total_flops() / 2 / 1e9
 
 

@@ -43,9 +43,9 @@ def component_ablation(study: Study) -> pd.DataFrame:
     printed, rows, above = table("r-tab1"), [], None
     for number, (run, scales) in enumerate(ROWS):
         paper = printed.loc[number]
-        row = {"heatmaps": paper.method, "source": "paper"} | paper[[*GROUPS, "total"]].to_dict()
+        row = {"heatmaps": paper.method, "source": "paper", "note": ""} | paper[[*GROUPS, "total"]].to_dict()
         rows.append(row | ({"difference": paper.total - printed.total[number - 1]} if number else {}))
-        row = {"heatmaps": paper.method, "source": "ours"}
+        row = {"heatmaps": paper.method, "source": "ours", "note": ""}
         if reason := study.missing(run):
             rows.append(row | {"note": f"not measured: {reason}"})
             above = None
@@ -141,5 +141,4 @@ def _gain(found: Measured, above: Measured | None) -> dict[str, float]:
 
 def _frame(rows: list[dict], columns: list[str]) -> pd.DataFrame:
     numbers = [*GROUPS, "total", "difference", "low", "high"]
-    frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))
-    return frame.fillna({"note": ""}) if "note" in columns else frame
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))

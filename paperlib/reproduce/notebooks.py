@@ -16,6 +16,7 @@ from traitlets.config import Config
 import paperlib
 from paperlib import PaperlibError
 from paperlib.reproduce.catalogue import Run
+from paperlib.reproduce.ledger import claims
 from paperlib.reproduce.runs import write_text
 
 ORDER = ("01_data", "02_targets", "03_recurrent", "04_hourglass", "05_ablations", "06_occlusion", "07_comparison")
@@ -40,14 +41,18 @@ def _named(word: str) -> str:
 
 def artifacts_of(name: str) -> tuple[str, ...]:
     """The ids of the artifacts that a notebook makes: its cells' tags 'figure:R-fig1' and 'table:R-tab1'."""
-    tags = [tag for cell in nbformat.read(FOLDER / f"{name}.ipynb", 4).cells for tag in cell.metadata.get("tags", [])]
-    return tuple(tag.split(":", 1)[1] for tag in tags if tag.startswith(("figure:", "table:")))
+    return tuple(tag.split(":", 1)[1] for tag in _tags(name) if tag.startswith(("figure:", "table:")))
 
 
 def runs_of(name: str, runs: dict[str, Run]) -> tuple[str, ...]:
-    """The runs that a notebook needs: those of the catalogue that feed one of its artifacts."""
+    """The runs that a notebook needs: those that feed one of its artifacts, and those of every claim where a cell is tagged 'claims'."""
     made = set(artifacts_of(name))
-    return tuple(run.name for run in runs.values() if made & set(run.artifacts))
+    claimed = {run for claim in claims() for run in claim["runs"]} if "claims" in _tags(name) else set()
+    return tuple(run.name for run in runs.values() if made & set(run.artifacts) or run.name in claimed)
+
+
+def _tags(name: str) -> list[str]:
+    return [tag for cell in nbformat.read(FOLDER / f"{name}.ipynb", 4).cells for tag in cell.metadata.get("tags", [])]
 
 
 def check_parameters(name: str, parameters: dict) -> dict:
@@ -125,6 +130,7 @@ def execute(name: str, results: Path, parameters: dict, key: str) -> Path:
     raw.unlink()
     manifest = json.loads((results / "manifest.json").read_text()) if (results / "manifest.json").exists() else {}
     files = [file for artifact in artifacts_of(name) for file in manifest.get(artifact, {}).get("files", {})]
+    files += ["claims.csv"] if "claims" in _tags(name) else []
     (results / ".cache").mkdir(exist_ok=True)
     write_text(results / ".cache" / f"{name}.json", json.dumps({"stamp": key, "files": files}))
     return copy

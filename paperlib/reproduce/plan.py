@@ -1,10 +1,11 @@
 """paperlib plan: what would run, what is cached, and the time, disk and memory it will need."""
 
+import functools
 import json
 from pathlib import Path
 
 from paperlib.models.sizes import gmacs, parameters
-from paperlib.reproduce.catalogue import Run
+from paperlib.reproduce.catalogue import Network, Run
 from paperlib.reproduce.runs import is_cached
 from paperlib.reproduce.study import Study
 
@@ -25,14 +26,20 @@ def plan(study: Study) -> list[dict]:
 
 def work(run: Run) -> float:
     """GFLOP of a whole training: three forward passes' worth a crop, two FLOP a multiply-add."""
-    return 6 * gmacs(run.network.build(), run.codec.side) * run.recipe.batch * run.recipe.steps
+    return 6 * _size(run.network, run.codec.side)[1] * run.recipe.batch * run.recipe.steps
 
 
 def _needs(run: Run, rate: float) -> dict:
-    model = run.network.build()
-    weights = parameters(model) * 4 / 1e6
-    activations = 60 * gmacs(model, run.codec.side) * run.recipe.batch  # MB, a rule of thumb measured on the CPU
+    weights, cost = _size(run.network, run.codec.side)
+    activations = 60 * cost * run.recipe.batch  # MB, a rule of thumb measured on the CPU
     return {"seconds": work(run) / rate, "disk_mb": 4 * weights, "memory_mb": 600 + 4 * weights + activations}
+
+
+@functools.cache
+def _size(network: Network, side: int) -> tuple[float, float]:
+    """MB of weights, and GMACs of one image: counted at 64 px, for both grow with the image's area."""
+    model = network.build()
+    return 4e-6 * parameters(model), gmacs(model, 64) * (side / 64) ** 2
 
 
 def _measured_rate(study: Study) -> float:

@@ -1,6 +1,7 @@
 """paperlib reproduce: the notebooks in order, their runs trained side by side first, one thread each, under one progress bar."""
 
 import os
+import sys
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -79,7 +80,7 @@ def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str
     waiting, running, done = list(tasks), {}, set()
     settings = (study.size, study.data, str(study.device))
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
-    bar = tqdm(total=round(sum(task.seconds for task in tasks)), unit="s", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}", mininterval=1)
+    bar = tqdm(total=round(sum(task.seconds for task in tasks)), unit="s", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}", mininterval=1 if sys.stderr.isatty() else 20)
     try:
         while waiting or running:
             for task in [task for task in waiting if set(task.needs) <= done][: jobs - len(running)]:

@@ -169,14 +169,14 @@ def curves(study: Study, artifact: str) -> tuple[pd.DataFrame, str]:
             parts.append(_curve_rows(errors, skeleton, rule, groups).assign(system=file.system, kind="published"))
     run = plan.runs[0][0]
     if reason := study.missing(run):
-        absent.append(f"ours: {reason}")
+        absent.append(f"ours not measured: {reason}")
     else:
         measured = measure_run(study, run)
         name = f"ours, {_people(study, plan.dataset, measured.scores.people)}"
         parts.append(_curve_rows(measured.errors, skeleton, rule, groups).assign(system=name, kind="ours"))
     columns = ["group", "system", "threshold", "pck", "kind"]
     frame = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
-    return frame, f"not measured: {'; '.join(dict.fromkeys(absent))}" if absent else ""
+    return frame, "; ".join(dict.fromkeys(absent))
 
 
 def file_errors(dataset: str, path: Path, data: Path, labels: str | None = None) -> np.ndarray:

@@ -59,7 +59,8 @@ def pck_curves(frame: pd.DataFrame, columns: int = 4, title: str = "") -> Figure
     """
     groups, systems = list(dict.fromkeys(frame.group)), _styles(frame)
     rows = -(-len(groups) // columns) or 1
-    figure = Figure(figsize=(2.3 * columns + 0.4, 2.3 * rows + 0.7), layout="constrained")
+    panel = 3.3 if columns < 3 else 2.3  # inches
+    figure = Figure(figsize=(panel * columns + 0.4, min(panel, 2.6) * rows + 0.7), layout="constrained")
     figure.suptitle(title, fontsize="medium")
     if frame.empty:
         return figure
@@ -82,11 +83,12 @@ def pck_curves(frame: pd.DataFrame, columns: int = 4, title: str = "") -> Figure
 
 
 def _styles(frame: pd.DataFrame) -> dict[str, dict]:
-    """A colour and a dash for each system; ours are solid and wider."""
+    """A colour and a dash for each published system; ours are black, solid and wider."""
     systems = frame.drop_duplicates("system")[["system", "kind"]].itertuples(index=False)
     return {
-        system: {"color": COLOURS[k % len(COLOURS)]}
-        | ({"linewidth": 2.2} if kind == "ours" else {"linewidth": 1.3, "linestyle": DASHES[k % len(DASHES)]})
+        system: {"color": "black", "linewidth": 2}
+        if kind == "ours"
+        else {"color": COLOURS[k % len(COLOURS)], "linewidth": 1.4, "linestyle": DASHES[k % len(DASHES)]}
         for k, (system, kind) in enumerate(systems)
     }
 

@@ -92,6 +92,7 @@ def _pass(ax: Axes, x: float, step: int, rows: pd.DataFrame) -> tuple[float, flo
 def stack_diagram(numbers: pd.DataFrame) -> Figure:
     """H fig. 1 from `layers(StackedHourglass(...), side, blocks=(Residual,))`: the stem, every hourglass, and the loss after it."""
     figure, ax = sheet(9.6, 2.35, bottom=-1.45)
+    sites = numbers[numbers.site > 0]
     stem = numbers[numbers.name.str.startswith("stem.") & numbers.kind.isin(["conv", "residual"])]
     write(ax, 0.3, 0, f"image\n{stem.side.iloc[0] * stem.stride.iloc[0]} px")
     arrow(ax, (0.56, 0), (0.7, 0))
@@ -115,18 +116,17 @@ def stack_diagram(numbers: pd.DataFrame) -> Figure:
         write(ax, start + 0.275 * pitch, -over, str(number))
         end = start + 0.6 * pitch
         line(ax, (start + 0.55 * pitch, 0), (end + 0.15 * pitch, 0))
-        if (numbers.site == number).any():
+        if (f"junctions.{number - 1}.heatmaps" if number < len(stacks) else "heatmaps") in set(sites.name):
             line(ax, (end, 0), (end, -0.75))
             loss(ax, end, -0.78)
         if number < len(stacks):
             junction(ax, end + 0.14 * pitch, 0, radius=0.065)
             line(ax, (x + 0.1 * pitch, 0), (x + 0.1 * pitch, over), (end + 0.14 * pitch, over), to=(end + 0.14 * pitch, 0.065))
         x = end + 0.2 * pitch
-    sites = numbers[numbers.site > 0]
     sides = ", ".join(str(side) for side in sorted(set(residual.side), reverse=True))
     notes = (
         f"{len(stacks)} hourglasses of {len(stacks[0])} residual modules each; their maps are {sides} px and back. No filters are shared.",
-        f"Red: {len(sites)} losses, each on {sites.outputs.iloc[-1]} heatmaps of {sites.side.iloc[-1]} px. "
+        f"Red: {len(sites)} loss{'es, each' if len(sites) > 1 else ''} on {sites.outputs.iloc[-1]} heatmaps of {sites.side.iloc[-1]} px. "
         f"The network learns {numbers.parameters.sum():,} numbers.",
     )
     _notes(ax, 0.12, -1.12, notes)

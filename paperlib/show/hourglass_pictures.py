@@ -115,8 +115,8 @@ def whose_pose(
 def pairs(numbers: dict[str, np.ndarray]) -> Figure:
     """H-fig10 of the numbers of `whose_pose`: a row a pair, then whose pose comes out on the way from one person to the other."""
     second, rows = 100 * numbers["second"], numbers["rows"]
-    figure = Figure(figsize=(9, 1.85 * len(rows)), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1.75, 1))
+    figure = Figure(figsize=(9, 1.75 * len(rows)), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.6, 1))
     panels = left.subplots(len(rows), 3, squeeze=False)
     for axes, title in zip(panels[0], ("the picture, and both crops", "centred on one", "centred on the other"), strict=True):
         axes.set_title(title)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from paperlib.data.crops import Batch
@@ -38,22 +40,22 @@ def thumbnails(images: np.ndarray, points: np.ndarray, side: int) -> tuple[np.nd
 def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
     """R-fig1: (a) all keypoint heatmaps, (b) all body-part heatmaps, (c) both, (d) the keypoints that come out.
 
-    `image` (S, S, 3) uint8; `keypoints` (J, H, W) and `parts` (P, H, W), of which the highest at each place is drawn; `points` (J, 2);
-    `skeleton`, its name.
+    `image` (S, S, 3) uint8; `keypoints` (J, H, W) and `parts` (P, H, W), the highest at each place is drawn, in shares of the highest of all;
+    `points` (J, 2); `skeleton`, its name.
     """
-    keypoints, parts = (numbers[name].astype(np.float32).max(axis=0) for name in ("keypoints", "parts"))
-    figure, panels = _grid(1, 4, extra=0.8)
-    titles = ("(a) keypoints", "(b) body parts", "(c) superimposed", "(d) keypoint prediction")
-    for axes, title in zip(panels[0], titles, strict=True):
+    highest = {name: max(float(numbers[name].max()), 1e-6) for name in ("keypoints", "parts")}
+    keypoints, parts = (numbers[name].astype(np.float32).max(axis=0) / top for name, top in highest.items())
+    titles = (f"(a) keypoints, up to {highest['keypoints']:.1f}", f"(b) body parts, up to {highest['parts']:.1f}", "(c) superimposed")
+    figure, panels = _grid(1, 4, extra=0.55)
+    for axes, heat, title in zip(panels[0], (keypoints, parts, np.maximum(keypoints, parts)), titles, strict=False):
+        bar = draw_heat(axes, numbers["image"], heat, 1)
         axes.set_title(title)
-    top = max(keypoints.max(), parts.max())
-    for axes, heat in zip(panels[0], (keypoints, parts, np.maximum(keypoints, parts)), strict=False):
-        drawn = draw_heat(axes, numbers["image"], heat, top)
     axes = panels[0, 3]
     axes.imshow(numbers["image"])
     draw_pose(axes, numbers["points"], SKELETONS[str(numbers["skeleton"])])
+    axes.set_title("(d) keypoint prediction")
     _fit(axes, numbers["image"])
-    figure.colorbar(drawn, ax=panels[0].tolist(), orientation="horizontal", shrink=0.4, aspect=40, label="heatmap value")
+    figure.colorbar(bar, ax=panels[0].tolist(), orientation="horizontal", shrink=0.4, aspect=40, label="heatmap value / the highest of its kind")
     return figure
 
 
@@ -81,7 +83,7 @@ def occluded_joint(numbers: dict[str, np.ndarray]) -> Figure:
 def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
     """A row a sample: the crop, then a column a heatmap, with its maximum, the label, and how far apart they are."""
     images, maps = numbers["images"], numbers["maps"].astype(np.float32)
-    figure, panels = _grid(len(images), 1 + maps.shape[1], extra=0.15 * len(images) + 0.5)
+    figure, panels = _grid(len(images), 1 + maps.shape[1], extra=0.06 * len(images) + 0.42)
     for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
         axes.set_title(title)
     for i, row in enumerate(panels):
@@ -138,14 +140,28 @@ def targets_and_weights(numbers: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray, top: float):
+def photo_with_skeleton(photo: np.ndarray, people: list[dict]) -> Figure:
+    """A photograph (H, W, 3) uint8 with the skeletons of `people`, each with "joints" {name: [x, y, ...]} in px, as `paperlib predict` tells them."""
+    height, width = photo.shape[:2]
+    figure = Figure(figsize=(WIDTH, WIDTH * height / width))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.imshow(photo)
+    for person in people:
+        skeleton = next(known for known in SKELETONS.values() if known.joints == tuple(person["joints"]))
+        draw_pose(axes, np.array([place[:2] for place in person["joints"].values()], dtype=float), skeleton, width=4)
+    _fit(axes, photo)
+    return figure
+
+
+def draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray, top: float) -> ScalarMappable:
     """A heatmap (H, W) over its darkened grey crop (S, S, 3) uint8: 0 is transparent, `top` opaque. Returns what a colour bar needs."""
-    side, top = len(image), max(float(top), 1e-6)
-    axes.imshow(0.55 * image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
-    share = np.clip(np.nan_to_num(heat.astype(np.float32)) / top, 0, 1)
-    return axes.imshow(
-        share * top, cmap=HEAT, vmin=0, vmax=top, alpha=share**0.6, extent=(-0.5, side - 0.5, side - 0.5, -0.5), interpolation="bilinear"
-    )
+    bar = ScalarMappable(Normalize(0, max(float(top), 1e-6)), HEAT)
+    share = np.clip(np.nan_to_num(heat.astype(np.float32)) / bar.norm.vmax, 0, 1)
+    share = cv2.resize(share, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)[..., None]
+    colour, grey = bar.get_cmap()(share[..., 0])[..., :3], 0.55 / 255 * image.mean(axis=-1, keepdims=True)
+    axes.imshow(share**0.6 * colour + (1 - share**0.6) * grey)
+    return bar
 
 
 def draw_pose(axes: Axes, points: np.ndarray, skeleton: Skeleton, width: float = 2.0) -> None:

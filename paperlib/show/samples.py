@@ -53,6 +53,12 @@ def turned(errors: np.ndarray, threshold: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def hard_joints(people: People) -> np.ndarray:
+    """(J,) bool: elbows, wrists, knees and ankles, the joints that both papers' examples show."""
+    groups = dict(people.skeleton.groups)
+    return np.isin(np.arange(len(people.skeleton)), [joint for part in ("elbow", "wrist", "knee", "ankle") for joint in groups[part]])
+
+
 def strongest(strength: np.ndarray, wanted: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """People (n,) and joints (n,): one joint of each of n people, `wanted` ones first, of those the largest `strength`; both tables are (N, J)."""
     value = np.where(np.isfinite(strength), strength, -np.inf)

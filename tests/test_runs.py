@@ -1,0 +1,449 @@
+"""Runs and studies: what a run's identity holds, that it is trained once, and one clear line for whatever cannot be had."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import paperlib
+from paperlib import PaperlibError
+from paperlib.photo import find_weights, predict_photos
+from paperlib.predict import heatmaps, predict_batch
+from paperlib.reproduce import plan as plans
+from paperlib.reproduce import runs, study
+from paperlib.reproduce.catalogue import SIZES, catalogue
+from paperlib.reproduce.folders import Folders
+from paperlib.reproduce.measures import baseline, measure_run
+from paperlib.reproduce.study import NotMeasured, Study
+
+RUN = "recurrent-t1-parts"
+INVENTORY = {
+    *(f"R-fig{i}" for i in range(1, 10)), *(f"R-tab{i}" for i in range(1, 5)), *(f"H-fig{i}" for i in range(1, 12)), "H-tab1", "H-tab2",
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- the catalogue
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("data", ["synthetic", "real"])
+def test_the_catalogue_at_every_size(size, data):
+    found = catalogue(size, data)
+    assert all(name == run.name for name, run in found.items())
+    assert {artifact for run in found.values() for artifact in run.artifacts} <= INVENTORY
+    for run in found.values():
+        assert run.test_on in ("mpii", "lsp", "flic") and run.recipe.steps > 0 and run.recipe.factor(0) > 0
+        assert run.codec.side % (8 * run.codec.stride if run.network.kind == "hourglass" else run.codec.stride) == 0
+        assert hash(run) == hash(replace(run))
+
+
+def test_networks_say_what_their_codecs_read(tiny):
+    for run in tiny.runs.values():
+        with torch.device("meta"):
+            sites = run.network.build()(torch.zeros(2, 3, run.codec.side, run.codec.side))
+        assert sites[-1].shape == (2, run.codec.channels, *[run.codec.side // run.codec.stride] * 2), run.name
+
+
+def test_every_artifact_that_needs_training_has_its_run():
+    """All but those drawn from the model (R-fig3, H-fig1, H-fig3, H-fig4) and the sizes (R-tab3)."""
+    made = {artifact for run in catalogue("smoke").values() for artifact in run.artifacts}
+    assert INVENTORY - made == {"R-fig3", "R-tab3", "H-fig1", "H-fig3", "H-fig4"}
+
+
+def test_the_papers_recipes():
+    """FACTS A.7, C.4."""
+    found = catalogue("paper", "real")
+    assert found["recurrent"].recipe.steps == pytest.approx(50 * 22_246 / 20, abs=1) and found["hourglass"].recipe.steps == 100 * 8000
+    assert [found[name].codec.side for name in ("recurrent", "hourglass")] == [248, 256]
+    assert (found["hourglass"].codec.sigma, found["hourglass"].codec.absent, found["recurrent"].codec.tail) == (1.0, "zero", 1e-18)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Study("smal"), "size 'smal'.*tiny, smoke, short, paper"),
+        (lambda: Study("tiny", "reel"), "data 'reel'.*synthetic or real"),
+        (lambda: Study("tiny", device="gpu"), "device 'gpu'.*auto, cpu or cuda"),
+        (lambda: Study("tiny", "real", folders=Folders(Path("/nowhere/data"), Path("runs"), Path("results"))), "/nowhere/data.*PAPERLIB_DATA"),
+    ],
+    ids=["size", "data", "device", "folder"],
+)
+def test_a_study_that_cannot_be_is_one_clear_error(make, message):
+    with pytest.raises(PaperlibError, match=message):
+        make()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there():
+    with pytest.raises(PaperlibError, match="'cuda'.*no GPU.*'cpu'"):
+        Study("tiny", device="cuda")
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("hourgalss", "hourglass"), ("recurrent-t1-part", "recurrent-t1-parts"), ("zzz", "recurrent")])
+def test_an_unknown_run_names_the_nearest(tiny, wrong, near):
+    for ask in (tiny.trained, tiny.missing, tiny.predict, tiny.folder_of, tiny.test_crops):
+        with pytest.raises(PaperlibError, match=f"'{wrong}' is not in the catalogue.*{near}"):
+            ask(wrong)
+
+
+def test_the_size_comes_from_the_environment(monkeypatch, tiny):
+    monkeypatch.setenv("PAPERLIB_SIZE", "tiny")
+    assert Study(folders=tiny.folders).size == "tiny" and Study("smoke", folders=tiny.folders).size == "smoke"
+    monkeypatch.delenv("PAPERLIB_SIZE")
+    assert Study(folders=tiny.folders).size == "smoke"
+
+
+def test_folders_come_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERLIB_RUNS", str(tmp_path / "r"))
+    monkeypatch.delenv("PAPERLIB_DATA", raising=False)
+    here = Folders.here()
+    assert here.runs == tmp_path / "r" and here.data.name == "data" and (here.data.parent / "pyproject.toml").exists()
+
+
+# ---------------------------------------------------------------- identity
+
+
+@pytest.fixture
+def mathematics(tmp_path, monkeypatch):
+    """mathematics_sha256 of a copy of the package in which one module was edited."""
+    package = tmp_path / "paperlib"
+    for name in runs.MATHEMATICS:
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(paperlib.__file__).parent / name, package / name)
+    monkeypatch.setattr(runs.paperlib, "__file__", str(package / "__init__.py"))
+
+    def after(name="codecs.py", old="", new=""):
+        text = (Path(paperlib.__file__).parent / name).read_text()
+        if old:
+            (package / name).write_text(text.replace(old, new))
+            assert old in text and text != text.replace(old, new)
+        return runs.mathematics_sha256.__wrapped__()
+
+    return after
+
+
+def test_comments_docstrings_and_layout_are_not_mathematics(mathematics):
+    before = mathematics()
+    assert before == runs.mathematics_sha256()
+    assert mathematics("losses.py", "import torch\n", "# a comment\n\nimport torch  # another\n") == before
+    assert mathematics("losses.py", '"""The losses of the two papers', '"""Losses of the two papers') == before
+    assert mathematics("losses.py", '"""H sec. 3.4', '"""Hourglass, section 3.4') == before
+    assert mathematics("codecs.py", '"""(N, 3) the square to crop', '"""The square to crop') == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("losses.py", "0.5 * (t.weights", "0.51 * (t.weights"),
+        ("codecs.py", "share > 0.5", "share >= 0.5"),
+        ("geometry.py", "case \"small\"", "case \"tiny\""),
+        ("train.py", "betas=(0.9, 0.99)", "betas=(0.9, 0.999)"),
+        ("data/crops.py", "/ 256", "/ 255"),
+        ("models/hourglass.py", "kernel_size", "kernel"),
+    ],
+)  # fmt: skip
+def test_a_changed_expression_is(mathematics, name, old, new):
+    if old not in (Path(paperlib.__file__).parent / name).read_text():
+        old, new = "return", "return None or"
+    before = mathematics()
+    assert mathematics(name, old, new) != before
+
+
+def test_everything_that_training_imports_is_mathematics_or_is_known_not_to_be():
+    """What training imports decides the weights; people.py, skeleton.py and images.py do so through the data's hash or the spec."""
+    package, seen = Path(paperlib.__file__).parent, set()
+    todo = [*runs.MATHEMATICS]
+    while todo:
+        name = todo.pop()
+        if name in seen or not (package / name).exists():
+            continue
+        seen.add(name)
+        for node in ast.walk(ast.parse((package / name).read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paperlib."):
+                todo.append(node.module.removeprefix("paperlib.").replace(".", "/") + ".py")
+    assert seen - set(runs.MATHEMATICS) <= {"people.py", "skeleton.py", "data/images.py"}
+
+
+def test_identity_holds_what_decides_the_weights_and_nothing_else(tiny):
+    run = tiny.runs[RUN]
+    same, base = replace(run, name="other", artifacts=("R-fig1",)), runs.identity(run, "data")
+    assert runs.identity(same, "data") == base and len(base) == 16
+    changed = [
+        replace(run, seed=1),
+        replace(run, recipe=replace(run.recipe, steps=99)),
+        replace(run, codec=replace(run.codec, sigma=2.0)),
+        replace(run, train_on=("lsp",)),
+        replace(run, start=tiny.runs["recurrent"]),
+        replace(run, start=tiny.runs["recurrent-t2"]),
+    ]
+    identities = [base, runs.identity(run, "other data"), *(runs.identity(other, "data") for other in changed)]
+    assert len(set(identities)) == len(identities)
+
+
+def test_names_that_share_a_spec_are_known(tiny):
+    """Two names of one training would train it twice."""
+    specs = [run.spec() for run in tiny.runs.values() if run.name not in ("hourglass", "hourglass-lsp")]
+    assert len(set(specs)) == len(specs)
+
+
+def test_the_folder_says_which_people_a_run_saw(tiny, tmp_path):
+    before = tiny.folder_of(RUN)
+    assert before.name == f"{RUN}-{before.name.rsplit('-', 1)[1]}" and before.parent.name == "synthetic-tiny"
+    copy = Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(tiny.folders.data, tmp_path / "runs", tmp_path / "results"))
+    shutil.copytree(tiny.root, tmp_path / "runs" / "drawn" / "tiny")
+    assert copy.folder_of(RUN).name == before.name  # where the images lie does not matter
+    image = Path(copy.people("mpii", "train").image[0])
+    image.write_bytes(image.read_bytes() + b"\0")
+    assert copy.folder_of(RUN).name != before.name
+
+
+# ---------------------------------------------------------------- trained once
+
+
+def test_a_run_and_its_record(tiny):
+    trained = tiny.trained(RUN)
+    record = json.loads((trained.folder / "record.json").read_text())
+    assert record["weights_sha256"] == runs.sha256(trained.folder / "weights.safetensors")
+    assert record["spec"] == trained.run.spec() and record["people"] == 32 and record["seed"] == 0 and "CPU" in record["device"]
+    assert record["data_sha256"] == tiny.crops(tiny.training_people(trained.run), trained.run.codec).sha256 and record["seconds"] > 0
+    assert len(trained.log) == trained.run.recipe.steps and not trained.model.training
+    assert set(path.name for path in trained.folder.iterdir()) >= {"log.csv", "record.json", "weights.safetensors"}
+    assert not list(trained.folder.glob("*.part")) and not (trained.folder / "checkpoint.pt").exists()
+
+
+def test_the_same_bits_in_another_folder(tiny, tmp_path):
+    run = tiny.runs[RUN]
+    again = runs.train_or_load(run, tiny.crops(tiny.training_people(run), run.codec), tmp_path, progress=False)
+    assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
+
+
+def test_a_second_call_trains_nothing(tiny, monkeypatch):
+    first = tiny.trained(RUN)
+    monkeypatch.setattr(runs, "train", lambda *_: pytest.fail("trained again"))
+    other = Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders)
+    second = other.trained(RUN)
+    assert second.record == first.record
+    assert all(torch.equal(a, b) for a, b in zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True))
+
+
+def test_a_run_goes_on_from_another(tiny):
+    run = tiny.runs["recurrent-t2-parts-finetuned"]
+    assert run.start == tiny.runs["recurrent-t2-parts-coco"]
+    tuned = tiny.trained(run.name)
+    assert tiny.folder_of(run.start.name).exists() and runs.is_cached(tiny.folder_of(run.start.name))
+    scratch = tiny.trained("recurrent-t2-parts")
+    assert tuned.record["weights_sha256"] != scratch.record["weights_sha256"]
+    assert tuned.log.loss[0] != scratch.log.loss[0]
+
+
+WANTED = """
+import sys
+from pathlib import Path
+from paperlib.reproduce import runs
+from paperlib.reproduce.folders import Folders
+from paperlib.reproduce.study import Study
+study = Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(*map(Path, sys.argv[1:])))
+print(study.trained("recurrent-t0").record["finished"])
+"""
+
+
+def test_a_second_process_waits_for_the_one_that_trains(tiny, monkeypatch):
+    """This process holds the run for a while; the other one says so, waits, and takes what was trained."""
+    folder, run = tiny.folder_of("recurrent-t0"), tiny.runs["recurrent-t0"]
+    assert not folder.exists(), "another test has trained recurrent-t0"
+    crops, honest = tiny.crops(tiny.training_people(run), run.codec), runs.train
+
+    def slowly(*args):
+        line.append(other.stdout.readline())  # until the other process has found the lock
+        return honest(*args)
+
+    line = []
+    command = [sys.executable, "-u", "-c", WANTED, *map(str, (tiny.folders.data, tiny.folders.runs, tiny.folders.results))]
+    monkeypatch.setattr(runs, "train", slowly)
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    here = runs.train_or_load(run, crops, folder, progress=False)
+    out, _ = other.communicate(timeout=60)
+    assert line == ["recurrent-t0: another process is training it; waiting for that one\n"]
+    assert out.strip() == here.record["finished"] and other.returncode == 0
+
+
+# ---------------------------------------------------------------- weights that are not right
+
+
+@pytest.fixture
+def copied(tiny, tmp_path):
+    return Path(shutil.copytree(tiny.trained(RUN).folder, tmp_path / "synthetic-tiny" / tiny.trained(RUN).folder.name))
+
+
+@pytest.mark.parametrize("damage", ["one bit", "cut", "another run", "record of another run"])
+def test_weights_that_are_not_the_records_are_one_clear_error(tiny, copied, damage):
+    weights, record = copied / "weights.safetensors", copied / "record.json"
+    content = bytearray(weights.read_bytes())
+    if damage == "one bit":
+        content[-5] ^= 1
+        weights.write_bytes(content)
+    elif damage == "cut":
+        weights.write_bytes(content[: len(content) // 2])
+    elif damage == "another run":
+        shutil.copy(tiny.trained("hourglass").folder / "weights.safetensors", weights)
+    else:
+        for name in ("weights.safetensors", "record.json"):
+            shutil.copy(tiny.trained("hourglass").folder / name, copied / name)
+    with pytest.raises(PaperlibError, match=rf"weights\.safetensors: not the weights .*delete .*{RUN}") as error:
+        runs.load(tiny.runs[RUN], copied)
+    assert record.exists() and "\n" not in str(error.value).splitlines()[0]
+
+
+def test_a_full_disk_while_predictions_are_kept(tiny, monkeypatch):
+    monkeypatch.setattr(study.np, "savez", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises((PaperlibError, OSError), match="No space left"):
+        tiny.predict(RUN, scales=(1.0, 1.1))
+    monkeypatch.undo()
+    assert tiny.predict(RUN, scales=(1.0, 1.1)).points.shape[1:] == (24, 16, 2)
+
+
+# ---------------------------------------------------------------- what a study gives
+
+
+def test_predictions_are_image_points_of_every_site_and_kept(tiny, monkeypatch):
+    found = tiny.predict(RUN)
+    people = tiny.test_crops(RUN).people
+    assert found.points.shape == (3, len(people), 16, 2) and found.peak.shape == found.mean.shape == found.points.shape[:-1]
+    codec = tiny.runs[RUN].codec
+    box = codec.boxes(people)
+    assert (np.abs(found.points - box[:, None, :2]) <= box[:, None, 2:] / 2).all()  # within the crops
+    monkeypatch.setattr(study, "predict", lambda *_, **__: pytest.fail("predicted again"))
+    again = Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders).predict(RUN)
+    np.testing.assert_array_equal(again.points, found.points)
+
+
+def test_flipping_averages_the_mirrored_image(tiny):
+    model, crops = tiny.trained(RUN).model, tiny.test_crops(RUN)
+    images = crops.batch(np.arange(3)).images
+    averaged = heatmaps(model, crops.codec, images, flip=True, precision="fp32")
+    plain = heatmaps(model, crops.codec, images, flip=False, precision="fp32")
+    mirrored = heatmaps(model, crops.codec, images.flip(-1), flip=False, precision="fp32")
+    swap = torch.from_numpy(crops.codec.mirror)
+    for site, one, other in zip(averaged, plain, mirrored, strict=True):
+        torch.testing.assert_close(site, (one + other.flip(-1)[:, swap]) / 2, atol=1e-5, rtol=1e-4)
+    of_the_mirror = heatmaps(model, crops.codec, images.flip(-1), flip=True, precision="fp32")
+    torch.testing.assert_close(of_the_mirror[-1], averaged[-1].flip(-1)[:, swap], atol=1e-5, rtol=1e-4)
+
+
+def test_scales_are_laid_back_on_one_grid(tiny):
+    """A network that shows the brightness of its image: zoomed crops agree where they overlap."""
+    crops = tiny.test_crops(RUN)
+
+    class Brightness(torch.nn.Module):
+        def forward(self, images):
+            return [torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True).float() + 1, 4).repeat(1, 31, 1, 1)]
+
+    one, _ = predict_batch(Brightness(), crops, np.arange(4), flip=False, precision="fp32")
+    three, _ = predict_batch(Brightness(), crops, np.arange(4), flip=False, scales=(0.9, 1.0, 1.1), precision="fp32")
+    inner = (slice(None), slice(None), slice(3, -3), slice(3, -3))
+    assert (one[0][inner] - three[0][inner]).abs().mean() < 0.02 < one[0][inner].std()
+
+
+def test_measures_of_a_run_and_of_the_mean_pose(tiny):
+    measured, blind = measure_run(tiny, RUN), baseline(tiny, RUN)
+    for found in (measured, blind):
+        assert 0 <= found.scores.total <= 100 and found.errors.shape == (24, 16)
+        low, high = found.interval()
+        assert low <= found.scores.total <= high
+        assert found.scores.total == pytest.approx(100 * found.hits[found.annotated].mean())
+    gain, low, high = blind.gain_over(measured)
+    assert gain == pytest.approx(blind.scores.total - measured.scores.total) and low <= gain <= high
+
+
+def test_nobody_is_both_trained_and_tested_on(tiny):
+    for run in tiny.runs.values():
+        if not tiny.missing(run.name):
+            assert not set(tiny.training_people(run).image) & set(tiny.test_people(run.test_on).image), run.name
+
+
+def test_a_data_root_without_images_says_which_are_absent(real_data, tmp_path):
+    real = Study("tiny", "real", "cpu", progress=False, folders=Folders(real_data, tmp_path / "runs", tmp_path / "results"))
+    assert real.missing("hourglass-flic") == "FLIC images absent"
+    assert real.missing("recurrent-t2-parts-coco").startswith("COCO ") and real.missing("recurrent-t2-parts-finetuned").startswith("COCO ")
+    assert real.missing("hourglass-lsp") == ""
+    with pytest.raises(NotMeasured, match="FLIC images absent"):
+        real.trained("hourglass-flic")
+
+
+def test_an_empty_data_root_has_nothing_and_says_so(tmp_path):
+    (tmp_path / "data").mkdir()
+    empty = Study("tiny", "real", "cpu", progress=False, folders=Folders(tmp_path / "data", tmp_path / "runs", tmp_path / "results"))
+    reasons = {name: empty.missing(name) for name in empty.runs}
+    assert set(reasons.values()) <= {"MPII labels absent", "LSP labels absent", "FLIC labels absent", "COCO labels absent"}
+    assert all(row["missing"] and not row["cached"] for row in plans.plan(empty))
+
+
+# ---------------------------------------------------------------- the plan
+
+
+def test_the_plan_says_what_is_cached_and_trains_nothing(tiny, monkeypatch):
+    tiny.trained(RUN)
+    monkeypatch.setattr(runs, "train", lambda *_: pytest.fail("trained"))
+    rows = {row["run"]: row for row in plans.plan(Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders))}
+    assert list(rows) == list(tiny.runs) and rows[RUN]["cached"] and rows[RUN]["folder"] == tiny.folder_of(RUN)
+    assert all(row["seconds"] > 0 and row["disk_mb"] > 0 and row["memory_mb"] > 0 for row in rows.values())
+
+
+def test_work_grows_with_steps_and_batch(tiny):
+    run = tiny.runs[RUN]
+    double = replace(run, recipe=replace(run.recipe, steps=2 * run.recipe.steps, batch=2 * run.recipe.batch))
+    assert plans.work(double) == pytest.approx(4 * plans.work(run))
+
+
+# ---------------------------------------------------------------- photographs
+
+
+@pytest.fixture
+def photograph(tiny, tmp_path):
+    path = tmp_path / "me.png"
+    Image.open(tiny.people("lsp", "test").image[0]).convert("RGB").resize((150, 210)).save(path)
+    return path
+
+
+def test_a_pose_in_a_photograph(tiny, copied, photograph, tmp_path):
+    found, used = predict_photos([photograph], str(copied / "weights.safetensors"), tmp_path / "out", "cpu")
+    (person,) = found[0]["people"]
+    assert found[0]["image"] == str(photograph) and RUN in used and len(person["joints"]) == len(person["visible"]) == 16
+    for x, y, confidence in person["joints"].values():
+        assert -60 <= x <= 210 and 0 <= y <= 209 and 0 <= confidence <= 1
+    assert person["box"] == [0, 0, 149, 209]
+    assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == found and (tmp_path / "out" / "me-pose.png").stat().st_size > 1000
+
+
+def test_a_photograph_on_its_side_is_turned_upright(copied, photograph, tmp_path):
+    upright = Image.open(photograph)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 270 degrees counterclockwise to see it upright
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    found, _ = predict_photos([photograph, tmp_path / "turned.png"], str(copied / "weights.safetensors"), None, "cpu")
+    assert found[0]["people"] == found[1]["people"]
+
+
+def test_weights_that_are_not_there_say_how_to_get_them(tmp_path, monkeypatch, photograph, copied):
+    monkeypatch.setenv("PAPERLIB_RUNS", str(tmp_path / "none"))
+    with pytest.raises(PaperlibError, match="no weights in .*none; train some with 'paperlib train hourglass-lsp'"):
+        find_weights()
+    with pytest.raises(PaperlibError, match="gone.*no weights.safetensors with a record.json"):
+        find_weights(str(tmp_path / "gone" / "weights.safetensors"))
+    with pytest.raises(PaperlibError, match="nobody.jpg: no such image file"):
+        predict_photos([tmp_path / "nobody.jpg"], str(copied / "weights.safetensors"), None, "cpu")
+
+
+def test_weights_of_another_version_are_refused(copied):
+    record = json.loads((copied / "record.json").read_text())
+    (copied / "record.json").write_text(json.dumps(record | {"spec": record["spec"].replace("sigma=1.3", "sigma=1.7")}))
+    with pytest.raises(PaperlibError, match=f"another version of the catalogue; train it anew with 'paperlib train {RUN} --size tiny"):
+        find_weights(str(copied / "weights.safetensors"), "cpu")
