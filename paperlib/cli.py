@@ -105,9 +105,8 @@ def score(
         print(json.dumps(result))
         return
     name = "PCKh" if dataset == "mpii" else "PCK"
-    print(
-        f"{predictions.name}: {result['people']} people of {dataset}, {name}@{result['threshold']:g}, {convention} convention, labels {result['labels']}"
-    )
+    whose = f", {'person' if result['labels'] == 'pc' else 'observer'}-centric labels" if result["labels"] else ""
+    print(f"{predictions.name}: {result['people']} people of {dataset}, {name}@{result['threshold']:g}, {convention} convention{whose}")
     print("  ".join(f"{group} {value:.2f}" for group, value in result["groups"].items()))
     print(f"total {result['total']:.2f}  AUC {result['auc']:.2f}")
 
@@ -215,7 +214,7 @@ def main() -> None:
     try:
         code = app(words, prog_name="paperlib", standalone_mode=False)
     except KeyboardInterrupt:
-        sys.exit("paperlib: stopped; what is done is kept, and the same command goes on from here")
+        code = 130
     except Exception as error:
         if "--debug" in sys.argv:
             raise
@@ -224,4 +223,6 @@ def main() -> None:
         line = " ".join(message.split())
         print(f"paperlib: {line}" if known else f"paperlib: {type(error).__name__}: {line} (--debug shows where)", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 1) or 1)
+    if code == 130:  # Ctrl-C, which typer itself turns into this code
+        print("paperlib: stopped; what is done is kept, and the same command goes on from here", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

@@ -11,7 +11,7 @@ from paperlib.data.canvases import cut_canvas
 from paperlib.data.images import read_image
 from paperlib.geometry import crop_affine
 from paperlib.predict import decode, heatmaps, unzoom
-from paperlib.reproduce.catalogue import catalogue
+from paperlib.reproduce.catalogue import Run, catalogue
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.runs import Trained, is_cached, load, write_text
 
@@ -67,7 +67,7 @@ def find_weights(weights: str = "", device: str = "auto") -> Trained:
     runs = Folders.here().runs
     for name in (weights,) if weights else BEST_FIRST:
         for study in ("real-paper", "real-short", "real-smoke", "synthetic-paper", "synthetic-short", "synthetic-smoke"):
-            ready = [folder for folder in sorted((runs / study).glob(f"{name}-*")) if is_cached(folder) and _name(folder) == name]
+            ready = [folder for folder in (runs / study).glob(f"{name}-*") if _fits(folder, name)]
             if ready:
                 return _load(max(ready, key=lambda folder: (folder / "record.json").stat().st_mtime), device)
     wanted = f"weights of run {weights!r}" if weights else "weights"
@@ -76,20 +76,26 @@ def find_weights(weights: str = "", device: str = "auto") -> Trained:
     )
 
 
-def _name(folder: Path) -> str:
-    return json.loads((folder / "record.json").read_text())["name"]
-
-
 def _load(folder: Path, device: str) -> Trained:
     if not is_cached(folder):
         raise PaperlibError(f"{folder}: no weights.safetensors with a record.json beside it")
+    record = json.loads((folder / "record.json").read_text())
+    if not _fits(folder, record["name"]):
+        raise PaperlibError(f"{folder}: trained by another version of the catalogue; train it anew with 'paperlib train {record['name']}'")
+    return load(_run(folder, record["name"]), folder, device)
+
+
+def _fits(folder: Path, name: str) -> bool:
+    """Whether `folder` holds run `name` as the catalogue has it today."""
+    if not is_cached(folder):
+        return False
+    record, run = json.loads((folder / "record.json").read_text()), _run(folder, name)
+    return run is not None and record["name"] == name and record["spec"] == run.spec()
+
+
+def _run(folder: Path, name: str) -> Run | None:
     data, _, size = folder.parent.name.partition("-")
-    run = catalogue(size, data).get(_name(folder))
-    if run is None or run.spec() != json.loads((folder / "record.json").read_text())["spec"]:
-        raise PaperlibError(
-            f"{folder}: trained by another version of the catalogue; train it anew with 'paperlib train {_name(folder)} --size {size} --data {data}'"
-        )
-    return load(run, folder, device)
+    return catalogue(size, data).get(name)
 
 
 def _write(out: Path, paths: list[Path], photos: list[np.ndarray], found: list[dict]) -> None:

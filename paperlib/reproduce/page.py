@@ -59,7 +59,8 @@ def _artifact(results: Path, artifact: str, entry: dict) -> str:
     source = f"<small>{_text(', '.join(made['runs']) or 'no training')}; commit {made['commit']}; {made['device']}</small>"
     if entry["kind"] == "figure":
         picture = next(file for file in entry["files"] if file.endswith(".png"))
-        return f"<figure id='{artifact}'><figcaption><b>{artifact}</b></figcaption><img src='{picture}' alt='{artifact}' loading='lazy'><br>{source}</figure>"
+        image = f"<img src='{picture}' alt='{artifact}' loading='lazy'>"
+        return f"<figure id='{artifact}'><figcaption><b>{artifact}</b></figcaption>{image}<br>{source}</figure>"
     table = next(file for file in entry["files"] if file.endswith(".csv"))
     frame = read_csv((results / table).read_bytes())
     shown = frame.to_html(index=False, float_format=lambda value: f"{value:.1f}", na_rep="", border=0)

@@ -4,49 +4,51 @@ import functools
 import json
 from pathlib import Path
 
+from torch import nn
+
 from paperlib.models.sizes import gmacs, parameters
 from paperlib.reproduce.catalogue import Network, Run
 from paperlib.reproduce.runs import is_cached
 from paperlib.reproduce.study import Study
 
-# Effective rate of a training step, GFLOP/s; until a run of this size has been measured on the device at hand.
-RATE = {"cpu": 55.0, "cuda": 60_000.0}
+# What a training step takes on one process: multiply-adds at this rate (GFLOP/s), and so many seconds for each convolution's forward and backward.
+RATE = {"cpu": 155.0, "cuda": 60_000.0}
+CALL = {"cpu": 0.55e-3, "cuda": 0.06e-3}
 
 
 def plan(study: Study) -> list[dict]:
     """One row a run: run, artifacts, missing, folder, cached, seconds, disk_mb, memory_mb. Nothing is trained; people are drawn on first use."""
-    rate, rows = _measured_rate(study), []
+    pace, rows = _pace(study), []
     for name, run in study.runs.items():
         missing = study.missing(name)
         folder = None if missing else study.folder_of(name)
         row = {"run": name, "artifacts": list(run.artifacts), "missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder))}
-        rows.append(row | _needs(run, rate))
+        weights, cost, _ = _size(run.network, run.codec.side)
+        memory = 600 + 4 * weights + 60 * cost * run.recipe.batch  # MB; the last term a rule of thumb measured on the CPU
+        rows.append(row | {"seconds": pace * seconds(run, study.device.type), "disk_mb": 4 * weights, "memory_mb": memory})
     return rows
 
 
-def work(run: Run) -> float:
-    """GFLOP of a whole training: three forward passes' worth a crop, two FLOP a multiply-add."""
-    return 6 * _size(run.network, run.codec.side)[1] * run.recipe.batch * run.recipe.steps
-
-
-def _needs(run: Run, rate: float) -> dict:
-    weights, cost = _size(run.network, run.codec.side)
-    activations = 60 * cost * run.recipe.batch  # MB, a rule of thumb measured on the CPU
-    return {"seconds": work(run) / rate, "disk_mb": 4 * weights, "memory_mb": 600 + 4 * weights + activations}
+def seconds(run: Run, device: str) -> float:
+    """Of a whole training by rule of thumb: three forward passes' worth of multiply-adds a crop, two FLOP each, and the calls."""
+    _, cost, calls = _size(run.network, run.codec.side)
+    return run.recipe.steps * (6 * cost * run.recipe.batch / RATE[device] + calls * CALL[device])
 
 
 @functools.cache
-def _size(network: Network, side: int) -> tuple[float, float]:
-    """MB of weights, and GMACs of one image: counted at 64 px, for both grow with the image's area."""
+def _size(network: Network, side: int) -> tuple[float, float, int]:
+    """MB of weights, GMACs of one image (counted at 64 px, for they grow with the area), and convolutions."""
     model = network.build()
-    return 4e-6 * parameters(model), gmacs(model, 64) * (side / 64) ** 2
+    calls = sum(isinstance(module, nn.Conv2d) for module in model.modules())
+    return 4e-6 * parameters(model), gmacs(model, 64) * (side / 64) ** 2, calls
 
 
-def _measured_rate(study: Study) -> float:
-    """GFLOP/s over the runs of this size that are already trained on this kind of device, else the rule of thumb."""
-    records = [json.loads(path.read_text()) for path in Path(study.folders.runs, f"{study.data}-{study.size}").glob("*/record.json")]
-    kind = study.device.type
-    known = [r for r in records if r["name"] in study.runs and ("CPU" in r["device"]) == (kind == "cpu")]
-    if not known:
-        return RATE[kind]
-    return sum(work(study.runs[r["name"]]) for r in known) / max(1e-9, sum(r["seconds"] for r in known))
+def _pace(study: Study) -> float:
+    """Measured seconds / the rule's, over the runs of this size already trained on this kind of device; 1 until there is one."""
+    device, measured, ruled = study.device.type, 0.0, 0.0
+    for path in Path(study.folders.runs, f"{study.data}-{study.size}").glob("*/record.json"):
+        record = json.loads(path.read_text())
+        run = study.runs.get(record["name"])
+        if run and run.spec() == record["spec"] and ("CPU" in record["device"]) == (device == "cpu"):
+            measured, ruled = measured + record["seconds"], ruled + seconds(run, device)
+    return measured / ruled if ruled else 1.0

@@ -85,7 +85,8 @@ def load(run: Run, folder: Path, device: torch.device | str = "cpu") -> Trained:
             raise PaperlibError(f"{weights}: not the weights that record.json speaks of; delete {folder} to train {run.name} anew")
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
-        raise PaperlibError(f"{weights}: not the weights of {run.name} ({error}); delete {folder} to train it anew") from error
+        why = str(error).splitlines()[0]  # torch goes on with every key
+        raise PaperlibError(f"{weights}: not the weights of {run.name} ({why}); delete {folder} to train it anew") from error
     return Trained(run, model.to(device, memory_format=torch.channels_last).eval(), record, folder)
 
 

@@ -80,7 +80,11 @@ def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str
     waiting, running, done = list(tasks), {}, set()
     settings = (study.size, study.data, str(study.device))
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
-    bar = tqdm(total=round(sum(task.seconds for task in tasks)), unit="s", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}", mininterval=1 if sys.stderr.isatty() else 20)
+    bar = tqdm(
+        total=round(sum(task.seconds for task in tasks)),
+        bar_format="{l_bar}{bar}| {elapsed}, {postfix}",
+        mininterval=1 if sys.stderr.isatty() else 20,
+    )
     try:
         while waiting or running:
             for task in [task for task in waiting if set(task.needs) <= done][: jobs - len(running)]:
@@ -95,7 +99,7 @@ def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str
                     bar.write(
                         f"{task.name} done after {_clock(bar.format_dict['elapsed'])}: {', '.join(notebooks.artifacts_of(task.name)) or 'figures'}"
                     )
-            _show(bar, tasks, list(running.values()), done)
+            _show(bar, tasks, list(running.values()), done, jobs)
     except KeyboardInterrupt:
         raise PaperlibError("stopped; what is done is kept, and the same command goes on from here") from None
     finally:
@@ -120,10 +124,13 @@ def _train_one(settings: tuple, name: str) -> None:
     _STUDIES[settings].trained(name)
 
 
-def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str]) -> None:
+def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str], jobs: int) -> None:
+    """How far everything is. The time left is the planned one, scaled by how fast this machine has kept to the plan so far."""
     share = {task.name: progress_of(task.folder) / task.steps for task in running if task.kind == "run"}
-    bar.n = sum(task.seconds * (1 if task.name in done else share.get(task.name, 0)) for task in tasks)
-    bar.set_postfix_str(", ".join(f"{task.name} {share[task.name]:.0%}" if task.name in share else task.name for task in running))
+    bar.n = min(bar.total, sum(task.seconds * (1 if task.name in done else share.get(task.name, 0)) for task in tasks))
+    pace = jobs * bar.format_dict["elapsed"] / bar.n if bar.n > 60 else 1
+    names = ", ".join(f"{task.name} {share[task.name]:.0%}" if task.name in share else task.name for task in running)
+    bar.set_postfix_str(f"about {_clock(pace * (bar.total - bar.n) / jobs)} left: {names}")
 
 
 def _die_with_parent(parent: int) -> None:

@@ -61,5 +61,9 @@ def _shares(people: People) -> list[float]:
 
     annotated = people.state[people.state != ABSENT]
     arms = states("elbow", "wrist")
-    shares = [(annotated == OCCLUDED).mean(), *((states(part) == ABSENT).mean() for part in ("knee", "ankle")), (arms[arms != ABSENT] == VISIBLE).mean()]
+    shares = [
+        (annotated == OCCLUDED).mean(),
+        *((states(part) == ABSENT).mean() for part in ("knee", "ankle")),
+        (arms[arms != ABSENT] == VISIBLE).mean(),
+    ]
     return [100 * float(share) for share in shares]

@@ -83,7 +83,8 @@ def occluded_joint(numbers: dict[str, np.ndarray]) -> Figure:
 def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
     """A row a sample: the crop, then a column a heatmap, with its maximum, the label, and how far apart they are."""
     images, maps = numbers["images"], numbers["maps"].astype(np.float32)
-    figure, panels = _grid(len(images), 1 + maps.shape[1], extra=0.06 * len(images) + 0.42)
+    columns = 1 + maps.shape[1]
+    figure, panels = _grid(len(images), columns, width=min(WIDTH, 2.4 * columns), extra=0.1 * len(images) + 0.42)
     for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
         axes.set_title(title)
     for i, row in enumerate(panels):

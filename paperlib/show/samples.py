@@ -60,9 +60,10 @@ def hard_joints(people: People) -> np.ndarray:
 
 
 def strongest(strength: np.ndarray, wanted: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """People (n,) and joints (n,): one joint of each of n people, `wanted` ones first, of those the largest `strength`; both tables are (N, J)."""
+    """People (n,) and joints (n,): one joint of each of n people, `wanted` ones first, of those the largest `strength`; both tables are (N, J).
+    A joint whose strength is NaN comes last of all."""
     value = np.where(np.isfinite(strength), strength, -np.inf)
-    order = np.lexsort((-value.ravel(), ~wanted.ravel()))  # the last key decides first
+    order = np.lexsort((-value.ravel(), ~(wanted & np.isfinite(strength)).ravel()))  # the last key decides first
     person, joint = np.unravel_index(order, value.shape)
     first = np.sort(np.unique(person, return_index=True)[1])[:n]
     return person[first], joint[first]
@@ -187,7 +188,7 @@ def presence_curves(prediction: Prediction, state: np.ndarray, absent: bool = Tr
         positive = (state[:, joints] == ABSENT) == absent
         if positive.any() and not positive.all():
             for name, value in (("mean", prediction.mean), ("max", prediction.peak)):
-                curves[f"{part}, {name}"] = (np.where(absent, -1, 1) * value[-1][:, joints].ravel(), positive.ravel())
+                curves[f"{part}, {name}"] = ((-1 if absent else 1) * value[-1][:, joints].ravel(), positive.ravel())
     if not curves:
         return pd.DataFrame(columns=["panel", "curve", "x", "y", "area", "chance"])
     frame = precision_recall_frame(curves).rename(columns={"recall": "x", "precision": "y", "ap": "area"})

@@ -1,0 +1,226 @@
+"""Figures and tables beside their numbers: the same numbers give the same bytes, and whatever was changed afterwards is named."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from paperlib import PaperlibError
+from paperlib.reproduce import artifacts
+from paperlib.reproduce.artifacts import csv_bytes, png_bytes, read_csv, save_figure, save_table
+from paperlib.reproduce.folders import Folders
+from paperlib.reproduce.page import summary, write_page
+from paperlib.reproduce.study import Study
+from paperlib.reproduce.verify import verify
+from paperlib.show.pictures import gallery
+
+RUN = "recurrent-t1-parts"
+PEOPLE = {
+    "images": np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), dtype=np.uint8),
+    "points": np.random.default_rng(1).random((2, 16, 2)) * 24,
+    "truth": np.random.default_rng(2).random((2, 16, 2)) * 24,
+    "skeleton": np.array("mpii"),
+}
+TABLE = pd.DataFrame({"method": ["paper", "ours & co"], "total": [82.84, np.nan], "people": [2958, 24], "note": ["", "not_measured: 100 %"]})
+
+
+def study_in(folder: Path, tiny: Study) -> Study:
+    return Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, results=folder))
+
+
+@pytest.fixture(scope="module")
+def made(tiny, tmp_path_factory):
+    """One figure from a run and one table without, in a folder of results."""
+    study = study_in(tmp_path_factory.mktemp("results"), tiny)
+    save_figure(study, "R-fig6", gallery, PEOPLE, runs=(RUN,))
+    save_table(study, "R-tab1", TABLE, "PCKh@0.5 in %", notes=("drawn people",))
+    return study
+
+
+@pytest.fixture
+def results(made, tmp_path):
+    return Path(shutil.copytree(made.results, tmp_path / "results"))
+
+
+def test_what_is_made_follows_from_its_numbers(results):
+    assert verify(results) == (2, [])
+    files = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file() and not path.name.startswith(".")}
+    assert files == {"manifest.json", "figures/r-fig6.png", "figures/r-fig6.npz", "tables/r-tab1.csv", "tables/r-tab1.md", "tables/r-tab1.tex"}
+
+
+def test_the_same_numbers_give_the_same_bytes(made, tiny, tmp_path):
+    again = study_in(tmp_path, tiny)
+    save_table(again, "R-tab1", TABLE.copy(), "PCKh@0.5 in %", notes=("drawn people",))
+    save_figure(again, "R-fig6", gallery, {name: value.copy() for name, value in PEOPLE.items()}, runs=(RUN,))
+    for path in (path for path in made.results.rglob("*.*") if path.is_file() and path.name != ".manifest.lock"):
+        if path.suffix != ".npz":
+            assert (again.results / path.relative_to(made.results)).read_bytes() == path.read_bytes(), path.name
+    save_figure(again, "R-fig6", gallery, PEOPLE | {"points": PEOPLE["points"] + 1}, runs=(RUN,))
+    assert (again.results / "figures" / "r-fig6.png").read_bytes() != (made.results / "figures" / "r-fig6.png").read_bytes()
+
+
+def test_numbers_are_stored_the_same_on_another_day(made, tiny, tmp_path, monkeypatch):
+    """An npz is a zip, and a zip has clocks."""
+    import time
+
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 4e6)
+    again = study_in(tmp_path, tiny)
+    save_figure(again, "R-fig6", gallery, PEOPLE, runs=(RUN,))
+    assert (again.results / "figures" / "r-fig6.npz").read_bytes() == (made.results / "figures" / "r-fig6.npz").read_bytes()
+    assert (again.results / "figures" / "r-fig6.png").read_bytes() == (made.results / "figures" / "r-fig6.png").read_bytes()
+
+
+def test_provenance_is_in_each_file_and_in_the_manifest(made, tiny):
+    stored = json.loads(Image.open(made.results / "figures" / "r-fig6.png").text["Description"])
+    manifest = json.loads((made.results / "manifest.json").read_text())
+    assert stored == manifest["R-fig6"]["provenance"]
+    record = tiny.trained(RUN).record
+    assert stored["runs"] == {RUN: record["weights_sha256"][:16]} and stored["data_sha256"] == [record["data_sha256"][:16]]
+    assert {"id": "R-fig6", "data": "synthetic", "size": "tiny", "seeds": [0]}.items() <= stored.items()
+    assert {"commit", "device", "versions"} <= set(stored) and {"python", "torch", "numpy", "matplotlib"} <= set(stored["versions"])
+    first = (made.results / "tables" / "r-tab1.csv").read_text().splitlines()[0]
+    assert json.loads(first.removeprefix("# ")) == manifest["R-tab1"]["provenance"]
+
+
+def test_a_table_keeps_its_numbers(made):
+    table = read_csv((made.results / "tables" / "r-tab1.csv").read_bytes())
+    assert table.method.tolist() == ["paper", "ours & co"] and table.people.tolist() == [2958, 24]
+    assert table.total[0] == pytest.approx(82.84) and np.isnan(table.total[1])
+    markdown, tex = ((made.results / "tables" / f"r-tab1.{end}").read_text() for end in ("md", "tex"))
+    assert "| paper | 82.8 | 2958 |" in markdown and "PCKh@0.5" in markdown and "* drawn people" in markdown
+    assert r"ours \& co" in tex and r"not\_measured: 100 \%" in tex and "label{tab:r-tab1}" in tex
+
+
+def test_csv_goes_there_and_back():
+    table = pd.DataFrame({"x": [0.1234567, 1e-9, np.nan], "text": ["a,b", 'say "no"', "NA"], "n": [1, 2, 3]})
+    back = read_csv(csv_bytes(table, {"id": "x"}))
+    np.testing.assert_allclose(back.x, table.x, rtol=1e-5)
+    assert back.text.tolist() == table.text.tolist() and back.n.tolist() == [1, 2, 3]
+
+
+def change_digit(results):
+    path = results / "tables" / "r-tab1.csv"
+    path.write_bytes(path.read_bytes().replace(b"82.84", b"82.94"))
+    return "R-tab1: tables/r-tab1.csv was changed"
+
+
+def change_png(results):
+    path = results / "figures" / "r-fig6.png"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return "R-fig6: figures/r-fig6.png was changed"
+
+
+def change_numbers(results):
+    np.savez_compressed(results / "figures" / "r-fig6.npz", **(PEOPLE | {"truth": PEOPLE["truth"] + 1}))
+    return "R-fig6: figures/r-fig6.npz was changed"
+
+
+def remove(results):
+    (results / "tables" / "r-tab1.tex").unlink()
+    return "R-tab1: tables/r-tab1.tex is missing"
+
+
+def rehash(results, artifact):
+    """Change the manifest with the files, as one would who wants it to pass."""
+    path = results / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest[artifact]["files"] = {file: artifacts.sha256(results / file) for file in manifest[artifact]["files"]}
+    path.write_text(json.dumps(manifest))
+
+
+def change_digit_and_manifest(results):
+    change_digit(results)
+    rehash(results, "R-tab1")
+    return "R-tab1: r-tab1.md is not what r-tab1.csv says"
+
+
+def change_numbers_and_manifest(results):
+    change_numbers(results)
+    rehash(results, "R-fig6")
+    return "R-fig6: r-fig6.npz is not what the picture was drawn from"
+
+
+def repaint_and_manifest(results):
+    path = results / "figures" / "r-fig6.png"
+    picture = Image.open(path).convert("RGB")
+    picture.putpixel((5, 5), (255, 0, 0))
+    picture.save(path)
+    rehash(results, "R-fig6")
+    return "R-fig6: figures/r-fig6.png is not what r-fig6.npz draws"
+
+
+@pytest.mark.parametrize(
+    "change", [change_digit, change_png, change_numbers, remove, change_digit_and_manifest, change_numbers_and_manifest, repaint_and_manifest]
+)
+def test_what_was_changed_is_named(results, change):
+    message = change(results)
+    count, problems = verify(results)
+    assert count == 2 and message in problems[0], problems
+
+
+def test_a_folder_without_a_readable_manifest(tmp_path):
+    with pytest.raises(PaperlibError, match="manifest.json: no such file"):
+        verify(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(PaperlibError, match="manifest.json: not JSON"):
+        verify(tmp_path)
+
+
+def test_a_function_that_is_not_ours_is_not_called(results):
+    path = results / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["R-fig6"]["draw"] = "os.path.join"
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(PaperlibError, match="os.path.join, which is not a function of paperlib.show"):
+        verify(results)
+
+
+def test_a_full_disk_leaves_the_artifact_before(made, tiny, results, monkeypatch):
+    study = study_in(results.parent, tiny)
+    study.results = results
+    before = {path: path.read_bytes() for path in results.rglob("*.*") if path.is_file()}
+
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(PaperlibError, match="r-tab1.csv: cannot be written .No space left on device.*PAPERLIB_RESULTS"):
+            save_table(study, "R-tab1", TABLE.assign(total=1.0), "changed")
+    assert all(path.read_bytes() == content for path, content in before.items()) and verify(results) == (2, [])
+
+
+def test_a_figure_looks_the_same_whatever_was_set_before(made):
+    """The house style, not what another cell left in matplotlib's settings."""
+    from matplotlib import pyplot as plt
+
+    entry = json.loads((made.results / "manifest.json").read_text())["R-fig6"]
+    with plt.rc_context({"font.size": 30, "savefig.dpi": 30, "axes.facecolor": "red"}):
+        drawn = png_bytes(artifacts.draw_figure(entry["draw"], made.results / "figures" / "r-fig6.npz", entry["options"]), entry["provenance"])
+    assert drawn == (made.results / "figures" / "r-fig6.png").read_bytes()
+
+
+def test_the_page_shows_every_artifact(results):
+    made_by = {"R-fig6", "R-tab1"}
+    try:
+        page = write_page(results).read_text()
+    except FileNotFoundError as missing:
+        pytest.skip(f"notebooks are not all there: {missing}")
+    assert page.startswith("<!doctype html>") and all(f"id='{artifact}'" in page for artifact in made_by)
+    assert "ours &amp; co" in page and "figures/r-fig6.png" in page
+    lines = [line for line in summary(results, {"03_recurrent": "made"}).splitlines() if line.split()[0] in made_by]
+    assert len(lines) == 2 and all(str(results) in line for line in lines)
+
+
+def test_results_of_another_study_are_elsewhere(tiny, tmp_path):
+    folders = Folders(tmp_path, tmp_path / "runs", tmp_path / "results")
+    assert {Study(size, "synthetic", "cpu", folders=folders).results.name for size in ("tiny", "smoke")} == {"synthetic-tiny", "synthetic-smoke"}
+    assert tiny.results == tiny.folders.results / "synthetic-tiny"

@@ -1,0 +1,223 @@
+"""The stored notebooks, without running them: clean, tagged, short cells, each artifact made in exactly one place; and their parameters."""
+
+import json
+import re
+
+import nbformat
+import pytest
+
+from paperlib import PaperlibError
+from paperlib.reproduce import notebooks
+from paperlib.reproduce.catalogue import catalogue
+from paperlib.reproduce.notebooks import FOLDER, ORDER, artifacts_of, check_parameters, choose, clean, runs_of, stamp
+
+INVENTORY = [
+    *(f"R-fig{i}" for i in range(1, 10)), *(f"R-tab{i}" for i in range(1, 5)), *(f"H-fig{i}" for i in range(1, 12)), "H-tab1", "H-tab2",
+]  # fmt: skip
+EVERY = pytest.mark.parametrize("name", ORDER)
+
+
+@pytest.fixture
+def notebook(name):
+    return nbformat.read(FOLDER / f"{name}.ipynb", 4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+# ---------------------------------------------------------------- as they are stored
+
+
+def test_there_are_seven_and_no_others():
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == sorted(ORDER)
+
+
+@EVERY
+def test_it_is_valid_and_stored_without_outputs(notebook, name):
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code_cells(notebook))
+    assert notebook.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"} and set(notebook.metadata.language_info) == {"name"}
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+@EVERY
+def test_it_begins_with_its_title_what_it_makes_and_its_parameters(notebook, name):
+    first, second = notebook.cells[:2]
+    assert first.cell_type == "markdown" and first.source.startswith("# ")
+    assert all(artifact in first.source for artifact in artifacts_of(name))
+    assert re.search(r"\bmin|\bseconds", first.source)
+    assert [tags(cell).count("parameters") for cell in notebook.cells].count(1) == 1 and "parameters" in tags(second)
+    for line in ('size: str = ""  # one of: tiny, smoke, short, paper', 'data: str = "synthetic"  # one of: synthetic, real',
+                 'device: str = "auto"  # one of: auto, cpu, cuda'):  # fmt: skip
+        assert line in second.source.splitlines()
+
+
+@EVERY
+def test_a_parameter_is_annotated_and_its_range_is_one_that_the_runner_reads(notebook, name):
+    for line in notebook.cells[1].source.splitlines():
+        if line.strip() and not line.startswith("#"):
+            assert re.match(r"\w+: (str|int|float|bool) = .+  # (one of: |from \S+ to \S+)", line) or ": bool" in line or ": str" in line, line
+
+
+@EVERY
+def test_cells_are_short_and_have_prose_above(notebook, name):
+    long = [cell.source.splitlines()[0] for cell in code_cells(notebook) if len(cell.source.splitlines()) > 20]
+    assert not long, long
+    texts = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
+    assert texts > 20 * len(code_cells(notebook)) / 2
+
+
+@EVERY
+def test_a_tagged_cell_saves_that_artifact_and_a_cell_that_saves_is_tagged(notebook, name):
+    for cell in code_cells(notebook):
+        made = [(kind, artifact) for kind, _, artifact in (tag.partition(":") for tag in tags(cell)) if kind in ("figure", "table")]
+        for kind, artifact in made:
+            assert f"save_{kind}(" in cell.source and re.search(rf'"{artifact}"', cell.source), (kind, artifact, cell.source)
+        assert len(made) == len(re.findall(r"\bsave_(?:figure|table)\(", cell.source)), cell.source
+        assert set(tag.partition(":")[0] for tag in tags(cell)) <= {"figure", "table", "claims", "parameters", "nbval-ignore-output", "nbval-skip"}, (
+            tags(cell)
+        )
+
+
+@EVERY
+def test_no_path_of_a_machine_and_no_shell(notebook, name):
+    for cell in code_cells(notebook):
+        assert not re.search(r"^\s*(!|%(?!matplotlib inline$))|/home/|/tmp/|/work/|/Users/|[A-Z]:\\\\", cell.source, re.MULTILINE), cell.source
+
+
+def test_every_artifact_of_the_inventory_is_made_in_exactly_one_cell():
+    made = [artifact for name in ORDER for artifact in artifacts_of(name)]
+    twice = sorted({artifact for artifact in made if made.count(artifact) > 1})
+    assert not twice, f"made more than once: {twice}"
+    assert set(INVENTORY) <= set(made), f"made nowhere: {sorted(set(INVENTORY) - set(made))}"
+
+
+def test_every_artifact_of_the_catalogue_is_made_somewhere():
+    made = {artifact for name in ORDER for artifact in artifacts_of(name)}
+    wanted = {artifact for run in catalogue("smoke").values() for artifact in run.artifacts}
+    assert wanted <= made, f"trained for but made nowhere: {sorted(wanted - made)}"
+    assert {run for name in ORDER for run in runs_of(name, catalogue("smoke"))} == set(catalogue("smoke"))
+
+
+@EVERY
+def test_runs_that_a_notebook_names_are_in_the_catalogue(notebook, name):
+    source = "\n".join(cell.source for cell in code_cells(notebook))
+    named = set(re.findall(r'"((?:recurrent|hourglass)(?:-[a-z0-9]+)*)"', source)) - {"recurrent", "hourglass"}
+    assert named <= set(catalogue("smoke")), named - set(catalogue("smoke"))
+
+
+# ---------------------------------------------------------------- which and with what
+
+
+def test_notebooks_are_chosen_by_number_or_name_in_order():
+    assert choose("") == ORDER and choose("5,03_recurrent, 05") == ("03_recurrent", "05_ablations")
+    with pytest.raises(PaperlibError, match="notebook '8': it is one of 01_data.*07_comparison"):
+        choose("03,8")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of one small notebook, 01_data, with every kind of parameter."""
+    parameters = [
+        'size: str = ""  # one of: tiny, smoke',
+        "person: int = 3  # from 0 to 15",
+        "zoom: float = 1.0  # from 0.5 to 2",
+        "flip: bool = True",
+    ]
+    made = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("# A"),
+            nbformat.v4.new_code_cell("\n".join(parameters), metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell("1 / 0", metadata={"tags": ["figure:R-fig1", "nbval-ignore-output"]}),
+            nbformat.v4.new_code_cell("2", metadata={"tags": ["table:R-tab2"]}),
+        ]
+    )
+    made.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.write(made, tmp_path / "01_data.ipynb")
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_artifacts_are_read_from_the_tags(folder):
+    assert artifacts_of("01_data") == ("R-fig1", "R-tab2")
+    wanted = {name for name, run in catalogue("tiny").items() if {"R-fig1", "R-tab2"} & set(run.artifacts)}
+    assert set(runs_of("01_data", catalogue("tiny"))) == wanted and wanted
+
+
+def test_parameters_take_the_notebooks_types(folder):
+    given = {"size": "tiny", "person": "7", "zoom": 2, "flip": "False"}
+    assert check_parameters("01_data", given) == {"size": "tiny", "person": 7, "zoom": 2, "flip": False}
+    assert check_parameters("01_data", {"size": "", "zoom": "0.5"}) == {"size": "", "zoom": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"persn": 3}, "notebook 01_data has no parameter 'persn'; it has size, person, zoom, flip"),
+        ({"person": "three"}, "person is 'three', but must be of type int"),
+        ({"person": 1.5}, "person is 1.5, but must be of type int"),
+        ({"person": True}, "person is True, but must be of type int"),
+        ({"person": 16}, "person is 16, but must be from 0 to 15"),
+        ({"person": "-1"}, "person is -1, but must be from 0 to 15"),
+        ({"zoom": 2.01}, "zoom is 2.01, but must be from 0.5 to 2"),
+        ({"flip": "maybe"}, "flip is 'maybe', but must be of type bool"),
+        ({"size": "smal"}, "size is 'smal', but must be one of tiny, smoke"),
+        ({"size": 3}, "size is 3, but must be of type str"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_a_kernel_starts(folder, given, message):
+    with pytest.raises(PaperlibError, match=re.escape(message)):
+        check_parameters("01_data", given)
+
+
+@EVERY
+def test_every_notebook_takes_the_three_parameters(name):
+    given = {"size": "tiny", "data": "real", "device": "cpu"}
+    assert check_parameters(name, given) == given
+    with pytest.raises(PaperlibError, match="must be one of synthetic, real"):
+        check_parameters(name, {"data": "drawn"})
+
+
+def test_the_stamp_is_of_source_parameters_and_inputs(folder):
+    base = stamp("01_data", {"size": "tiny"}, ["run a"])
+    assert base == stamp("01_data", {"size": "tiny"}, ["run a"])
+    assert len({base, stamp("01_data", {"size": "smoke"}, ["run a"]), stamp("01_data", {"size": "tiny"}, ["run b"])}) == 3
+    path = folder / "01_data.ipynb"
+    path.write_text(path.read_text().replace("1 / 0", "1 / 2"))
+    assert stamp("01_data", {"size": "tiny"}, ["run a"]) != base
+
+
+def test_a_cell_that_fails_is_named_and_its_copy_kept(folder, tmp_path):
+    """Runs a kernel: the only test here that does."""
+    with pytest.raises(PaperlibError, match=r"01_data\.ipynb, cell \d+: ZeroDivisionError: division by zero; see .*01_data\.failed\.ipynb"):
+        notebooks.execute("01_data", tmp_path / "results", {"person": 4}, "key")
+    failed = tmp_path / "results" / "notebooks"
+    assert [path.name for path in failed.iterdir()] == ["01_data.failed.ipynb"]
+    assert "person = 4" in (failed / "01_data.failed.ipynb").read_text()
+
+
+def test_an_executed_copy_is_stored_clean():
+    made = nbformat.v4.new_notebook(metadata={"papermill": {"duration": 3}, "widgets": {}, "kernelspec": {"name": "python3", "display_name": "mine"}})
+    injected = nbformat.v4.new_code_cell("size = 'tiny'", metadata={"tags": ["injected-parameters"]})
+    cell = nbformat.v4.new_code_cell("x", metadata={"tags": ["figure:R-fig1"], "papermill": {"start_time": "now"}, "execution": {}})
+    output = nbformat.v4.new_output
+    cell.outputs = [
+        output("stream", name="stderr", text="10%|"),
+        output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "bar"}),
+        output("stream", name="stdout", text="kept"),
+        output("display_data", {"text/plain": "kept too"}),
+    ]
+    made.cells = [injected, cell]
+    cleaned = clean(made)
+    assert set(cleaned.metadata) == {"kernelspec", "language_info"} and len(cleaned.cells) == 1
+    assert cleaned.cells[0].metadata == {"tags": ["figure:R-fig1"]}
+    assert [out.get("text") or out["data"]["text/plain"] for out in cleaned.cells[0].outputs] == ["kept", "kept too"]
+    assert "papermill" not in json.dumps(cleaned)

@@ -1,0 +1,189 @@
+"""The project as a whole: pins, environments, the order of imports, sizes of files, and nothing of one machine in them."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "paperlib"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def name_of(package):
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+PINS = dict(
+    (name_of(line.split("==")[0]), line.split("==")[1].strip())
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+REQUIRED = [Requirement(text) for text in (*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), []))]
+
+
+# ---------------------------------------------------------------- what is installed
+
+
+@pytest.mark.parametrize("needed", REQUIRED, ids=str)
+def test_every_direct_dependency_is_pinned_within_its_range(needed):
+    assert needed.specifier.contains(PINS[name_of(needed.name)])
+
+
+def test_the_pins_need_nothing_that_is_not_pinned():
+    """A pin of which a requirement is left open installs another version tomorrow. Read from what is installed here."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    todo, seen = [name_of(needed.name) for needed in REQUIRED], set()
+    while todo:
+        package = todo.pop()
+        if package in seen:
+            continue
+        seen.add(package)
+        try:
+            texts = distribution(package).requires or []
+        except PackageNotFoundError:
+            continue
+        needs = [Requirement(text) for text in texts]
+        todo += [name_of(need.name) for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    apart = {"triton", "cuda-bindings", "cuda-toolkit", "setuptools", "pip"}  # of a torch for GPUs, and of every environment
+    unpinned = {package for package in seen - set(PINS) if not package.startswith("nvidia-")} - apart
+    assert not unpinned, sorted(unpinned)
+
+
+def test_nothing_is_imported_that_is_not_required():
+    import sys
+
+    known = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
+    through = {"traitlets", "IPython", "pygments", "packaging"}  # with jupyterlab
+    required = {name_of(needed.name) for needed in REQUIRED}
+    imported = {}
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+            imported |= {name.split(".")[0]: path.name for name in names if name}
+    foreign = set(imported) - set(sys.stdlib_module_names) - {"paperlib", "tests"} - through
+    missing = {name: imported[name] for name in foreign if name_of(known.get(name, name)) not in required}
+    assert not missing, missing
+
+
+def test_conda_installs_the_same():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+    assert pip == ["-c constraints.txt", "-e .[test]"]
+    (python,) = [part for part in environment["dependencies"] if isinstance(part, str) and part.startswith("python=")]
+    assert python.removeprefix("python=") in SpecifierSet(PROJECT["requires-python"])
+    assert "pip" in environment["dependencies"]
+
+
+def test_make_installs_the_same():
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(r"pip install .*-c constraints\.txt -e '\.\[test\]'", makefile)
+    lowest = PROJECT["requires-python"].removeprefix(">=")
+    assert f"sys.version_info >= ({lowest.replace('.', ', ')})" in makefile
+
+
+# ---------------------------------------------------------------- the house
+
+
+def ours(module):
+    """The modules of ours that a module imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "paperlib":
+            inner = node.module.removeprefix("paperlib").strip(".")
+            names = [f"{inner}.{a.name}".strip(".") for a in node.names]
+            found |= {name if (PACKAGE / (name.replace(".", "/") + ".py")).exists() or (PACKAGE / name.replace(".", "/")).is_dir() else inner
+                      for name in names}  # fmt: skip
+        elif isinstance(node, ast.Import):
+            found |= {a.name.removeprefix("paperlib.") for a in node.names if a.name.startswith("paperlib.")}
+    return {name for name in found if name}
+
+
+# DESIGN: skeleton -> people -> data, geometry -> codecs -> models, losses -> train, predict -> metrics; each floor sees only those below.
+GROUND = {
+    "skeleton.py": set(),
+    "people.py": {"skeleton"},
+    "geometry.py": set(),
+    "codecs.py": {"geometry", "people", "skeleton"},
+    "losses.py": {"codecs"},
+    "metrics.py": {"people", "skeleton"},
+    "train.py": {"codecs", "data.crops", "losses"},
+    "predict.py": {"codecs", "data.crops", "geometry"},
+    "watch.py": {"data.crops", "metrics", "predict", "train"},
+}
+
+
+@pytest.mark.parametrize("module", GROUND)
+def test_the_ground_floor_stands_on_what_is_below_it(module):
+    assert ours(module) <= GROUND[module]
+
+
+SCIENCE = [m for m in MODULES if not m.startswith(("show/", "reproduce/")) and m not in ("cli.py", "photo.py", "__main__.py")]
+
+
+@pytest.mark.parametrize("module", SCIENCE)
+def test_the_science_reads_without_the_bookkeeping(module):
+    above = {name for name in ours(module) if name.split(".")[0] in ("show", "reproduce", "cli", "photo")}
+    assert not above, above
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("models/")])
+def test_a_model_knows_nothing_but_models(module):
+    assert {name.split(".")[0] for name in ours(module)} <= {"models", "skeleton"}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(("show/", "reproduce/"))])
+def test_nothing_stands_on_the_doors(module):
+    assert not ours(module) & {"cli"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_short_and_says_what_it_does(module):
+    text = (PACKAGE / module).read_text()
+    assert len(text.splitlines()) <= 300
+    assert module == "__main__.py" or ast.get_docstring(ast.parse(text)), "no docstring"
+
+
+# ---------------------------------------------------------------- what is stored
+
+
+def tracked():
+    try:
+        done = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in done.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+TEXT = (".py", ".ipynb", ".md", ".toml", ".txt", ".yml", ".yaml", ".cfg", ".cff", ".html", ".json", ".csv", "")
+
+
+def test_no_path_of_one_machine():
+    local = re.compile(r"(?<![\w.])(/home/\w|/Users/\w|/work/\w|/mnt/\w|/root/|[A-Z]:\\\\Users)")
+    found = []
+    for path in tracked():
+        if path.suffix in (".py", ".ipynb", ".md", ".toml", ".txt", ".yml", ".yaml", ".cfg", ".cff", ".html", ".json", ".csv", "") and path != Path(
+            __file__
+        ):
+            hit = local.search(path.read_text(errors="replace"))
+            found += [f"{path.relative_to(ROOT)}: {hit[0]}"] if hit else []
+    assert not found, found
+
+
+def test_no_large_file():
+    limits = {".ipynb": 500_000, ".png": 500_000, ".npz": 500_000}
+    large = [f"{path.relative_to(ROOT)}: {path.stat().st_size}" for path in tracked() if path.stat().st_size > limits.get(path.suffix, 1_000_000)]
+    assert not large, large
+
+
+def test_no_weights_no_images_of_people_and_no_caches_are_stored():
+    kinds = {".pt", ".safetensors", ".jpg", ".jpeg", ".h5", ".mat", ".npy", ".part", ".pyc"}
+    assert not [path.name for path in tracked() if path.suffix in kinds]
