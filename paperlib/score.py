@@ -50,7 +50,7 @@ def score_file(dataset: str, predictions, data, truth=None, convention: str = "o
         raise PaperlibError(f"no labels {labels!r} for {dataset}; " + (f"there is {' and '.join(known)}" if known else "it has one kind only"))
     labels = labels or (known[0] if known else None)
     skeleton = SKELETONS[dataset]
-    main, flagged = _truths(dataset, Path(data), truth and Path(truth), convention, labels)
+    main, flagged = truths(dataset, Path(data), truth and Path(truth), convention, labels)
     points = read_points(Path(predictions), len(main.points), skeleton)
     scores = metrics.score(points, main.points, main.reference, skeleton, rule, main.state)
     if flagged is not main:
@@ -73,13 +73,13 @@ def _without_nan(value):
 # --- truths --------------------------------------------------------------------------------------------------------------------------------
 
 
-def _truths(dataset: str, data: Path, truth: Path | None, convention: str, labels: str | None) -> tuple[Truth, Truth]:
+def truths(dataset: str, data: Path, truth: Path | None, convention: str, labels: str | None) -> tuple[Truth, Truth]:
     """What the shares are measured against, and what visible and occluded joints are."""
     if dataset == "mpii":
         floats, whole = data / "mpii/annot/detections_our_format.mat", data / "mpii/annot/valid.h5"
         integers = convention in ("pooled16", "hard10")
-        main = _mpii(truth or (whole if integers else floats), above=1 if convention == "hard10" else 0)
-        return main, _mpii(truth or whole, above=1)
+        main = mpii_truth(truth or (whole if integers else floats), above=1 if convention == "hard10" else 0)
+        return main, mpii_truth(truth or whole, above=1)
     official = {"lsp": "lsp/joints.mat", "flic": "flic/annot/valid.h5" if labels == "oc" else "flic/annot/valid_personcentric.h5"}
     found = _pck_truth(truth or data / official[dataset], SKELETONS[dataset], labels, halve=truth is None and dataset == "lsp")
     return found, found
@@ -91,7 +91,7 @@ def _labels_in(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
     return read_arrays(path, skeleton)
 
 
-def _mpii(path: Path, above: int) -> Truth:
+def mpii_truth(path: Path, above: int) -> Truth:
     """detections_our_format.mat (evalMPII, fractions of a pixel) or valid.h5 (Newell, whole pixels; a joint is there if its x > `above`)."""
     held = _labels_in(path, SKELETONS["mpii"])
     if {"pos_gt_src", "headboxes_src", "jnt_missing"} <= held.keys():

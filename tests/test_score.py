@@ -37,10 +37,10 @@ def test_mpii_files(file, real_data):
 @pytest.mark.parametrize("file", GOLDEN["mpii"])
 def test_mpii_files_within_tight_thresholds(file, real_data):
     from paperlib.metrics import convention, normalised_errors, pck
-    from paperlib.score import _mpii, read_points
+    from paperlib.score import mpii_truth, read_points
     from paperlib.skeleton import MPII
 
-    truth = _mpii(real_data / "mpii/annot/detections_our_format.mat", above=0)
+    truth = mpii_truth(real_data / "mpii/annot/detections_our_format.mat", above=0)
     errors = normalised_errors(read_points(real_data / file, 2958, MPII), truth.points, truth.reference)
     errors = errors[:, [MPII.index(joint) for joint in convention("mpii").joints]]
     close({key: pck(errors, float(key)) for key in GOLDEN["mpii"][file]["within"]}, GOLDEN["mpii"][file]["within"])

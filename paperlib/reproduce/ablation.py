@@ -6,18 +6,15 @@ what another seed of training would change.
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
-from paperlib.codecs import RecurrentCodec
 from paperlib.metrics import bootstrap_interval, pck
-from paperlib.predict import decode, predict_batch
 from paperlib.published import table, text_numbers
 from paperlib.reproduce.claims import SCALES, measure_claim
 from paperlib.reproduce.ledger import claims
-from paperlib.reproduce.measures import Measured, baseline, measure, measure_run
+from paperlib.reproduce.measures import Measured, baseline, measure_run, without_offset
 from paperlib.reproduce.study import Study
-from paperlib.skeleton import MPII, joint_map
+from paperlib.skeleton import MPII
 
 GROUPS = tuple(group for group, _ in MPII.groups)
 
@@ -69,7 +66,7 @@ def site_table(study: Study, run: str) -> pd.DataFrame:
 
 def offset_table(study: Study, run: str, thresholds: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)) -> pd.DataFrame:
     """PCKh at several thresholds, percent, with the quarter-pixel offset and at the arg-max alone (H sec. 3.4), and the paired difference."""
-    moved, plain = measure_run(study, run), _without_offset(study, run)
+    moved, plain = measure_run(study, run), without_offset(study, run)
     rows = []
     for threshold in thresholds:
         first, second = (replace(one, scores=replace(one.scores, threshold=threshold)) for one in (moved, plain))
@@ -118,17 +115,6 @@ def printed_stages() -> pd.DataFrame:
 def claims_table(study: Study, *ids: str) -> pd.DataFrame:
     """The rows of the claims ledger that are named: the paper's figure, ours, its interval, the verdict and why."""
     return pd.DataFrame([measure_claim(study, claim) for claim in claims() if claim["id"] in ids]).drop(columns="seeds")
-
-
-def _without_offset(study: Study, run: str) -> Measured:
-    """Run `run` decoded at the arg-max alone, which is R's decoding, of the same heatmaps."""
-    crops, model, own = study.test_crops(run), study.trained(run).model, study.test_people(study.runs[run].test_on).skeleton
-    plain = RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
-    points = []
-    for rows in np.array_split(np.arange(len(crops)), -(-len(crops) // 64)):
-        sites, batch = predict_batch(model, crops, rows)
-        points.append(decode(plain, sites[-1], batch.to_image)[0])
-    return measure(np.concatenate(points)[:, joint_map(crops.codec.skeleton, own)], crops.people.to(own), study.runs[run].test_on)
 
 
 def _scores(found: Measured) -> dict[str, float]:

@@ -1,43 +1,18 @@
-"""How each claim of the papers is measured: a short function a claim, from runs, from annotation, or from published prediction files.
+"""How each claim of the papers is measured: a short function a claim, here from runs, in claims_of_files.py from what the authors published."""
 
-Each gives a Finding: `ours` as the ledger prints it, and the estimates that paperlib.reproduce.ledger.verdict judges, each with its 95 % interval.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-import torch
 
-from paperlib import published
-from paperlib import score as scoring
-from paperlib.codecs import RecurrentCodec
-from paperlib.metrics import average_precision, bootstrap_interval, normalised_errors, pck
-from paperlib.models import Recurrent, StackedHourglass
-from paperlib.models.sizes import parameters
-from paperlib.people import ABSENT, OCCLUDED, VISIBLE
-from paperlib.predict import decode, predict_batch
+from paperlib.metrics import average_precision, bootstrap_interval, pck
+from paperlib.people import ABSENT, VISIBLE
+from paperlib.reproduce.claims_of_files import absent_share, newell_file, occluded_share, printed_error, size_ratio, visible_share
+from paperlib.reproduce.finding import HARD, MEMBERS, Estimate, Finding, over_people
 from paperlib.reproduce.ledger import verdict_of_all
-from paperlib.reproduce.measures import Measured, baseline, measure, measure_run
+from paperlib.reproduce.measures import Measured, baseline, measure_run, without_offset
 from paperlib.reproduce.study import NotMeasured, Study
-from paperlib.skeleton import MPII
 
-Estimate = tuple[float, float, float]  # what is judged, and the ends of its 95 % interval
-HARD = ("wrist", "elbow", "knee", "ankle")  # the joints of H fig. 8
-MEMBERS = {name: list(members) for name, members in MPII.groups}
 SCALES = (0.85, 1.0, 1.15)  # of R-c7
-VALID, NEWELL = "mpii/annot/valid.h5", "mpii/preds/newell.h5"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """No estimate means that what was measured does not bear on the paper's figure."""
-
-    ours: str
-    estimates: list[Estimate]
-    why: str = ""
 
 
 def measure_claim(study: Study, claim: dict) -> dict:
@@ -65,22 +40,12 @@ def _intervals(estimates: list[Estimate]) -> str:
     return "; ".join(f"{x + 0.0:+.2f}" + (f" [{low:+.2f}, {high:+.2f}]" if low < high else "") for x, low, high in estimates)
 
 
-# --- from runs -----------------------------------------------------------------------------------------------------------------------------
-
-
 def gain(better: Measured, worse: Measured, groups: tuple[str, ...] = (), threshold: float = 0.5) -> Estimate:
     """Pooled share of `better` less that of `worse`, points, paired over people; over the official joints, or over `groups` of them."""
     joints = sum((MEMBERS[group] for group in groups), []) or better.counted
     annotated = ~np.isnan(better.errors[:, joints])
     hits, rival = (one.errors[:, joints] <= threshold for one in (better, worse))
     return (100 * float(hits.sum() - rival.sum()) / annotated.sum(), *bootstrap_interval(hits, annotated, against=rival))
-
-
-def over_people(statistic: Callable[[np.ndarray], np.ndarray], people: int, times: int = 400) -> list[Estimate]:
-    """statistic(rows) (K,) of everybody, with its 95 % interval over people drawn with replacement."""
-    drawn = np.random.default_rng(0).integers(people, size=(times, people))
-    low, high = np.nanpercentile([statistic(rows) for rows in drawn], [2.5, 97.5], axis=0)
-    return list(zip(map(float, statistic(np.arange(people))), map(float, low), map(float, high), strict=True))
 
 
 def each_beats_the_next(study: Study, claim: dict, groups: tuple[str, ...] = ()) -> Finding:
@@ -192,82 +157,11 @@ def flic(study: Study, claim: dict) -> Finding:
     return Finding(ours, over_people(off, measured.scores.people))
 
 
-def without_offset(study: Study, run: str) -> Measured:
-    """Run `run` decoded at the arg-max alone, which is R's decoding, of the same heatmaps."""
-    crops, model = study.test_crops(run), study.trained(run).model
-    plain = RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
-    points = []
-    for rows in np.array_split(np.arange(len(crops)), -(-len(crops) // 64)):
-        sites, batch = predict_batch(model, crops, rows)
-        points.append(decode(plain, sites[-1], batch.to_image)[0])
-    return measure(np.concatenate(points), crops.people, study.runs[run].test_on)
-
-
 def offset_helps(study: Study, claim: dict) -> Finding:
     run = claim["runs"][0]
     pair = measure_run(study, run), without_offset(study, run)
     shares = " vs ".join(f"{pck(one.errors[:, one.counted], 0.1):.1f}" for one in pair)
     return Finding(shares, [gain(*pair, threshold=0.1)])
-
-
-# --- from annotation, published files, and the models themselves ---------------------------------------------------------------------------
-
-
-def _data(study: Study, *files: str) -> Path:
-    for file in files:
-        if not (study.folders.data / file).is_file():
-            raise NotMeasured(f"{file} absent")
-    return study.folders.data
-
-
-def _exactly(*differences: float) -> list[Estimate]:
-    return [(float(x), float(x), float(x)) for x in differences]
-
-
-def _states(study: Study) -> np.ndarray:
-    """(2958, 16) of MPII's validation people."""
-    return scoring._mpii(_data(study, VALID) / VALID, above=0).state
-
-
-def occluded_share(study: Study, claim: dict) -> Finding:
-    state = _states(study)
-    share = 100 * (state == OCCLUDED).sum() / (state != ABSENT).sum()
-    return Finding(f"{share:.2f} %", _exactly(share - 23))
-
-
-def absent_share(study: Study, claim: dict) -> Finding:
-    knee, ankle = (100 * (_states(study)[:, MEMBERS[group]] == ABSENT).mean() for group in ("knee", "ankle"))
-    return Finding(f"{knee:.2f} % / {ankle:.2f} %", _exactly(knee - 16.1, ankle - 28.4))
-
-
-def visible_share(study: Study, claim: dict) -> Finding:
-    state = _states(study)[:, MEMBERS["elbow"] + MEMBERS["wrist"]]
-    share = 100 * (state == VISIBLE).sum() / (state != ABSENT).sum()
-    return Finding(f"{share:.2f} %", _exactly(share - 75))
-
-
-def newell_file(study: Study, claim: dict) -> Finding:
-    """H-c7, H-c8: all by the official truth; visible and occluded by valid.h5, the one with flags (FACTS D.6)."""
-    data, group = _data(study, VALID, NEWELL, "mpii/annot/detections_our_format.mat"), claim["text"].split()[0]
-    truths = scoring._truths("mpii", data, None, "official", None)
-    points = scoring.read_points(data / NEWELL, len(truths[0].points), MPII)
-    official, flagged = (normalised_errors(points, truth.points, truth.reference)[:, MEMBERS[group]] for truth in truths)
-    state = truths[1].state[:, MEMBERS[group]]
-    columns = [official] + [np.where(state == flag, flagged, np.nan) for flag in (VISIBLE, OCCLUDED)]
-    printed = [float(word) for word in claim["printed"].split(" / ")]
-    found = over_people(lambda rows: np.array([pck(errors[rows], 0.5) for errors in columns]) - printed, len(points))
-    return Finding(" / ".join(f"{x + paper:.1f}" for (x, _, _), paper in zip(found, printed, strict=True)), found)
-
-
-def size_ratio(study: Study, claim: dict) -> Finding:
-    with torch.device("meta"):
-        hourglass, recurrent = parameters(StackedHourglass(8, head="paper")), parameters(Recurrent())
-    return Finding(f"{recurrent:,} vs {hourglass:,}: {hourglass / recurrent:.2f} times", _exactly(hourglass / recurrent - 100))
-
-
-def printed_error(study: Study, claim: dict) -> Finding:
-    row = published.table("h-tab2").set_index("method").loc["Our model", list(HARD)]
-    return Finding(f"{100 - row.mean():.2f} %", _exactly(100 - row.mean() - 12.8))
 
 
 def _cannot(reason: str):

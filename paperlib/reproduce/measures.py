@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paperlib.codecs import RecurrentCodec
 from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import Scores, bootstrap_interval, convention, normalised_errors, score
 from paperlib.people import People
+from paperlib.predict import decode, predict_batch
 from paperlib.reproduce.study import Study
 from paperlib.skeleton import joint_map
 
@@ -66,3 +68,14 @@ def baseline(study: Study, name: str, statistic=np.nanmean) -> Measured:
     points = transform(np.broadcast_to(pose, (len(test), *pose.shape)), to_image)
     own = study.test_people(run.test_on).skeleton
     return measure(points[:, joint_map(run.codec.skeleton, own)], test.to(own), run.test_on)
+
+
+def without_offset(study: Study, run: str) -> Measured:
+    """Run `run` decoded at the arg-max alone, which is R's decoding, of the same heatmaps."""
+    crops, model, own = study.test_crops(run), study.trained(run).model, study.test_people(study.runs[run].test_on).skeleton
+    plain = RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
+    points = []
+    for rows in np.array_split(np.arange(len(crops)), -(-len(crops) // 64)):
+        sites, batch = predict_batch(model, crops, rows)
+        points.append(decode(plain, sites[-1], batch.to_image)[0])
+    return measure(np.concatenate(points)[:, joint_map(crops.codec.skeleton, own)], crops.people.to(own), study.runs[run].test_on)

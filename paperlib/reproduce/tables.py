@@ -181,7 +181,7 @@ def curves(study: Study, artifact: str) -> tuple[pd.DataFrame, str]:
 
 def file_errors(dataset: str, path: Path, data: Path, labels: str | None = None) -> np.ndarray:
     """(N, J) normalised errors of a published prediction file under the official convention."""
-    truth, _ = scoring._truths(dataset, data, None, "official", labels or ("oc" if dataset == "flic" else "pc"))
+    truth, _ = scoring.truths(dataset, data, None, "official", labels or ("oc" if dataset == "flic" else "pc"))
     return normalised_errors(scoring.read_points(path, len(truth.points), SKELETONS[dataset]), truth.points, truth.reference)
 
 

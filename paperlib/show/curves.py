@@ -34,20 +34,23 @@ def precision_recall(frame: pd.DataFrame) -> Figure:
 def occlusion(frame: pd.DataFrame) -> Figure:
     """H-fig11. Left, panel "pckh": curve, x (normalised distance) and y (percent of the joints). Right, panel "presence": curve, x (recall),
     y (precision), area under it, and chance, all in 0..1; a dotted line at each level of chance, in its curve's colour."""
-    figure = Figure(figsize=(9, 3.9), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     pckh, presence = (frame[frame.panel == panel] for panel in ("pckh", "presence"))
     _distance_axes(left, pckh.x.max())
-    for name, curve in pckh.groupby("curve", sort=False):
-        left.plot(curve.x, curve.y, label=f"{name}: {curve.y.iloc[-1]:.1f} %")
-    left.set_title("joints found")
-    left.legend(loc="upper left")
+    colours = {}
+    for name, curve in pckh.groupby("curve", sort=False):  # a published curve has the colour of ours, dashed
+        ours = name.removeprefix("published ")
+        look = {"color": colours.setdefault(ours, COLOURS[len(colours) % len(COLOURS)]), "linestyle": "-" if name == ours else DASHES[0]}
+        left.plot(curve.x, curve.y, label=f"{name}: {curve.y.iloc[-1]:.1f} %", **look)
+    left.set_title("joints found (at the right end: in the legend)")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)
     for name, curve in presence.groupby("curve", sort=False):
         (line,) = right.plot(curve.x, curve.y, label=f"{name}: area {100 * curve.area.iloc[0]:.1f} %")
         right.axhline(curve.chance.iloc[0], **CHANCE | {"color": line.get_color()})
     _precision_axes(right, lowest=min(presence.y.min(), presence.chance.min()))
-    right.set_title("is the joint annotated? (dotted: chance)")
-    right.legend(loc="lower left", **PLATE)
+    right.set_title("is a joint without annotation recognised? (dotted: chance)")
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)
     return figure
 
 
