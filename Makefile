@@ -20,10 +20,10 @@ reproduce: venv
 	$(BIN)/paperlib reproduce $(ARGS)
 
 test: venv
-	$(BIN)/pytest -q tests
-	PAPERLIB_SIZE=tiny $(BIN)/pytest -q --nbval-lax --nbval-cell-timeout=300 notebooks
+	$(BIN)/pytest -q -n 2 --dist loadfile tests
+	PAPERLIB_SIZE=tiny $(BIN)/pytest -q -n 2 --dist loadscope --nbval-lax --nbval-cell-timeout=300 notebooks
 	@if [ -d "$$PAPERLIB_DATA" ]; then \
-		PAPERLIB_SIZE=tiny $(BIN)/pytest -q --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg results/synthetic-smoke/notebooks; \
+		PAPERLIB_SIZE=tiny $(BIN)/pytest -q -n 2 --dist loadscope --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg results/synthetic-smoke/notebooks; \
 	else echo "executed copies: skipped, their scores of published predictions need PAPERLIB_DATA"; fi
 
 clean:

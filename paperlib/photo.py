@@ -13,7 +13,8 @@ from paperlib.geometry import crop_affine
 from paperlib.predict import decode, heatmaps, unzoom
 from paperlib.reproduce.catalogue import Run, catalogue
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.runs import Trained, is_cached, load, write_text
+from paperlib.reproduce.runs import Trained, is_cached, load, read_record
+from paperlib.writing import write_whole
 
 BEST_FIRST = ("hourglass-lsp", "recurrent-lsp", "hourglass", "recurrent")  # LSP's people fill the picture, as a photograph's do
 SCALES = (0.85, 1.0, 1.15)
@@ -79,7 +80,7 @@ def find_weights(weights: str = "", device: str = "auto") -> Trained:
 def _load(folder: Path, device: str) -> Trained:
     if not is_cached(folder):
         raise PaperlibError(f"{folder}: no weights.safetensors with a record.json beside it")
-    record = json.loads((folder / "record.json").read_text())
+    record = read_record(folder)
     if not _fits(folder, record["name"]):
         raise PaperlibError(f"{folder}: trained by another version of the catalogue; train it anew with 'paperlib train {record['name']}'")
     return load(_run(folder, record["name"]), folder, device)
@@ -89,7 +90,7 @@ def _fits(folder: Path, name: str) -> bool:
     """Whether `folder` holds run `name` as the catalogue has it today."""
     if not is_cached(folder):
         return False
-    record, run = json.loads((folder / "record.json").read_text()), _run(folder, name)
+    record, run = read_record(folder), _run(folder, name)
     return run is not None and record["name"] == name and record["spec"] == run.spec()
 
 
@@ -104,4 +105,4 @@ def _write(out: Path, paths: list[Path], photos: list[np.ndarray], found: list[d
     out.mkdir(parents=True, exist_ok=True)
     for path, photo, entry in zip(paths, photos, found, strict=True):
         photo_with_skeleton(photo, entry["people"]).savefig(out / f"{path.stem}-pose.png", dpi=130, bbox_inches="tight")
-    write_text(out / "predictions.json", json.dumps(found, indent=1))
+    write_whole(out / "predictions.json", json.dumps(found, indent=1))

@@ -8,7 +8,7 @@ from paperlib.data.synthetic import draw_pairs
 from paperlib.predict import Prediction
 from paperlib.reproduce import ablation
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.measures import measure_run
+from paperlib.reproduce.measures import measure_run, without_offset
 from paperlib.reproduce.study import Study
 from paperlib.show import hourglass_pictures
 from paperlib.show.style import house_style
@@ -91,7 +91,7 @@ def test_the_offset_moves_by_a_quarter_of_a_heatmap_pixel(study):
     table = ablation.offset_table(study, "hourglass", thresholds=(0.1, 0.5))
     assert table["with offset"][1] == measure_run(study, "hourglass").scores.total
     people, codec = study.test_crops("hourglass").people, study.runs["hourglass"].codec
-    plain = ablation._without_offset(study, "hourglass")
+    plain = without_offset(study, "hourglass")
     apart = np.abs(plain.errors - measure_run(study, "hourglass").errors) * people.head_size[:, None]
     pixel = codec.boxes(people)[:, 2] / codec.side * codec.stride  # a heatmap pixel in the image
     assert np.nanmax(apart / pixel[:, None]) <= 0.25 * np.sqrt(2) + 1e-6 and np.nanmax(apart) > 0

@@ -193,7 +193,7 @@ def test_a_full_disk_leaves_the_artifact_before(made, tiny, results, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(PaperlibError, match="r-tab1.csv: cannot be written .No space left on device.*PAPERLIB_RESULTS"):
+        with pytest.raises(PaperlibError, match="r-tab1.csv: cannot be written .No space left on device.*free some disk space"):
             save_table(study, "R-tab1", TABLE.assign(total=1.0), "changed")
     assert all(path.read_bytes() == content for path, content in before.items()) and verify(results) == (2, [])
 

@@ -73,16 +73,16 @@ def test_crops_are_what_a_direct_crop_of_the_image_gives(people, codec, tmp_path
 
 
 def test_a_large_image_is_averaged_down_not_sampled():
-    """A checkerboard of single pixels is grey in a canvas of a twentieth of its size."""
+    """A checkerboard of single pixels is grey in a canvas of a twentieth of its size, whose pixels' centres lie on its pixels."""
     image = np.zeros((800, 800, 3), np.uint8)
     image[::2, ::2] = image[1::2, 1::2] = 255
-    cut = cut_canvas(image, crop_affine(np.array([[399.5, 399.5, 800.0]]), 40)[0], 40)
+    cut = cut_canvas(image, crop_affine(np.array([[400.0, 400.0, 800.0]]), 40)[0], 40)
     assert np.abs(cut.astype(int) - 127.5).max() <= 2
 
 
 @pytest.mark.parametrize("size", [800, 801, 997])
 def test_averaging_down_moves_nothing(size):
-    """A disc's centre of mass stays, to a tenth of a canvas pixel."""
+    """A disc's centre of mass stays, to a hundredth of a canvas pixel, a seventh of an image pixel."""
     ys, xs = np.mgrid[:size, :size]
     image = np.repeat((255 * (np.hypot(xs - 520, ys - 333) < 60)).astype(np.uint8)[..., None], 3, 2)
     affine = crop_affine(np.array([[400.0, 420.0, 700.0]]), 50)[0]
@@ -91,7 +91,7 @@ def test_averaging_down_moves_nothing(size):
     ys, xs = np.mgrid[:50, :50]
     window = np.hypot(xs - 33, ys - 18) < 12
     centre = [(grey * window * axis).sum() / (grey * window).sum() for axis in (xs, ys)]
-    np.testing.assert_allclose(centre, transform(np.array([[[520.0, 333.0]]]), affine)[0, 0], atol=0.1)
+    np.testing.assert_allclose(centre, transform(np.array([[[520.0, 333.0]]]), affine)[0, 0], atol=0.01)
 
 
 def test_outside_the_image_is_grey(people):

@@ -133,7 +133,7 @@ def test_printed_figures_are_those_of_the_tables():
 
 
 def test_ledger_without_runs_and_files(untrained):
-    rows = ledger.write_claims(untrained)
+    rows = measuring.write_claims(untrained)
     assert rows == ledger.read_claims(untrained.results) and [row["id"] for row in rows] == IDS
     assert {key for row in rows for key in row} == set(ledger.COLUMNS)
     found = {row["id"]: row for row in rows}
@@ -210,7 +210,7 @@ def test_not_measured_is_no_crash_but_other_errors_are(untrained, monkeypatch):
 def test_read_claims_refuses(tmp_path, untrained):
     with pytest.raises(PaperlibError, match="notebook 07"):
         ledger.read_claims(tmp_path)
-    ledger.write_claims(untrained)
+    measuring.write_claims(untrained)
     path = untrained.results / "claims.csv"
     whole = path.read_text()
     for damaged in (whole[: len(whole) // 2], "", whole.replace("contradicted", "certain"), "\0", '"' + whole):

@@ -177,6 +177,10 @@ crops = study.crops(study.training_people(run), run.codec)
 training.CHECKPOINT_SECONDS = -1
 rename = os.replace
 
+def reached(folder):
+    checkpoint = folder / "checkpoint.pt"
+    return torch.load(checkpoint)["step"] if checkpoint.exists() else 0
+
 def child(folder, name="", step=0):
     # train in a forked process, which kills itself right after the rename of a file of that name, of a checkpoint or log at that step
     pid = os.fork()
@@ -184,7 +188,7 @@ def child(folder, name="", step=0):
         return pid
     def replace_and_die(part, path):
         rename(part, path)
-        if path.name == name and (not step or torch.load(folder / "checkpoint.pt")["step"] == step):
+        if path.name == name and (not step or reached(folder) == step):
             os.kill(os.getpid(), signal.SIGKILL)
     try:
         os.replace = replace_and_die if name else rename
@@ -216,7 +220,7 @@ for repeat in range(3):
         os.kill(pid, signal.SIGKILL)
         if os.waitpid(pid, 0)[1] == 0:
             break
-        kills.append(torch.load(checkpoint)["step"] if checkpoint.exists() else 0)
+        kills.append(reached(folder))
     assert os.waitpid(child(folder), 0)[1] == 0
     found["random"].append([kills, result(folder), sorted(path.name for path in folder.iterdir())])
 for name, step in AFTER:

@@ -7,7 +7,6 @@ Each writer shares its work among `jobs` processes and calls `tick(1)` after eve
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +25,7 @@ from paperlib.data import scenes
 from paperlib.data.scenes import Person, Scene
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.skeleton import COCO, FLIC, LSP, MPII, joint_map
+from paperlib.writing import write_whole
 
 JPEG_QUALITY = 92
 FLIC_SCALE, FLIC_BOX = 2.2, 440  # of the official 720 x 480 frames; drawn frames keep the proportion
@@ -191,22 +191,3 @@ def _draw_one(note: Callable, kind: Callable, name: str, side: int, seed: int, y
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     write_whole(file, jpeg.tobytes())
     return note(scene, rng)
-
-
-def make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PaperlibError(f"{path}: cannot be made ({error.strerror}); choose another folder") from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """All of the file or none of it."""
-    make_folder(path.parent)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise PaperlibError(f"{path}: cannot be written ({error.strerror}); free some room or choose another folder") from error

@@ -18,7 +18,8 @@ from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.data import scenes
-from paperlib.data.official import make_folder, write_coco, write_flic, write_lsp, write_mpii, write_whole
+from paperlib.data.official import write_coco, write_flic, write_lsp, write_mpii
+from paperlib.writing import make_folder, write_whole
 
 _WRITERS = {"mpii": write_mpii, "lsp": write_lsp, "flic": write_flic, "coco": write_coco}
 _SOURCES = ("body.py", "drawing.py", "backdrop.py", "scenes.py", "official.py")

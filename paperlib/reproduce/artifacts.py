@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import io
 import json
-import os
 from pathlib import Path
 
 import matplotlib
@@ -20,6 +19,7 @@ from paperlib.reproduce.ledger import deviations_of
 from paperlib.reproduce.runs import sha256, surroundings
 from paperlib.reproduce.study import Study
 from paperlib.show.style import house_style
+from paperlib.writing import write_whole
 
 Numbers = pd.DataFrame | dict[str, np.ndarray]
 
@@ -35,14 +35,14 @@ def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple
     source = home / f"{artifact.lower()}.{'csv' if isinstance(numbers, pd.DataFrame) else 'npz'}"
     provenance = _provenance(study, artifact, runs)
     if isinstance(numbers, pd.DataFrame):
-        _write(source, csv_bytes(numbers, provenance))
+        write_whole(source, csv_bytes(numbers, provenance))
     else:
-        _write(source, _npz_bytes(numbers))
+        write_whole(source, _npz_bytes(numbers))
     name = f"{draw.__module__}.{draw.__qualname__}"
     provenance |= {"numbers": source.name, "numbers_sha256": sha256(source)}
     figure = draw_figure(name, source, options)
     picture = home / f"{artifact.lower()}.png"
-    _write(picture, png_bytes(figure, provenance))
+    write_whole(picture, png_bytes(figure, provenance))
     _enter(
         study.results,
         artifact,
@@ -63,7 +63,7 @@ def save_table(
     stored = read_csv(files[home / f"{artifact.lower()}.csv"])
     files |= {home / f"{artifact.lower()}{end}": text for end, text in table_texts(artifact, stored, caption, notes).items()}
     for path, content in files.items():
-        _write(path, content)
+        write_whole(path, content)
     entry = {"kind": "table", "caption": caption, "notes": list(notes), "provenance": provenance, "files": _hashes(study.results, list(files))}
     _enter(study.results, artifact, entry)
     return table
@@ -90,10 +90,10 @@ def png_bytes(figure: Figure, provenance: dict) -> bytes:
 
 
 def _light_copy(figure: Figure, artifact: str) -> Image:
-    """The figure with 256 colours at 90 dpi: executed notebooks stay small."""
+    """The figure with 256 colours at 80 dpi: executed notebooks stay small."""
     buffer, light = io.BytesIO(), io.BytesIO()
     with house_style():
-        figure.savefig(buffer, format="png", dpi=90)
+        figure.savefig(buffer, format="png", dpi=80)
     PIL.Image.open(buffer).convert("RGB").quantize(256).save(light, "png", optimize=True)
     return Image(light.getvalue(), format="png", alt=f"{artifact}, drawn from this study's numbers")
 
@@ -151,15 +151,6 @@ def _npz_bytes(numbers: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-    except OSError as error:
-        raise PaperlibError(f"{path}: cannot be written ({error.strerror}); free some disk space or set PAPERLIB_RESULTS") from error
-    os.replace(part, path)
-
-
 def _hashes(results: Path, files: list[Path]) -> dict[str, str]:
     return {path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
@@ -170,4 +161,4 @@ def _enter(results: Path, artifact: str, entry: dict) -> None:
     with FileLock(results / ".manifest.lock"):
         manifest = json.loads(path.read_text()) if path.exists() else {}
         manifest[artifact] = entry
-        _write(path, json.dumps(dict(sorted(manifest.items())), indent=1).encode())
+        write_whole(path, json.dumps(dict(sorted(manifest.items())), indent=1).encode())

@@ -1,5 +1,7 @@
 """How each claim of the papers is measured: a short function a claim, here from runs, in claims_of_files.py from what the authors published."""
 
+import csv
+import io
 from itertools import pairwise
 
 import numpy as np
@@ -8,11 +10,23 @@ from paperlib.metrics import average_precision, bootstrap_interval, pck
 from paperlib.people import ABSENT, VISIBLE
 from paperlib.reproduce.claims_of_files import absent_share, newell_file, occluded_share, printed_error, size_ratio, visible_share
 from paperlib.reproduce.finding import HARD, MEMBERS, Estimate, Finding, over_people
-from paperlib.reproduce.ledger import verdict_of_all
+from paperlib.reproduce.ledger import COLUMNS, claims, verdict_of_all
 from paperlib.reproduce.measures import Measured, baseline, measure_run, without_offset
 from paperlib.reproduce.study import NotMeasured, Study
+from paperlib.writing import write_whole
 
 SCALES = (0.85, 1.0, 1.15)  # of R-c7
+SEED_SPREAD = 2.0  # points by which two trainings of one small network may differ
+
+
+def write_claims(study: Study) -> list[dict]:
+    """Measure every claim, in the papers' order, and keep the rows as claims.csv in the study's results folder. Runs not trained yet are trained."""
+    rows, text = [measure_claim(study, claim) for claim in claims()], io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(study.results / "claims.csv", text.getvalue())
+    return rows
 
 
 def measure_claim(study: Study, claim: dict) -> dict:
@@ -25,14 +39,17 @@ def measure_claim(study: Study, claim: dict) -> dict:
         finding = MEASURES[claim["id"]](study, claim)
     except NotMeasured as reason:
         return row | {"ours": "", "interval": "", "seeds": 0, "verdict": "not measured", "why": str(reason)}
-    found = verdict_of_all(finding.estimates, claim) if finding.estimates else "not measured"
-    whys = [finding.why, claim.get("why", "")]
+    estimates, whys = finding.estimates, [finding.why, claim.get("why", "")]
     if claim["runs"]:
-        people = "drawn people" if study.data == "synthetic" else "real people"
-        whys.append(f"{people}, size {study.size}, one seed: the interval is over people only")
+        whys.append(f"{'drawn' if study.data == 'synthetic' else 'real'} people, size {study.size}, one seed: the interval is over people")
+    if len(claim["runs"]) > 1:  # networks trained apart differ by chance too
+        estimates = [(x, low - SEED_SPREAD, high + SEED_SPREAD) for x, low, high in estimates]
+        whys[-1] += f", wider by {SEED_SPREAD:g} points at either end for the spread between seeds"
+    found = verdict_of_all(estimates, claim) if estimates else "not measured"
+    if claim["runs"]:
         if study.size == "tiny":  # a few steps of training: not even a negative result
-            found, whys = "inconclusive" if finding.estimates else found, ["size tiny tests the machinery, its numbers mean nothing", *whys]
-    return row | {"ours": finding.ours, "interval": _intervals(finding.estimates), "verdict": found, "why": "; ".join(filter(None, whys))}
+            found, whys = "inconclusive" if estimates else found, ["size tiny tests the machinery, its numbers mean nothing", *whys]
+    return row | {"ours": finding.ours, "interval": _intervals(estimates), "verdict": found, "why": "; ".join(filter(None, whys))}
 
 
 def _intervals(estimates: list[Estimate]) -> str:

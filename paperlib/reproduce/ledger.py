@@ -7,7 +7,6 @@ reproduce/claims.py        how each claim is measured
 
 import csv
 import functools
-import io
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -65,26 +64,6 @@ def verdict_of_all(estimates: list[tuple[float, float, float]], claim: dict) -> 
     """Of a claim with several parts: reproduced if each part is, contradicted if one is, else inconclusive."""
     found = [verdict(*estimate, claim) for estimate in estimates]
     return "reproduced" if set(found) == {"reproduced"} else "contradicted" if "contradicted" in found else "inconclusive"
-
-
-def measure_claims(study) -> list[dict]:
-    """A row for each claim, in the papers' order, with the keys COLUMNS. Runs that are not trained yet are trained."""
-    from paperlib.reproduce.claims import measure_claim  # here, so that reading a ledger does not load torch
-
-    return [measure_claim(study, claim) for claim in claims()]
-
-
-def write_claims(study) -> list[dict]:
-    """Measure every claim and keep the rows as claims.csv in the study's results folder."""
-    from paperlib.reproduce.runs import write_text
-
-    rows, text = measure_claims(study), io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    study.results.mkdir(parents=True, exist_ok=True)
-    write_text(study.results / "claims.csv", text.getvalue())
-    return rows
 
 
 def read_claims(results: Path) -> list[dict]:

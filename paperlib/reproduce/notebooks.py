@@ -17,7 +17,7 @@ import paperlib
 from paperlib import PaperlibError
 from paperlib.reproduce.catalogue import Run
 from paperlib.reproduce.ledger import claims
-from paperlib.reproduce.runs import write_text
+from paperlib.writing import write_whole
 
 ORDER = ("01_data", "02_targets", "03_recurrent", "04_hourglass", "05_ablations", "06_occlusion", "07_comparison")
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -126,13 +126,13 @@ def execute(name: str, results: Path, parameters: dict, key: str) -> Path:
         raise PaperlibError(f"notebooks/{name}.ipynb: its kernel died (out of memory, or killed); the same command goes on where it was") from error
     notebook = clean(nbformat.read(raw, 4))
     copy = home / f"{name}.ipynb"
-    write_text(copy, nbformat.writes(notebook) + "\n")
+    write_whole(copy, nbformat.writes(notebook) + "\n")
     raw.unlink()
     manifest = json.loads((results / "manifest.json").read_text()) if (results / "manifest.json").exists() else {}
     files = [file for artifact in artifacts_of(name) for file in manifest.get(artifact, {}).get("files", {})]
     files += ["claims.csv"] if "claims" in _tags(name) else []
     (results / ".cache").mkdir(exist_ok=True)
-    write_text(results / ".cache" / f"{name}.json", json.dumps({"stamp": key, "files": files}))
+    write_whole(results / ".cache" / f"{name}.json", json.dumps({"stamp": key, "files": files}))
     return copy
 
 

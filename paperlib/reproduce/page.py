@@ -7,7 +7,7 @@ from pathlib import Path
 from paperlib.reproduce.artifacts import read_csv
 from paperlib.reproduce.ledger import read_claims
 from paperlib.reproduce.notebooks import ORDER, artifacts_of
-from paperlib.reproduce.runs import write_text
+from paperlib.writing import write_whole
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark; }
@@ -50,7 +50,7 @@ def write_page(results: Path) -> Path:
     title = f"Results: {results.name}"
     body = f"<h1>{title}</h1>" + "".join(parts)
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{title}</title><style>{STYLE}</style>"
-    write_text(page, f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>\n")
+    write_whole(page, f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>\n")
     return page
 
 

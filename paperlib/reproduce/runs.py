@@ -25,6 +25,7 @@ from paperlib import PaperlibError
 from paperlib.data.crops import Crops
 from paperlib.reproduce.catalogue import Run
 from paperlib.train import Watch, train
+from paperlib.writing import write_whole
 
 MATHEMATICS = ("geometry.py", "codecs.py", "losses.py", "train.py", "data/canvases.py", "data/crops.py", "models/recurrent.py", "models/hourglass.py")
 
@@ -78,7 +79,7 @@ def train_or_load(run: Run, crops: Crops, folder: Path, start: Trained | None = 
 
 def load(run: Run, folder: Path, device: torch.device | str = "cpu") -> Trained:
     """A trained run. Raises PaperlibError where weights and record do not belong together."""
-    record, weights = json.loads((folder / "record.json").read_text()), folder / "weights.safetensors"
+    record, weights = read_record(folder), folder / "weights.safetensors"
     model = run.network.build()
     try:
         if sha256(weights) != record["weights_sha256"]:
@@ -88,6 +89,14 @@ def load(run: Run, folder: Path, device: torch.device | str = "cpu") -> Trained:
         why = str(error).splitlines()[0]  # torch goes on with every key
         raise PaperlibError(f"{weights}: not the weights of {run.name} ({why}); delete {folder} to train it anew") from error
     return Trained(run, model.to(device, memory_format=torch.channels_last).eval(), record, folder)
+
+
+def read_record(folder: Path) -> dict:
+    """A run's record.json. Raises PaperlibError where it is damaged."""
+    try:
+        return json.loads((folder / "record.json").read_text())
+    except ValueError as error:
+        raise PaperlibError(f"{folder / 'record.json'}: not JSON ({error}); delete {folder} to train the run anew") from error
 
 
 def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: Watch | None, progress: bool) -> None:
@@ -115,7 +124,7 @@ def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: W
         "seconds": log[-1]["seconds"],
         **surroundings(crops.device),
     }
-    write_text(folder / "record.json", json.dumps(record, indent=1))
+    write_whole(folder / "record.json", json.dumps(record, indent=1))
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
@@ -149,16 +158,6 @@ def commit() -> str:
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename: a reader never sees half a file."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text)
-    except OSError as error:
-        raise PaperlibError(f"{path}: cannot be written ({error.strerror}); free some disk space or choose another folder") from error
-    os.replace(part, path)
 
 
 def progress_of(folder: Path) -> int:

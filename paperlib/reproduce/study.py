@@ -3,6 +3,7 @@
 import difflib
 import functools
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from paperlib.reproduce.catalogue import SCALES, Run, catalogue
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.runs import Trained, identity, is_cached, train_or_load
 from paperlib.watch import watch_accuracy
+from paperlib.writing import write_whole
 
 LOADERS = {"mpii": load_mpii, "lsp": load_lsp, "lspet": lambda folder, split: load_lspet(folder), "flic": load_flic, "coco": load_coco}
 LABELS = {
@@ -141,10 +143,9 @@ class Study:
             if str(stored["people"]) == crops.people.sha256():
                 return Prediction(stored["points"], stored["peak"], stored["mean"])
         found = predict(trained.model, crops, flip, scales, progress=self.progress)
-        part = cache.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez(file, points=found.points, peak=found.peak, mean=found.mean, people=crops.people.sha256())
-        os.replace(part, cache)
+        content = io.BytesIO()
+        np.savez(content, points=found.points, peak=found.peak, mean=found.mean, people=crops.people.sha256())
+        write_whole(cache, content.getvalue())
         return found
 
     def records(self, *names: str) -> list[dict]:

@@ -18,7 +18,7 @@ def house_style():
             "axes.spines.right": False,
             "axes.grid": False,
             "figure.dpi": 100,
-            "savefig.dpi": 130,
+            "savefig.dpi": 110,
             "savefig.bbox": "tight",
             "figure.facecolor": "white",
             "savefig.facecolor": "white",
