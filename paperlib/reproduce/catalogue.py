@@ -75,7 +75,7 @@ SCALES = {
         hourglass={"features": 64, "depth": 3},
         stacks=2,
         family={"features": 32, "depth": 3},
-        steps=216,
+        steps=180,
         longer=2.5,
         drawn={"mpii": (3000, 600), "lsp": (500, 500), "flic": (600, 300), "coco": (1500, 64)},
     ),

@@ -82,7 +82,7 @@ def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
     bar = tqdm(
         total=round(sum(task.seconds for task in tasks)),
-        bar_format="{l_bar}{bar}| {elapsed}, {postfix}",
+        bar_format="{l_bar}{bar}| {elapsed}{postfix}",
         mininterval=1 if sys.stderr.isatty() else 20,
     )
     try:
