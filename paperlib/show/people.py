@@ -9,7 +9,7 @@ from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.reproduce.study import Study
 from paperlib.show.pictures import crop_images, thumbnails
 
-SIDE = 96  # px of a stored picture
+SIDE = 72  # px of a stored picture
 
 
 def contact_sheet(study: Study, people: People, count: int) -> dict[str, np.ndarray]:
