@@ -12,6 +12,7 @@ import pandas as pd
 import PIL.Image
 from filelock import FileLock
 from IPython.display import Image
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from paperlib import PaperlibError
@@ -94,6 +95,7 @@ def _light_copy(figure: Figure, artifact: str) -> Image:
     buffer, light = io.BytesIO(), io.BytesIO()
     with house_style():
         figure.savefig(buffer, format="png", dpi=75)
+    plt.close(figure)  # else the notebook shows a figure of pyplot's a second time
     PIL.Image.open(buffer).convert("RGB").quantize(256).save(light, "png", optimize=True)
     return Image(light.getvalue(), format="png", alt=f"{artifact}, drawn from this study's numbers")
 
