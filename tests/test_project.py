@@ -187,3 +187,11 @@ def test_no_large_file():
 def test_no_weights_no_images_of_people_and_no_caches_are_stored():
     kinds = {".pt", ".safetensors", ".jpg", ".jpeg", ".h5", ".mat", ".npy", ".part", ".pyc"}
     assert not [path.name for path in tracked() if path.suffix in kinds]
+
+
+def test_every_fact_that_is_cited_is_there():
+    facts = (ROOT / "paperlib" / "published" / "FACTS.md").read_text()
+    places = [path for folder in ("paperlib", "notebooks") for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".toml", ".ipynb")]
+    cited = {section for path in places for section in re.findall(r"FACTS ([A-H0](?:\.\d+)?)\b", path.read_text())}
+    here = {found.rstrip(".") for found in re.findall(r"^#+ ([A-H0](?:\.\d+)?)\b", facts, re.M)} | {f"0.{n}" for n in range(1, 11)}
+    assert len(cited) > 20 and cited <= here, cited - here
