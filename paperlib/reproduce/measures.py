@@ -62,12 +62,11 @@ def measure_run(study: Study, name: str, on: str = "", flip: bool = True, scales
 def baseline(study: Study, name: str, statistic=np.nanmean) -> Measured:
     """The same pose for everybody: the mean (or median) of the test set's own training people, in crop px, laid into each test person's crop."""
     run = study.runs[name]
-    training, test = study.people(run.test_on, "train").to(run.codec.skeleton), study.test_crops(name).people
+    training = study.people(run.test_on, "train")
+    test = study.test_crops(name).people.to(training.skeleton)
     pose = statistic(transform(training.joints, crop_affine(run.codec.boxes(training), run.codec.side)), axis=0)  # (J, 2)
     to_image = np.linalg.inv(crop_affine(run.codec.boxes(test), run.codec.side))
-    points = transform(np.broadcast_to(pose, (len(test), *pose.shape)), to_image)
-    own = study.test_people(run.test_on).skeleton
-    return measure(points[:, joint_map(run.codec.skeleton, own)], test.to(own), run.test_on)
+    return measure(transform(np.broadcast_to(pose, (len(test), *pose.shape)), to_image), test, run.test_on)
 
 
 def without_offset(study: Study, run: str) -> Measured:
