@@ -167,7 +167,7 @@ def test_a_trained_claim_says_how_sure_it_is(tmp_path, monkeypatch):
     row = measuring.measure_claim(study, BY_ID["R-c2"])
     assert (row["verdict"], row["seeds"]) == ("reproduced", 1) and re.fullmatch(r"\d\d\.\d vs \d\d\.\d", row["ours"])
     assert re.fullmatch(r"\+\d\d\.\d\d \[\+.*, \+.*\]", row["interval"]) and row["why"] == (
-        "drawn people, size smoke, one seed: the interval is over people, wider by 2 points at either end for the spread between seeds"
+        "drawn people, size smoke, one seed: the interval is over people, wider by 5 points at either end for the spread between seeds"
     )
     tiny = measuring.measure_claim(_tiny(study), BY_ID["R-c2"])
     assert tiny["verdict"] == "inconclusive" and tiny["why"].startswith("size tiny tests the machinery")
