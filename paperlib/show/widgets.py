@@ -37,12 +37,12 @@ def heatmap_explorer(numbers: dict[str, np.ndarray]) -> ipywidgets.Widget:
 
 def explorer(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> ipywidgets.Widget:
     """The controls above the picture that `draw` makes of their values, drawn again whenever one of them moves."""
-    picture = ipywidgets.Image(format="png")
+    picture = ipywidgets.Image(format="png", layout={"max_width": "720px", "object_fit": "contain"})
 
     def redraw(_=None) -> None:
         buffer = io.BytesIO()
         with house_style():
-            draw(**{name: control.value for name, control in controls.items()}).savefig(buffer, format="png", dpi=80)
+            draw(**{name: control.value for name, control in controls.items()}).savefig(buffer, format="png", dpi=110)
         picture.value = buffer.getvalue()
 
     for name, control in controls.items():
