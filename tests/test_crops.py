@@ -39,7 +39,10 @@ def crops(people, tmp_path_factory):
 
 
 def same(one, other):
-    return all(torch.equal(torch.nan_to_num(getattr(one, f)), torch.nan_to_num(getattr(other, f))) for f in ("images", "joints", "state", "to_image"))
+    return all(
+        torch.equal(torch.nan_to_num(getattr(one, f)), torch.nan_to_num(getattr(other, f)))
+        for f in ("images", "joints", "state", "to_image", "others")
+    )
 
 
 def grey_levels(images):
@@ -130,6 +133,45 @@ def test_a_mirrored_crop_is_the_mirror_of_the_crop(crops):
     expected[..., 0] = SIDE - 1 - expected[..., 0]
     torch.testing.assert_close(mirrored.joints, expected, equal_nan=True, atol=1e-3, rtol=0)
     assert torch.equal(mirrored.state, plain.state[:, MPII.mirror])
+
+
+def in_a_crowd(people):
+    """The same people with 0, 1, 2, 0, 1, 2, ... others each, whose joints are told apart by their place; one joint of each is absent."""
+    rng = np.random.default_rng(3)
+    others = [rng.uniform(0, 300, (i % 3, len(MPII), 2)) for i in range(len(people))]
+    for other in others:
+        other[:, 4] = np.nan
+    return replace(people, others=tuple(others))
+
+
+def test_other_people_go_the_way_of_the_joints(people, crops, tmp_path):
+    crowd = in_a_crowd(people)
+    ours = Crops(crowd, load_canvases(crowd, CANVAS, tmp_path, progress=False), crops.codec)
+    rows, law = np.array([2, 3, 1, 5]), draw_augmentation("small", 4, np.random.default_rng(4))
+    law = replace(law, mirror=np.array([True, True, True, False]))
+    batch = ours.batch(rows, law)
+    assert batch.others.shape == (4, 2, len(MPII), 2) and batch.others.dtype == torch.float32
+    assert torch.isfinite(batch.others[..., 0]).sum(dim=(1, 2)).tolist() == [2 * 15, 0, 15, 2 * 15]
+    for row, others, to_image, mirrored in zip(rows, batch.others.double(), batch.to_image, law.mirror, strict=True):
+        truth = crowd.others[row][:, MPII.mirror] if mirrored else crowd.others[row]
+        np.testing.assert_allclose(transform(others[: len(truth)], to_image[None]).numpy(), truth, atol=1e-3)
+        assert torch.isnan(others[len(truth) :]).all()
+
+
+def test_without_other_people_there_are_none(people, crops, tmp_path):
+    alone = replace(people, others=tuple(np.empty((0, len(MPII), 2)) for _ in people.others))
+    ours = Crops(alone, load_canvases(alone, CANVAS, tmp_path, progress=False), crops.codec)
+    assert ours.batch(np.arange(3)).others.shape == (3, 0, len(MPII), 2)
+    assert Crops(in_a_crowd(people), load_canvases(people, CANVAS, tmp_path, progress=False), crops.codec).batch(np.array([3])).others.shape[1] == 0
+
+
+def test_a_person_whose_image_is_broken_takes_its_others_along(people, tmp_path):
+    paths = people.image.copy()
+    paths[1] = str(tmp_path / "gone.jpg")
+    crowd = replace(in_a_crowd(people), image=paths)
+    ours = Crops(crowd, load_canvases(crowd, CANVAS, tmp_path, progress=False), RecurrentCodec(side=SIDE))
+    batch = ours.batch(np.array([1]))  # the third of all
+    np.testing.assert_allclose(transform(batch.others[0].double(), batch.to_image).numpy(), crowd.others[2], atol=1e-3)
 
 
 def test_colours_are_gained_and_clamped(crops):

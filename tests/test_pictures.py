@@ -116,7 +116,7 @@ def test_a_photograph_keeps_its_shape_and_shows_its_people():
 def test_crops_become_pictures_and_thumbnails_keep_their_points():
     grey = torch.tensor([0.0, 128, 255])
     images = ((grey - 128) / 256)[None, :, None, None].expand(1, 3, 4, 4)
-    batch = Batch(images, torch.zeros(1, 1, 2), torch.zeros(1, 1), torch.eye(3)[None])
+    batch = Batch(images, torch.zeros(1, 1, 2), torch.zeros(1, 1), torch.eye(3)[None], torch.zeros(1, 0, 1, 2))
     assert (pictures.crop_images(batch) == np.array([0, 128, 255])).all()
     picture = np.zeros((1, 64, 64, 3), np.uint8)
     picture[0, 32:36, 40:44] = 255  # centre (41.5, 33.5)

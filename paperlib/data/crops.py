@@ -17,6 +17,7 @@ class Batch:
     joints: torch.Tensor  # (B, J, 2) crop px, NaN where absent
     state: torch.Tensor  # (B, J) uint8
     to_image: torch.Tensor  # (B, 3, 3) crop px -> image px
+    others: torch.Tensor  # (B, K, J, 2) crop px, NaN where absent: the image's other labelled people; K: the most that any row has, maybe 0
 
 
 class Crops:
@@ -34,6 +35,8 @@ class Crops:
         self._pixels = canvases.pixels if self.device.type == "cpu" else torch.from_numpy(canvases.pixels[rows]).to(self.device)
         self._to_crop = crop_affine(codec.boxes(self.people), codec.side)  # image px -> crop px
         self._to_canvas = canvases.affine[rows]
+        self._others = np.concatenate([np.empty((0, len(codec.skeleton), 2)), *self.people.others])  # (M, J, 2) image px, row after row
+        self._first = np.cumsum([0, *map(len, self.people.others)])  # (N + 1,) where each row's begin
 
     def __len__(self) -> int:
         return len(self.people)
@@ -41,19 +44,30 @@ class Crops:
     def batch(self, rows: np.ndarray, augmentation: Augmentation | None = None) -> Batch:
         """The crops of `rows`, with `augmentation` (one entry a row) if given."""
         to_crop = self._to_crop[rows]
-        joints, state = self.people.joints[rows], self.people.state[rows]
+        joints, state, others = self.people.joints[rows], self.people.state[rows], self._others_of(rows)
         if augmentation is not None:
             to_crop = augmentation.affine(self.codec.side) @ to_crop
             mirrored, swap = augmentation.mirror, self.codec.skeleton.mirror
             joints = np.where(mirrored[:, None, None], joints[:, swap], joints)
             state = np.where(mirrored[:, None], state[:, swap], state)
+            others = np.where(mirrored[:, None, None, None], others[:, :, swap], others)
         to_image = np.linalg.inv(to_crop)
         images = warp(self._canvas(rows), torch.from_numpy(self._to_canvas[rows] @ to_image).to(self.device), self.codec.side)
         if augmentation is not None:
             gain = torch.from_numpy(augmentation.gain).to(images)[..., None, None]
             images = ((images + 0.5) * gain).clamp(0, 1) - 0.5
         points = torch.from_numpy(transform(joints, to_crop)).float().to(self.device)
-        return Batch(images, points, torch.from_numpy(state).to(self.device), torch.from_numpy(to_image).to(self.device))
+        others = torch.from_numpy(transform(others, to_crop[:, None])).float().to(self.device)
+        return Batch(images, points, torch.from_numpy(state).to(self.device), torch.from_numpy(to_image).to(self.device), others)
+
+    def _others_of(self, rows: np.ndarray) -> np.ndarray:
+        """(B, K, J, 2) image px: the other people of each row's image, NaN where a row has fewer than K."""
+        first, count = self._first[rows], self._first[1:][rows] - self._first[rows]
+        k = np.arange(count.max(initial=0))
+        there = k < count[:, None]  # (B, K)
+        others = np.full((*there.shape, *self._others.shape[1:]), np.nan)
+        others[there] = self._others[(first[:, None] + k)[there]]
+        return others
 
     def _canvas(self, rows: np.ndarray) -> torch.Tensor:
         """(B, 3, C, C) float."""
