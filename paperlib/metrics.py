@@ -78,19 +78,37 @@ def normalised_errors(predicted: np.ndarray, truth: np.ndarray, reference: np.nd
     predicted, truth, reference = (np.asarray(array, float) for array in (predicted, truth, reference))
     if predicted.shape != truth.shape or truth.shape[-1:] != (2,) or reference.shape != truth.shape[:1]:
         raise PaperlibError(f"points {predicted.shape}, truth {truth.shape} and reference lengths {reference.shape} do not belong together")
-    apart = predicted - truth
-    length = np.where(reference > 0, reference, np.nan)
-    errors = np.sqrt(np.einsum("njc,njc->nj", apart, apart)) / length[:, None]
-    lost = ~np.isfinite(predicted).all(-1) & np.isfinite(truth).all(-1) & np.isfinite(length)[:, None]
-    errors[lost] = np.inf
+    errors = np.square(predicted[..., 0] - truth[..., 0])
+    errors += np.square(predicted[..., 1] - truth[..., 1])
+    np.sqrt(errors, out=errors)
+    errors /= np.where(reference > 0, reference, np.nan)[:, None]
+    errors[np.isnan(errors) & ~np.isnan(truth[..., 0] + truth[..., 1]) & (reference > 0)[:, None]] = np.inf
     return errors
 
 
 def _counts(errors: np.ndarray, thresholds: np.ndarray, strict: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Right joints (J, K) within each threshold, and annotated ones (J,). One sort serves every threshold; inf and NaN come last."""
-    ordered = np.sort(errors, axis=0).T
-    right = np.stack([np.searchsorted(row, thresholds, side="left" if strict else "right") for row in ordered])
-    return right, (~np.isnan(errors)).sum(0)
+    """Right joints (J, K) within each of K increasing thresholds, and annotated ones (J,)."""
+    joints, k = errors.shape[1], len(thresholds)
+    first = _first_within(errors, thresholds, strict)
+    first += (k + 1) * np.arange(joints)
+    histogram = np.bincount(first.ravel(), minlength=joints * (k + 1)).reshape(joints, k + 1)
+    return histogram[:, :k].cumsum(axis=1), len(errors) - np.count_nonzero(np.isnan(errors), axis=0)
+
+
+def _first_within(errors: np.ndarray, thresholds: np.ndarray, strict: bool) -> np.ndarray:
+    """(N, J) index of the first threshold that each error is within; K, their number, where there is none or the error is NaN."""
+    steps = np.diff(thresholds)
+    if len(steps) < 2 or np.ptp(steps) > steps[0] / 4:
+        first = np.searchsorted(thresholds, errors, side="right" if strict else "left")
+        return np.where(np.isnan(errors), len(thresholds), first)
+    # evenly spaced: the nearest threshold is the one, unless the error is beyond it; in place, twice as fast as a search
+    nearest = errors - thresholds[0]
+    nearest /= steps[0]
+    np.fmax(np.fmin(nearest, len(steps), out=nearest), 0, out=nearest)
+    first = np.rint(nearest, out=nearest).astype(np.intp)
+    limit = thresholds.take(first, out=nearest)
+    first += ~(errors < limit if strict else errors <= limit)
+    return first
 
 
 def _percent(right: np.ndarray, annotated: np.ndarray) -> np.ndarray:

@@ -13,10 +13,16 @@ from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.codecs import HourglassCodec, RecurrentCodec
+from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
 from paperlib.data.crops import Crops, TrainingOrder
 from paperlib.losses import hourglass_loss, recurrent_loss
 
-LOSS = {RecurrentCodec: recurrent_loss, HourglassCodec: hourglass_loss}
+LOSS = {
+    RecurrentCodec: recurrent_loss,
+    HourglassCodec: hourglass_loss,
+    PoseMachineCodec: recurrent_loss,  # Caffe's Euclidean loss is the same sum, every pixel with weight one
+    ErrorFeedbackCodec: error_feedback_loss,
+}
 CHECKPOINT_SECONDS = 20
 
 
@@ -97,7 +103,7 @@ def train(
             batch = crops.batch(*order(step))
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                 sites = model(batch.images.to(memory_format=torch.channels_last))
-            loss = loss_of(sites, lambda side, b=batch: crops.codec.encode(b.joints, b.state, side))
+            loss = loss_of(sites, lambda side, b=batch: crops.codec.encode(b.joints, b.state, side, b.others))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

@@ -190,6 +190,55 @@ def test_an_unknown_policy_is_named(occluded):
         replace(R, occluded="hide").encode(*occluded)
 
 
+def test_without_balance_every_pixel_of_an_annotated_map_weighs_the_same(occluded):
+    plain = replace(R, balanced=False).encode(*occluded)
+    torch.testing.assert_close(plain.maps, R.encode(*occluded).maps)
+    assert (plain.weights[0, [KNEE, SHIN]] == 1).all() and (plain.weights[0, HIP] == 0).all()
+
+
+# ---------------------------------------------------------------- R: the other people of the image (FACTS A.5)
+
+
+def a_neighbour(right_knee):
+    """Two other people of whom one has a right knee, at `right_knee` heatmap px, and nothing else."""
+    joints, _ = pose(right_knee=right_knee)
+    return torch.stack([joints, torch.full_like(joints, np.nan)], dim=1)
+
+
+def test_other_people_are_background_in_the_released_code():
+    mine, theirs = pose(right_knee=(20, 30)), a_neighbour((45, 30))
+    torch.testing.assert_close(R.encode(*mine, others=theirs).weights, R.encode(*mine).weights)
+
+
+def test_other_people_are_ignored_in_the_paper():
+    mine, theirs = pose(right_knee=(20, 30), right_hip=(30, 10)), a_neighbour((40, 30))
+    plain, ignoring = R.encode(*mine), replace(R, others="ignore").encode(*mine, others=theirs)
+    torch.testing.assert_close(ignoring.maps, plain.maps)
+    their_knee = R.encode(*pose(right_knee=(40, 30))).maps[0, KNEE] > 0
+    shared = their_knee & (plain.maps[0, KNEE] > 0)
+    assert shared.any()  # the two discs overlap: what is mine stays mine
+    assert (ignoring.weights[0, KNEE][their_knee & ~shared] == 0).all()
+    torch.testing.assert_close(ignoring.weights[0, KNEE][~their_knee | shared], plain.weights[0, KNEE][~their_knee | shared])
+    torch.testing.assert_close(ignoring.weights[0, [HIP, THIGH]], plain.weights[0, [HIP, THIGH]])  # they have no hip
+
+
+@pytest.mark.parametrize("theirs", [None, torch.empty(1, 0, 16, 2)])
+def test_nobody_else_changes_nothing(theirs):
+    mine = pose(right_knee=(20, 30))
+    torch.testing.assert_close(replace(R, others="ignore").encode(*mine, others=theirs).weights, R.encode(*mine).weights)
+
+
+def test_the_parts_of_other_people_are_ignored_too():
+    theirs = pose(right_knee=(45, 20), right_ankle=(45, 32))[0][:, None]
+    ignoring = replace(R, others="ignore").encode(*pose(right_knee=(10, 50), right_ankle=(22, 50)), others=theirs)
+    assert ignoring.weights[0, SHIN, 26, 45] == 0 and ignoring.weights[0, SHIN, 50, 16] > 0
+
+
+def test_an_unknown_treatment_of_other_people_is_named():
+    with pytest.raises(ValueError, match="'drop'.*background or ignore"):
+        replace(R, others="drop").encode(*pose(right_knee=(20, 30)))
+
+
 # ---------------------------------------------------------------- H (sec. 3.4, FACTS C.4-C.6)
 
 
@@ -200,6 +249,17 @@ def test_an_hourglass_target_is_a_gaussian_of_mode_and_sigma_1_with_full_weight(
     assert knee.max() == knee[20, 30] == 1
     assert knee[20, 32].item() == pytest.approx(np.exp(-2), rel=1e-5) and knee[21, 31].item() == pytest.approx(np.exp(-1), rel=1e-5)
     assert (targets.weights == 1).all()
+
+
+def test_the_released_codes_target_is_a_patch_of_7_px_with_sigma_1_75():
+    """FACTS C.5: the edge of the patch, 3 px off, has 0.23."""
+    knee = replace(H, sigma=1.75, patch=7).encode(*pose(H, right_knee=(30.2, 19.9))).maps[0, KNEE]
+    assert knee.max() == knee[20, 30] == 1
+    ys, xs = np.nonzero(knee.numpy())
+    assert (xs.min(), xs.max(), ys.min(), ys.max(), len(xs)) == (27, 33, 17, 23, 49)
+    assert knee[20, 33].item() == pytest.approx(0.23, abs=5e-3)
+    cut = replace(H, sigma=1.75, patch=7).encode(*pose(H, right_knee=(1, 19.9))).maps[0, KNEE]
+    assert foreground(cut) == 5 * 7  # the map's border cuts the patch
 
 
 def test_the_released_codes_truncation_is_the_nearest_cell():

@@ -1,6 +1,7 @@
 """The networks: exact sizes (FACTS A.1, B, C.2), what is shared, where the supervised sites are, how far they see, and that they train."""
 
 import json
+from itertools import pairwise
 
 import pytest
 import torch
@@ -185,9 +186,9 @@ def test_error_feedback_moves_by_at_most_its_largest_step():
     model = ErrorFeedback().eval().requires_grad_(False)
     torch.nn.init.normal_(model.network[-1].bias, std=3.0)  # moves both below and above the bound
     start = torch.rand(16, 2) * 64
-    poses = model(torch.randn(2, 3, 64, 64) * 50, start)
-    assert shapes(poses) == [(2, 16, 2)] * 4
-    moves = torch.stack([after - before for before, after in zip([start.expand(2, -1, -1), *poses], poses, strict=False)]).norm(dim=-1)
+    poses = model(torch.randn(2, 3, 64, 64) / 5, start)
+    assert shapes(poses) == [(2, 16, 2)] * 5 and (poses[0] == start).all()
+    moves = torch.stack([after - before for before, after in pairwise(poses)]).norm(dim=-1)
     assert moves.max().item() == pytest.approx(20, abs=1e-3)
     assert moves.min() < 19
 

@@ -7,6 +7,8 @@ The 20 input channels are the image, one Gaussian per joint and one for the poin
 import torch
 from torch import Tensor, nn
 
+LARGEST_STEP = 20.0  # px that a joint may move at once
+
 
 def conv_relu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2), nn.ReLU(inplace=True))
@@ -48,29 +50,35 @@ def googlenet(channels: int, outputs: int) -> nn.Sequential:
 
 
 class ErrorFeedback(nn.Module):
-    """IEF. `forward` gives the pose after each step, (B, joints, 2) points x, y in pixels of the image; the last is the output.
+    """IEF. `forward` gives the first guess and the pose after each step, (B, joints, 2) points x, y in pixels of the image; the last is the output.
 
-    `images` (B, 3, H, W) are 0-255 less their mean, 224 px in the paper. `start` (joints, 2) or (B, joints, 2) is the first guess, in the paper the
-    mean pose; by default every joint begins at the middle of the image, where the point that marks the person is too.
-    A joint moves by at most `largest_step` pixels a step. No gradient flows back through the drawing, as in the authors' code.
+    `images` (B, 3, H, W) are (grey value - 128) / 256, 224 px in the paper; inside they are brought to the range of the drawing, -128..127.
+    `start` (joints, 2) or (B, joints, 2) is the first guess, in the paper the mean pose; by default every joint begins at the middle of the image,
+    where the point that marks the person is too. A joint moves by at most LARGEST_STEP pixels a step. No gradient flows back through the drawing,
+    as in the authors' code.
     """
 
-    def __init__(self, joints: int = 16, steps: int = 4, largest_step: float = 20.0):
+    def __init__(self, joints: int = 16, steps: int = 4):
         super().__init__()
-        self.joints, self.steps, self.largest_step = joints, steps, largest_step
+        self.joints, self.steps = joints, steps
         self.network = googlenet(3 + joints + 1, 2 * joints)
 
     def forward(self, images: Tensor, start: Tensor | None = None) -> list[Tensor]:
         height, width = images.shape[-2:]
         marker = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=images.device).expand(len(images), 1, 2)
         points = (marker if start is None else start).expand(len(images), self.joints, 2)
-        poses = []
+        poses = [points]
         for _ in range(self.steps):
             drawing = draw(torch.cat([points.detach(), marker], dim=1), height, width)  # (B, J + 1, H, W)
-            move = self.network(torch.cat([images, drawing], dim=1)).view(-1, 2, self.joints).mT  # (B, J, 2), 1 is the largest step
-            points = points + self.largest_step * move / move.norm(dim=-1, keepdim=True).clamp(min=1)
+            move = self.network(torch.cat([256 * images, drawing], dim=1)).view(-1, 2, self.joints).mT  # (B, J, 2), 1 is the largest step
+            points = points + bounded(LARGEST_STEP * move.float(), LARGEST_STEP)
             poses.append(points)
         return poses
+
+
+def bounded(move: Tensor, largest: float) -> Tensor:
+    """(..., 2) moves, shortened where they are longer than `largest`."""
+    return move * (largest / move.norm(dim=-1, keepdim=True).clamp(min=largest))
 
 
 def draw(points: Tensor, height: int, width: int) -> Tensor:

@@ -1,0 +1,92 @@
+"""The compared systems: their targets, their losses by hand, and that each learns in the loop that trains the two papers' networks."""
+
+import numpy as np
+import pytest
+import torch
+
+from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
+from paperlib.models import ErrorFeedback, PoseMachine
+from paperlib.people import ABSENT, OCCLUDED, VISIBLE
+from paperlib.skeleton import LSP, MPII
+from paperlib.train import Recipe, train
+
+CPM, IEF = PoseMachineCodec(), ErrorFeedbackCodec()
+
+
+def everyone(codec, at=(100.0, 200.0)):
+    j = len(codec.skeleton)
+    return torch.tensor(at).expand(1, j, 2).clone(), torch.full((1, j), VISIBLE, dtype=torch.uint8)
+
+
+def test_a_pose_machine_learns_gaussians_and_the_background():
+    joints, state = everyone(CPM)
+    joints[0, 1] = torch.tensor([20.0, 300.0])
+    state[0, 2], state[0, 3] = ABSENT, OCCLUDED
+    targets = CPM.encode(joints, state)
+    assert targets.maps.shape == (1, 15, 46, 46) and (targets.weights == 1).all()
+    row, column = 25, 12  # crop px 200 and 100 lie in these cells of 8 px
+    assert targets.maps[0, 0].argmax() == row * 46 + column and targets.maps[0, 0].max() == 1
+    assert targets.maps[0, 0, row, column + 2].item() == pytest.approx(np.exp(-0.5 * (16 / 7) ** 2))  # sigma 7 px of the crop
+    assert (targets.maps[0, 2] == 0).all() and targets.maps[0, 3].max() == 1
+    torch.testing.assert_close(targets.maps[0, 14], 1 - targets.maps[0, :14].amax(dim=0))
+
+
+def test_a_pose_machines_points_come_back_from_its_maps_and_mirror():
+    rng = np.random.default_rng(0)
+    joints = torch.from_numpy(rng.uniform(20, 340, (5, 14, 2))).float()
+    points, score = CPM.decode(CPM.encode(joints, torch.full((5, 14), VISIBLE, dtype=torch.uint8)).maps)
+    assert (points - joints).abs().max() <= 4 + 1e-3 and (score == 1).all()
+    assert CPM.mirror.tolist() == [*LSP.mirror, 14] and CPM.channels == 15
+
+
+def test_the_crop_is_the_released_codes(tiny):
+    people = tiny.test_people("mpii")
+    assert not people.framed.any()
+    np.testing.assert_allclose(CPM.boxes(people), np.column_stack([people.centre, 368 / 1.171 * people.scale]))
+    np.testing.assert_allclose(IEF.boxes(people), np.column_stack([people.centre, 300 * people.scale]))
+
+
+def test_error_feedback_is_judged_by_the_correction_that_was_due():
+    truth, state = everyone(IEF, at=(130.0, 100.0))
+    truth[0, 5], state[0, 5] = np.nan, ABSENT
+    start = torch.full((1, 16, 2), 100.0)
+    step = torch.tensor([20.0, 0.0])
+    targets = lambda side: IEF.encode(truth, state, side)  # noqa: E731
+    assert error_feedback_loss([start, start + step, start + 1.5 * step], targets) == 0  # 20 px, then the last 10
+    assert error_feedback_loss([start, start], targets).item() == pytest.approx(20**2)  # not 30: a step is bounded
+    assert error_feedback_loss([start, start + step, start + step], targets).item() == pytest.approx(10**2)
+    late = (start + torch.tensor([0.0, 3.0])).requires_grad_()
+    error_feedback_loss([start, late], targets).backward()
+    assert (late.grad[0, 5] == 0).all() and (late.grad[0, 4] != 0).all()
+
+
+def test_an_earlier_step_has_no_gradient_from_a_later_one():
+    truth, state = everyone(IEF, at=(110.0, 100.0))
+    move = torch.zeros(1, 16, 2, requires_grad=True)
+    first = torch.full((1, 16, 2), 100.0) + move
+    second = first + torch.tensor([4.0, 0.0])
+    error_feedback_loss([torch.full((1, 16, 2), 100.0), first, second], lambda side: IEF.encode(truth, state, side)).backward()
+    torch.testing.assert_close(move.grad, torch.tensor([-20.0, 0.0]).expand(1, 16, 2) / 16)  # of the first step alone
+
+
+@pytest.mark.parametrize(
+    ("model", "codec", "data", "rate"),
+    [
+        (lambda: PoseMachine(stages=2), PoseMachineCodec(side=32), "lsp", 3e-4),
+        (lambda: ErrorFeedback(steps=2), ErrorFeedbackCodec(side=64), "mpii", 3e-4),
+    ],
+    ids=["pose machine", "error feedback"],
+)
+def test_they_learn_in_the_same_loop(tiny, tmp_path, model, codec, data, rate):
+    people = tiny.test_people(data)
+    assert people.skeleton is codec.skeleton
+    recipe = Recipe(steps=16, batch=6, rate=rate, augmentation="none", log_every=2)
+    torch.manual_seed(0)
+    log = train(model(), tiny.crops(people, codec), recipe, 0, tmp_path, title="compared", progress=False)
+    losses = [row["loss"] for row in log]
+    assert np.isfinite(losses).all() and losses[-1] < 0.8 * losses[0], losses
+    assert (tmp_path / "checkpoint.pt").exists()
+
+
+def test_skeletons_are_the_models_own():
+    assert len(MPII) == ErrorFeedback().joints and PoseMachine(stages=1).first[-1].out_channels == CPM.channels
