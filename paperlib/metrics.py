@@ -41,6 +41,7 @@ CONVENTIONS = {
         Convention("unweighted14", "bearpaw, anibali, Tompson's script (FACTS D.4)", _MPII_14, 0.5, strict=True, total="mean", head=("head_top",)),
         Convention("pooled16", "princeton's PyTorch port, truth in whole pixels (FACTS D.4)", (*_MPII_14, "pelvis", "thorax"), 0.5, strict=True),
         Convention("hard10", "the ten joints of the Torch training log, in image space, truth in whole pixels (FACTS D.4)", _HARD, 0.5, total="mean"),
+        Convention("torch-training", "H fig. 8 and 9: the Torch training log, points as cells of the heatmap (FACTS C.7)", _HARD, 0.5, total="mean"),
     ),
     "lsp": (Convention("official", "evalLSP toolkit; R table IV (FACTS D.2)", _LSP_14, 0.2),),
     "flic": (Convention("official", "H table 1: elbows and wrists (FACTS D.3)", _ARMS, 0.2),),
@@ -162,6 +163,19 @@ def score(predicted, truth, reference, skeleton: Skeleton, rule: Convention, sta
         visible=only(VISIBLE),
         occluded=only(OCCLUDED),
     )
+
+
+def wrong_person(predicted, truth, others, reference, threshold: float = 0.5) -> float:
+    """Percent of annotated joints that are missed but lie within `threshold` reference lengths of the same joint of another person.
+
+    `others` are N arrays (K_i, J, 2) px: the other labelled people of each image (`People.others`).
+    """
+    errors = normalised_errors(predicted, truth, reference)
+    rows = np.repeat(np.arange(len(errors)), [len(other) for other in others])
+    theirs = normalised_errors(np.asarray(predicted)[rows], np.concatenate([np.empty((0, *truth.shape[1:])), *others]), reference[rows])
+    near = np.zeros(errors.shape, bool)
+    np.logical_or.at(near, rows, theirs <= threshold)
+    return float(_percent((near & (errors > threshold)).sum(), (~np.isnan(errors)).sum()))
 
 
 def heatmap_accuracy(predicted, target, joints=None) -> float:

@@ -32,7 +32,7 @@ def test_the_edge_belongs_to_the_convention(dataset, rule):
 
 def test_strictness_is_as_documented():
     assert {rule.name: rule.strict for rule in CONVENTIONS["mpii"]} == {
-        "official": False, "headtop": False, "unweighted14": True, "pooled16": True, "hard10": False,
+        "official": False, "headtop": False, "unweighted14": True, "pooled16": True, "hard10": False, "torch-training": False,
     }  # fmt: skip
 
 
@@ -108,6 +108,31 @@ def test_curve_equals_one_pass_per_threshold(strict):
     thresholds = np.arange(51) / 100
     naive = np.array([[metrics.pck(errors[:, j], t, strict) for t in thresholds] for j in range(16)])
     np.testing.assert_array_equal(metrics.pck_curve(errors, thresholds, strict), naive)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("thresholds", [np.arange(51) / 100, np.arange(21) / 100, [0.5], [0.1, 0.5], [0.1, 0.2, 0.5], 0.05 + np.arange(7) / 20])
+def test_curve_of_any_thresholds_also_on_their_edges(thresholds, strict):
+    rng = np.random.default_rng(2)
+    errors = np.concatenate([rng.uniform(0, 0.7, (300, 3)), rng.integers(0, 60, (300, 3)) / 100, np.arange(153).reshape(51, 3) / 100])
+    errors[rng.random(errors.shape) < 0.1] = np.nan
+    errors[rng.random(errors.shape) < 0.1] = np.inf
+    known = (~np.isnan(errors)).sum(0)
+    expected = [100 * ((errors < t) if strict else (errors <= t)).sum(0) / known for t in thresholds]
+    np.testing.assert_allclose(metrics.pck_curve(errors, np.asarray(thresholds), strict), np.array(expected).T, rtol=1e-12)
+
+
+def test_a_joint_put_on_another_person_is_told_from_one_that_is_lost():
+    truth, reference = people(MPII)  # right within 32 px
+    beside = truth[:, None] + [200.0, 0.0]
+    others = (beside[0], np.empty((0, 16, 2)), beside[2], np.concatenate([beside[3] + 500, beside[3]]))
+    predicted = truth.copy()
+    predicted[:, :4] += [200.0, 0.0]  # four joints of each, on another person where there is one
+    predicted[:, 4] += [0.0, 200.0]  # one lost
+    truth[2, 0] = np.nan  # not annotated: not counted
+    assert metrics.wrong_person(predicted, truth, others, reference) == pytest.approx(100 * (4 + 3 + 4) / (4 * 16 - 1))
+    near = tuple(t[None] + [1.0, 0.0] for t in truth)  # two people at one place: what is right is not wrong
+    assert metrics.wrong_person(truth, truth, near, reference) == 0
 
 
 def test_auc_is_the_mean_height():

@@ -76,6 +76,44 @@ def test_what_facts_print(real_data):
     assert observer["total"] == score_file("lsp", recurrent, real_data, labels="oc")["total"]
 
 
+def test_the_torch_training_convention_is_the_accuracy_of_the_cells_heatmaps(real_data):
+    """A map with one cell for each point, judged as the training code judges it (FACTS C.7), gives what the score door prints."""
+    import h5py
+    import torch
+
+    from paperlib.metrics import CONVENTIONS, heatmap_accuracy
+    from paperlib.score import heatmap_cells
+    from paperlib.skeleton import MPII
+
+    with h5py.File(real_data / "mpii/annot/valid.h5") as file:
+        part, boxes = file["part"][()].astype(float), np.column_stack([file["center"][()], 200 * file["scale"][()]])
+    with h5py.File(real_data / "mpii/preds/newell.h5") as file:
+        predicted = file["preds"][()].astype(float)
+
+    def maps(points, drawn):
+        cells = heatmap_cells(points, boxes)
+        drawn = drawn & ((cells >= 1) & (cells <= 64)).all(-1)
+        x, y = np.clip(cells - 1, 0, 63).astype(int).transpose(2, 0, 1)
+        found = torch.zeros(len(points), 16, 64 * 64)
+        return found.scatter_(2, torch.from_numpy(64 * y + x)[..., None], torch.from_numpy(drawn)[..., None].float()).view(-1, 16, 64, 64)
+
+    inside = np.clip(heatmap_cells(predicted, boxes), 1, 64)
+    ours = maps((inside - 0.5 - 32) * (boxes[:, None, 2:] / 64) + boxes[:, None, :2] + 1, np.ones(part.shape[:2], bool))
+    joints = [MPII.index(joint) for joint in CONVENTIONS["mpii"][-1].joints]
+    expected = heatmap_accuracy(ours, maps(part, part[..., 0] > 1), joints)
+    result = score_file("mpii", real_data / "mpii/preds/newell.h5", real_data, convention="torch-training")
+    assert result["total"] == pytest.approx(expected, abs=1e-9) and result["total"] == pytest.approx(86.46, abs=0.005)
+
+
+def test_the_torch_training_convention_needs_the_boxes(tmp_path):
+    path = tmp_path / "truth.h5"
+    with h5py.File(path, "w") as file:
+        file["part"], file["normalize"] = np.full((3, 16, 2), 50.0), np.full(3, 20.0)
+    np.save(tmp_path / "mine.npy", np.full((3, 16, 2), 50.0))
+    with pytest.raises(PaperlibError, match=r"truth\.h5: has no center and scale.*torch-training.*valid\.h5"):
+        score_file("mpii", tmp_path / "mine.npy", tmp_path, truth=path, convention="torch-training")
+
+
 def test_the_shape_of_the_answer(real_data):
     result = score_file("mpii", real_data / "mpii/preds/newell.h5", real_data)
     assert {"dataset", "convention", "labels", "people", "threshold", "groups", "joints", "total", "auc", "visible", "occluded"} <= set(result)
