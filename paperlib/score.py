@@ -52,6 +52,7 @@ def score_file(dataset: str, predictions, data, truth=None, convention: str = "o
     main, flagged = truths(dataset, Path(data), truth and Path(truth), convention, labels)
     points = read_points(Path(predictions), len(main.points), skeleton)
     compared = points if main.boxes is None else np.clip(heatmap_cells(points, main.boxes), 1, CELLS)
+    _refuse_another_order(Path(predictions), compared, main, rule.threshold)
     scores = metrics.score(compared, main.points, main.reference, skeleton, rule, main.state)
     if flagged is not main:
         split = metrics.score(points, flagged.points, flagged.reference, skeleton, rule, flagged.state)
@@ -62,6 +63,27 @@ def score_file(dataset: str, predictions, data, truth=None, convention: str = "o
         "unpredicted_joints": [joint for joint, gone in zip(skeleton.joints, nowhere, strict=True) if gone],
     }
     return _without_nan({"dataset": dataset, "convention": convention, "labels": labels} | dataclasses.asdict(scores) | notes)
+
+
+def _refuse_another_order(path: Path, points: np.ndarray, truth: Truth, threshold: float) -> None:
+    """Of 64 people, a quarter or more fit the labels of another row, each of a different one, and not their own: the rows are in another order.
+
+    To fit is to have six annotated joints of ten within the threshold, not to fit fewer than three: a poor prediction does neither.
+    """
+    known = ~np.isnan(truth.points[..., 0]) & (truth.reference > 0)[:, None]  # (N, J)
+    found = {}
+    sample = np.unique(np.linspace(0, len(points) - 1, 64).astype(int))
+    for row in sample:
+        near = np.linalg.norm(points[row] - truth.points, axis=-1) <= threshold * truth.reference[:, None]
+        share = (near & known).sum(1) / np.maximum(known.sum(1), 5)  # a handful of joints fits by chance
+        if share[row] < 0.3 and share.max() >= 0.6:
+            found[int(row)] = int(share.argmax())
+    if len(found) >= len(sample) / 4 and len(set(found.values())) > 0.9 * len(found):
+        row, other = next(iter(found.items()))
+        raise PaperlibError(
+            f"{path}: its people are in another order than the labels: row {row} fits the labels of row {other} (from 0), and so do others; "
+            "give one row a person in the official order"
+        )
 
 
 def _without_nan(value):

@@ -13,7 +13,7 @@ def people(tiny):
 
 
 def test_the_printed_ceilings(real_data):
-    """FACTS F.1: of the 2958 validation people at 0.1, H 97.9 with the half pixel, 32.5 without, 95.45 in whole pixels, R 86.0; all about 100 at 0.5."""
+    """FACTS F.1: of the 2958 validation people at 0.1, H 97.9 with the half pixel, 32.5 without, 95.45 in whole pixels; R 86.0."""
     from paperlib.data.mpii import load_mpii
 
     errors = ceilings.decoder_errors(load_mpii(real_data / "mpii", "valid", need_images=False))

@@ -132,7 +132,7 @@ def test_each_hourglass_sees_the_whole_image():
 # The sites
 
 
-@pytest.mark.parametrize("iterations, parts, side", [(0, 0, 64), (1, 15, 100), (2, 15, 48)])
+@pytest.mark.parametrize("iterations, parts, side", [(0, 0, 64), (1, 15, 100), (2, 15, 48), (3, 0, 48)])
 def test_recurrent_sites(iterations, parts, side):
     model = Recurrent(parts=parts, iterations=iterations, width=4)
     assert shapes(model(torch.rand(2, 3, side, side))) == [(2, 16 + parts, side // 4, side // 4)] * (iterations + 2)

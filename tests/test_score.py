@@ -332,6 +332,39 @@ def test_wrong_counts(lsp, tmp_path):
     refused(tmp_path / "odd.csv", truth, "cannot be read")
 
 
+@pytest.mark.parametrize(
+    "moved", [lambda n: np.random.default_rng(0).permutation(n), lambda n: np.roll(np.arange(n), 1), lambda n: np.arange(n)[::-1]]
+)
+@pytest.mark.parametrize(("dataset", "file"), [("mpii", "mpii/preds/tompson.h5"), ("lsp", "predictions/lsp_pc/WangLiCVPR13.mat")])
+def test_people_in_another_order_have_no_score(dataset, file, moved, real_data, tmp_path):
+    """Also those of the weakest published files."""
+    from paperlib.score import read_points
+    from paperlib.skeleton import SKELETONS
+
+    people = {"mpii": 2958, "lsp": 1000}[dataset]
+    points = np.nan_to_num(read_points(real_data / file, people, SKELETONS[dataset]))
+    np.save(tmp_path / "mine.npy", points[moved(people)])
+    with pytest.raises(PaperlibError, match=r"mine\.npy: its people are in another order.*row \d+ fits the labels of row \d+"):
+        score_file(dataset, tmp_path / "mine.npy", real_data)
+
+
+@pytest.mark.parametrize("pose", ["mean pose", "noise", "one point", "half as good"])
+def test_a_poor_prediction_is_scored(pose, real_data, tmp_path):
+    """Not everything that is wrong is in the wrong order."""
+    from paperlib.score import truths
+
+    truth = truths("lsp", real_data, None, "official", "pc")[0].points
+    rng = np.random.default_rng(0)
+    points = {
+        "mean pose": np.broadcast_to(truth.mean(0), truth.shape),
+        "noise": rng.uniform(0, 150, truth.shape),
+        "one point": np.full(truth.shape, 60.0),
+        "half as good": truth + rng.normal(0, 12, truth.shape),
+    }[pose]
+    np.save(tmp_path / "mine.npy", points)
+    assert 0 <= score_file("lsp", tmp_path / "mine.npy", real_data)["total"] < 70
+
+
 def test_an_order_that_the_shape_does_not_settle(tmp_path):
     truth = np.random.default_rng(5).uniform(0, 300, (14, 14, 3)) * [1, 1, 0]
     np.save(tmp_path / "points.npy", truth[..., :2])
