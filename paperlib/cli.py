@@ -94,12 +94,22 @@ def score(
     truth: Annotated[Path | None, typer.Option(help="another truth file")] = None,
     convention: str = "official",
     labels: Annotated[str, typer.Option(help="pc (person-centric) or oc (observer-centric)")] = "",
+    export: Annotated[
+        Path | None, typer.Option(help="mpii: no score, but the file of test people that the MPII server takes, in this folder")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score any prediction file; no images needed."""
     from paperlib.reproduce.folders import Folders
     from paperlib.score import score_file
+    from paperlib.submission import export_mpii
 
+    if export:
+        if dataset != "mpii":
+            raise PaperlibError(f"--export writes what the MPII server takes; there is none for {dataset!r}")
+        written, people = export_mpii(predictions, truth or Folders.here().data / "mpii/mpii_human_pose_v1_u12_1.mat", export)
+        print(json.dumps({"file": str(written), "people": people}) if as_json else f"{written}: {people} people of the MPII test set")
+        return
     result = score_file(dataset, predictions, Folders.here().data, truth, convention, labels or None)
     if as_json:
         print(json.dumps(result))

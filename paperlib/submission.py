@@ -1,0 +1,88 @@
+"""What the MPII test server takes: pred_keypoints_mpii.mat, the official list of test images with predicted points put into its people.
+
+The file holds `pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
+annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks. The scores come from the
+server alone: the labels are withheld.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat, savemat
+
+from paperlib import PaperlibError
+from paperlib.prediction_files import axis_orders, read_arrays, read_points
+from paperlib.skeleton import MPII
+from paperlib.writing import write_whole
+
+NAME = "pred_keypoints_mpii.mat"
+
+
+def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Path, int]:
+    """Write `folder`/pred_keypoints_mpii.mat of the points in `predictions`, and return its path and the number of people.
+
+    `annotations` is mpii_human_pose_v1_u12_1.mat. The file holds either the people who are sufficiently separated (RELEASE.single_person, whom the
+    single-person task scores) or everyone with a position and a scale, image by image in the official order. Raises PaperlibError for any other
+    number of people, for points that are not finite, and for a file that cannot be read or written.
+    """
+    images, single = _test_images(annotations)
+    everyone = [(i, p) for i, image in enumerate(images) for p in _positioned(image)]
+    separated = [(i, p) for i, p in everyone if p in single[i]]
+    counts = sorted({array.shape[order[0]] for array in read_arrays(predictions, MPII).values() for order in axis_orders(array.shape, None, (16,))})
+    rows = next((rows for rows in (separated, everyone) if len(rows) in counts), None)
+    if not rows:
+        raise PaperlibError(
+            f"{predictions}: holds {' or '.join(map(str, counts)) or 'no'} people x 16 joints; {annotations.name} has {len(separated)} test people "
+            f"who are sufficiently separated and {len(everyone)} in all: give the points of one or the other, in its order"
+        )
+    points = read_points(predictions, len(rows), MPII)
+    if np.isnan(points).any():
+        raise PaperlibError(f"{predictions}: {np.isnan(points).any(-1).sum()} points are NaN; the server needs two numbers for every joint")
+    pred = images.copy()
+    for i in {i for i, _ in rows}:
+        found = {p: points[row] for row, (image, p) in enumerate(rows) if image == i}
+        pred[i]["annorect"] = _with_points(images[i]["annorect"], found)
+    content = io.BytesIO()
+    savemat(content, {"pred": pred[None]}, do_compression=True)
+    write_whole(folder / NAME, content.getvalue())
+    return folder / NAME, len(rows)
+
+
+def _test_images(path: Path) -> tuple[np.ndarray, list[set[int]]]:
+    """(N,) structs of RELEASE.annolist that are not for training, and of each the people from 0 who are sufficiently separated."""
+    if not path.is_file():
+        raise PaperlibError(f"{path}: no such file; the export needs the official annotations (paperlib data fetch mpii)")
+    try:
+        release = loadmat(path)["RELEASE"][0, 0]
+        test = np.flatnonzero(np.ravel(release["img_train"]) == 0)
+        single = [{int(p) - 1 for p in np.ravel(cell)} for cell in np.ravel(release["single_person"])[test]]
+        images = np.ravel(release["annolist"])[test]
+        _ = images["annorect"], images["image"]
+    except Exception as why:  # a damaged file makes scipy fail in its own ways
+        raise PaperlibError(f"{path}: is not mpii_human_pose_v1_u12_1.mat ({type(why).__name__}: {' '.join(str(why).split())[:80]})") from why
+    return images, single
+
+
+def _positioned(image: np.void) -> list[int]:
+    """The people of an image, from 0, who have a position and a scale."""
+    people = np.ravel(image["annorect"])
+    if not {"objpos", "scale"} <= set(people.dtype.names or ()):
+        return []
+    return [p for p, person in enumerate(people) if np.size(person["objpos"]) and np.size(person["scale"])]
+
+
+def _with_points(people: np.ndarray, found: dict[int, np.ndarray]) -> np.ndarray:
+    """The structs `people` with a field annopoints, filled for those in `found`, person from 0 -> (16, 2) px."""
+    names = [name for name in people.dtype.names if name != "annopoints"]
+    filled = np.empty(people.shape, [(name, object) for name in (*names, "annopoints")])
+    for name in names:
+        filled[name] = people[name]
+    for p in range(people.size):
+        filled["annopoints"].flat[p] = np.empty((0, 0))
+        if p in found:
+            points = np.empty((1, 16), [("x", object), ("y", object), ("id", object)])
+            for joint, (x, y) in enumerate(found[p]):
+                points[0, joint] = (float(x), float(y), float(joint))
+            filled["annopoints"].flat[p] = {"point": points}
+    return filled
