@@ -23,7 +23,7 @@ def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Pat
     """Write `folder`/pred_keypoints_mpii.mat of the points in `predictions`, and return its path and the number of people.
 
     `annotations` is mpii_human_pose_v1_u12_1.mat. The file holds either the people who are sufficiently separated (RELEASE.single_person, whom the
-    single-person task scores) or everyone with a position and a scale, image by image in the official order. Raises PaperlibError for any other
+    single-person task scores) or everyone with a position, image by image in the official order. Raises PaperlibError for any other
     number of people, for points that are not finite, and for a file that cannot be read or written.
     """
     images, single = _test_images(annotations)
@@ -65,11 +65,9 @@ def _test_images(path: Path) -> tuple[np.ndarray, list[set[int]]]:
 
 
 def _positioned(image: np.void) -> list[int]:
-    """The people of an image, from 0, who have a position and a scale."""
+    """The people of an image, from 0, who have a position."""
     people = np.ravel(image["annorect"])
-    if not {"objpos", "scale"} <= set(people.dtype.names or ()):
-        return []
-    return [p for p, person in enumerate(people) if np.size(person["objpos"]) and np.size(person["scale"])]
+    return [p for p, person in enumerate(people) if np.size(person["objpos"])] if "objpos" in (people.dtype.names or ()) else []
 
 
 def _with_points(people: np.ndarray, found: dict[int, np.ndarray]) -> np.ndarray:
