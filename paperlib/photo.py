@@ -1,6 +1,5 @@
 """Poses in your own photographs: boxes in, for each person joints with confidence and visibility out, drawn over the picture if wanted."""
 
-import io
 import json
 import math
 import os
@@ -191,14 +190,12 @@ def _writable(out: Path) -> None:
 
 
 def _write(out: Path, paths: list[Path], found: list[dict]) -> None:
-    from paperlib.show.photos import pose_on_photo
+    from paperlib.show.photos import pose_picture
 
     make_folder(out)
     pictures = _pictures(out, paths)
     for path, picture, entry in zip(paths, pictures, found, strict=True):
-        png = io.BytesIO()
-        pose_on_photo(read_image(path, upright=True), entry["people"]).savefig(png, format="png")
-        write_whole(picture, png.getvalue())
+        write_whole(picture, pose_picture(read_image(path, upright=True), entry["people"]))
         entry["picture"] = str(picture)
     write_whole(out / "predictions.json", json.dumps(found, indent=1))
 

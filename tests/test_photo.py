@@ -31,7 +31,9 @@ def untrained(tmp_path_factory):
     """A small network that has learnt nothing, shipped: its .safetensors file."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
-    save_weights({"name": "little", "kind": "untrained", "people": 0, "steps": 0}, StackedHourglass(**OPTIONS).eval(), CODEC, OPTIONS, folder)
+    save_weights(
+        {"name": "little", "kind": "untrained", "run": {"people": 0, "steps": 0}}, StackedHourglass(**OPTIONS).eval(), CODEC, OPTIONS, folder
+    )
     return str(folder / "little.safetensors")
 
 

@@ -72,7 +72,8 @@ def test_shipped_weights_say_what_they_said_when_they_were_shipped(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_record_says_what_they_are(name):
     record = json.loads(shipped()[name].read_text())
-    assert {"name", "kind", "spec", "train_on", "people", "steps", "seed", "data_sha256", "commit", "licence", "intended_use"} <= set(record)
+    assert {"name", "kind", "train_on", "run", "licence", "intended_use"} <= set(record)
+    assert {"spec", "people", "steps", "seed", "data_sha256", "commit"} <= set(record["run"])
     assert record["name"] == name and "research" in record["licence"]
     lsp, mpii = record["scores"]
     assert (
@@ -140,7 +141,7 @@ def test_a_run_is_shipped_with_what_was_measured(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("paperlib.reproduce.shipping.empty_pictures", lambda: {"uniform": [np.zeros((9, 9, 3), np.uint8)]})
     path = ship(tiny, tiny.trained(RUN), "tiny run", tmp_path)
     record, loaded = json.loads(path.read_text()), load_weights(path)
-    assert path.name == f"{RUN}.json" and record["identity"] == tiny.trained(RUN).folder.name and record["train_on"] == {"mpii": 1}
+    assert path.name == f"{RUN}.json" and record["run"]["identity"] == tiny.trained(RUN).folder.name and record["train_on"] == {"mpii": 1}
     assert loaded.codec == tiny.runs[RUN].codec and [entry["people"] for entry in record["scores"]] == [24, 24]
     assert {"visibility", "no_person", "licence", "intended_use"} <= set(record)
 
@@ -195,7 +196,7 @@ def test_what_does_not_belong_together_is_one_line(tmp_path, damage):
 def at_hand(tiny, tmp_path, monkeypatch):
     """A runs folder with one run, under any name of a study, and one shipped network, `hourglass-lsp`."""
     monkeypatch.setenv("PAPERLIB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr("paperlib.reproduce.best.shipped", lambda: {"hourglass-lsp": save("hourglass", tmp_path, people=0, steps=0)[1]})
+    monkeypatch.setattr("paperlib.reproduce.best.shipped", lambda: {"hourglass-lsp": save("hourglass", tmp_path, run={"people": 0, "steps": 0})[1]})
     monkeypatch.setattr("paperlib.reproduce.best.BEST_FIRST", ("hourglass-lsp", RUN))
 
     def cache(study):
@@ -275,7 +276,7 @@ def draw_people():
     from paperlib.data.synthetic import make_synthetic
 
     with TemporaryDirectory() as folder:
-        root = make_synthetic(Path(folder), {"lsp": (2, 6)}, side=128, seed=3)
+        root = make_synthetic(Path(folder), {"lsp": (6, 6)}, side=128, seed=3)
         people = load_lsp(root / "lsp", "test")
         pictures = [read_image(path) for path in people.image]
     sizes = np.array([picture.shape[1::-1] for picture in pictures])

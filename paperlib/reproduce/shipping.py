@@ -34,43 +34,29 @@ LICENCE = (
     "are offered for research and teaching only. The code is MIT."
 )
 INTENDED = (
-    "To show what the two papers' networks do on a photograph. Trained small and briefly on people in sports, photographed before 2014; "
+    "To show what the two papers' networks do on a photograph. Trained mostly on people in sports, photographed before 2014; "
     "not to be used to judge, identify or watch people."
 )
 MEASURES = {
-    "lsp": ("PCK@0.2", "LSP test, whole image, person-centric, official convention"),
-    "mpii": ("PCKh@0.5", "MPII validation, labelled centre and scale, official convention"),
+    "lsp": ("PCK@0.2", "LSP test", "official convention, person-centric labels, the whole image as crop"),
+    "mpii": ("PCKh@0.5", "MPII validation", "official convention, labelled centre and scale"),
 }
 
 
 def ship(study: Study, trained: Trained, kind: str, folder: Path = SHIPPED) -> Path:
     """Write the weights of `trained` and their record into `folder`, measured on `study`'s test people. Returns the record's path."""
-    known = (
-        "identity",
-        "spec",
-        "seed",
-        "steps",
-        "people",
-        "loss",
-        "seconds",
-        "weights_sha256",
-        "data_sha256",
-        "device",
-        "versions",
-        "commit",
-        "finished",
-    )
+    run, known = trained.run, dict(trained.record)
+    for key in ("name", "left_out", "mathematics_sha256"):
+        known.pop(key, None)
     record = {
-        "name": trained.run.name,
+        "name": run.name,
         "kind": kind,
-        "train_on": {
-            name: trained.run.train_on.count(name) for name in dict.fromkeys(trained.run.train_on)
-        },  # data set -> how often its people occur
-        **{key: trained.record[key] for key in known},
+        "train_on": {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)},  # data set -> how often each of its people occurs
+        "run": known,  # the record of the training, in 32 bits
         "licence": LICENCE,
         "intended_use": INTENDED,
     }
-    path = save_weights(record, trained.model, trained.run.codec, dict(trained.run.network.options), folder)
+    path = save_weights(record, trained.model, run.codec, dict(run.network.options), folder)
     return assess(study, path)
 
 
@@ -98,10 +84,11 @@ def _look(weights: Weights, people: People, progress: bool) -> tuple[np.ndarray,
 def _score(study: Study, weights: Weights, dataset: str, points: np.ndarray) -> dict:
     people = study.test_people(dataset)
     measured = measure(points[:, joint_map(weights.codec.skeleton, people.skeleton)], people, dataset)
-    name, how = MEASURES[dataset]
+    name, where, how = MEASURES[dataset]
     return {
         "measure": name,
-        "on": f"{len(people)} people of {how}",
+        "on": f"{len(people)} people of {where}",
+        "how": how,
         "averaged_over": f"scales {', '.join(map(str, SCALES))} and the mirrored image",
         "total": measured.scores.total,
         "interval": list(measured.interval()),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from paperlib import PaperlibError
@@ -59,10 +59,9 @@ def save_weights(record: dict, model: nn.Module, codec: Codec, options: dict, fo
         raise PaperlibError(f"{record['name']}: {lost[0]} has numbers beyond 16 bits; these weights cannot be shipped")
     shards = _shards(tensors)
     files = {}
-    folder.mkdir(parents=True, exist_ok=True)
     for i, names in enumerate(shards, 1):
         path = folder / (record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors")
-        save_file({name: tensors[name].contiguous() for name in names}, path)
+        write_whole(path, save({name: tensors[name].contiguous() for name in names}))
         files[path.name] = _sha256(path)
     settings = {f.name: getattr(codec, f.name) for f in fields(codec)} | {"skeleton": codec.skeleton.name}
     built = {"model": {"class": type(model).__name__, "options": options}, "codec": {"class": type(codec).__name__, "options": settings}}
