@@ -35,7 +35,7 @@ def predict_photos(
     With `out`, each photograph with its skeletons as PNG and one predictions.json are written there, when all of it is known.
     Raises PaperlibError for a file that is no picture, a box without area in its picture, weights that are not there and a folder that cannot be.
     """
-    paths, boxes = [Path(path) for path in paths], boxes or {}
+    paths, boxes = [Path(path) for path in paths], {str(path): some for path, some in (boxes or {}).items()}
     stray = sorted(set(boxes) - {str(path) for path in paths})
     if stray:
         raise PaperlibError(f"boxes of {stray[0]!r}: no such image is given; it is one of {', '.join(map(str, paths))}")
@@ -48,7 +48,8 @@ def predict_photos(
     if out:
         _writable(out)
     used = best_weights(weights, device)
-    found = [{"image": str(path), "people": _predict_photo(used, path, boxes.get(str(path))), "weights": used.name} for path in paths]
+    which = {"name": used.name, "kind": used.kind, "scores": used.record.get("scores", [])}
+    found = [{"image": str(path), "people": _predict_photo(used, path, boxes.get(str(path))), "weights": which} for path in paths]
     if out:
         _write(out, paths, found)
     return found, describe(used)
@@ -107,8 +108,8 @@ def clip_box(box, size: tuple[int, int], path: Path | str) -> tuple[float, float
 
     Raises PaperlibError where that is less than a pixel wide or high.
     """
-    words = f"{path}: box {','.join(f'{value:g}' for value in box)}"
-    x0, y0, x1, y1 = box
+    x0, y0, x1, y1 = _four(box, f"{path}: box {box}")
+    words = f"{path}: box {x0:g},{y0:g},{x1:g},{y1:g}"
     if x1 <= x0 or y1 <= y0:
         raise PaperlibError(f"{words} has no area; it is x0,y0,x1,y1 with x0 < x1 and y0 < y1, in px")
     inside = max(x0, 0.0), max(y0, 0.0), min(x1, size[0] - 1.0), min(y1, size[1] - 1.0)
@@ -126,7 +127,7 @@ def read_boxes(path: Path) -> Boxes:
     """The boxes of several photographs from a JSON file: {"photo.jpg": [[x0, y0, x1, y1], ...], ...}, the paths as on the command line."""
     try:
         stored = json.loads(path.read_text())
-        boxes = {name: [_four(box, f"{path}: box {json.dumps(box)} of {name}") for box in some] for name, some in stored.items()}
+        boxes = {str(Path(name)): [_four(box, f"{path}: box {json.dumps(box)} of {name}") for box in some] for name, some in stored.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         why = getattr(error, "strerror", None) or error
         raise PaperlibError(f'{path}: cannot be read as boxes ({why}); it is JSON, {{"photo.jpg": [[x0, y0, x1, y1], ...], ...}}') from error

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from paperlib import cli, photo
+from paperlib import PaperlibError, cli, photo
 from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.data.images import read_image
 from paperlib.data.mpii import load_mpii
@@ -32,7 +32,7 @@ def untrained(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
     save_weights(
-        {"name": "little", "kind": "untrained", "run": {"people": 0, "steps": 0}}, StackedHourglass(**OPTIONS).eval(), CODEC, OPTIONS, folder
+        {"name": "little", "kind": "untrained", "people": 0, "run": {"steps": 0}}, StackedHourglass(**OPTIONS).eval(), CODEC, OPTIONS, folder
     )
     return str(folder / "little.safetensors")
 
@@ -66,7 +66,7 @@ def test_the_json_is_the_contract(predict, scene, tmp_path):
     code, out, err = predict(scene, "--out", tmp_path / "out", "--json")
     (found,) = json.loads(out)
     (person,) = found["people"]
-    assert (code, err) == (0, "") and found["image"] == str(scene) and found["weights"] == "little"
+    assert (code, err) == (0, "") and found["image"] == str(scene) and found["weights"] == {"name": "little", "kind": "untrained", "scores": []}
     assert tuple(person["joints"]) == tuple(person["visible"]) == MPII.joints and person["box"] == [0, 0, 149, 209]
     assert all(-60 <= x <= 210 and 0 <= y <= 209 and 0 <= c <= 1 for x, y, c in person["joints"].values())
     assert person["confidence"] == pytest.approx(np.mean([c for *_, c in person["joints"].values()])) and person["note"] == ""
@@ -160,7 +160,8 @@ def test_a_box_that_cannot_be_is_one_line(predict, scene, tmp_path, box, expecte
 def test_boxes_of_several_pictures_come_from_a_file(predict, scene, tmp_path):
     other = tmp_path / "you.png"
     Image.open(scene).save(other)
-    (tmp_path / "boxes.json").write_text(json.dumps({str(other): [[10, 10, 100, 200], [40, 10, 140, 200]]}))
+    as_typed = f"{tmp_path}/./you.png"  # the same path, written in another way
+    (tmp_path / "boxes.json").write_text(json.dumps({as_typed: [[10, 10, 100, 200], [40, 10, 140, 200]]}))
     code, out, _ = predict(scene, other, "--json", "--boxes", tmp_path / "boxes.json")
     assert code == 0 and [len(entry["people"]) for entry in json.loads(out)] == [1, 2]
     code, _, err = predict(scene, other, "--box", "1,2,3,4")
@@ -187,6 +188,12 @@ def test_a_file_of_boxes_that_cannot_be_is_one_line(predict, scene, tmp_path, mo
         (tmp_path / "boxes.json").write_text(content)
     code, _, err = predict("me.png", "--boxes", "boxes.json")
     assert code == 1 and err.count("\n") == 1 and expected in err
+
+
+@pytest.mark.parametrize("box", [(1, 2, 3), (1, 2, 3, np.nan), "none"])
+def test_a_box_that_cannot_be_is_refused_in_python_too(untrained, scene, box):
+    with pytest.raises(PaperlibError, match="me.png: box .*four finite numbers in px"):
+        predict_photos([scene], untrained, boxes={scene: [box]})
 
 
 def test_a_box_touching_two_edges_is_kept():

@@ -72,7 +72,7 @@ def test_shipped_weights_say_what_they_said_when_they_were_shipped(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_record_says_what_they_are(name):
     record = json.loads(shipped()[name].read_text())
-    assert {"name", "kind", "train_on", "run", "licence", "intended_use"} <= set(record)
+    assert {"name", "kind", "train_on", "people", "run", "licence", "intended_use"} <= set(record)
     assert {"spec", "people", "steps", "seed", "data_sha256", "commit"} <= set(record["run"])
     assert record["name"] == name and "research" in record["licence"]
     lsp, mpii = record["scores"]
@@ -196,7 +196,7 @@ def test_what_does_not_belong_together_is_one_line(tmp_path, damage):
 def at_hand(tiny, tmp_path, monkeypatch):
     """A runs folder with one run, under any name of a study, and one shipped network, `hourglass-lsp`."""
     monkeypatch.setenv("PAPERLIB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr("paperlib.reproduce.best.shipped", lambda: {"hourglass-lsp": save("hourglass", tmp_path, run={"people": 0, "steps": 0})[1]})
+    monkeypatch.setattr("paperlib.reproduce.best.shipped", lambda: {"hourglass-lsp": save("hourglass", tmp_path, people=0, run={"steps": 0})[1]})
     monkeypatch.setattr("paperlib.reproduce.best.BEST_FIRST", ("hourglass-lsp", RUN))
 
     def cache(study):

@@ -45,7 +45,7 @@ def best_weights(wanted: str = "", device: str = "auto") -> Weights:
 def describe(weights: Weights) -> str:
     """Which weights, what they learnt from and how good they are, in one line."""
     record = weights.record
-    learnt = f"{record['run']['people']} people, {record['run']['steps']} steps"
+    learnt = f"{record['people']} people, {record['run']['steps']} steps"
     scores = "; ".join(f"{score['measure']} {score['total']:.1f} on {score['on']}" for score in record.get("scores", []))
     return f"weights: {weights.name}, {weights.kind}, {learnt}; {scores or 'not measured'}"
 
@@ -78,7 +78,7 @@ def as_weights(trained: Trained) -> Weights:
     watched = log["pck"].dropna().tolist() if "pck" in log else []
     measure = "PCKh@0.5" if run.test_on == "mpii" else "PCK@0.2"
     scores = [{"measure": measure, "total": total, "on": f"the test people of {run.test_on} watched in training"} for total in watched[-1:]]
-    record = {"run": trained.record, "scores": scores}
+    record = {"people": trained.record["people"], "run": trained.record, "scores": scores}
     return Weights(run.name, f"run of {trained.folder.parent.name}", trained.model, run.codec, record, trained.folder / "record.json")
 
 

@@ -8,6 +8,7 @@ Everything in the record is measured as `paperlib predict` works, on the 16-bit 
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -48,11 +49,13 @@ def ship(study: Study, trained: Trained, kind: str, folder: Path = SHIPPED) -> P
     run, known = trained.run, dict(trained.record)
     for key in ("name", "left_out", "mathematics_sha256"):
         known.pop(key, None)
+    often = {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)}
     record = {
         "name": run.name,
         "kind": kind,
-        "train_on": {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)},  # data set -> how often each of its people occurs
-        "run": known,  # the record of the training, in 32 bits
+        "train_on": often,  # data set -> how often each of its people occurs
+        "people": len(study.training_people(replace(run, train_on=tuple(often)))),
+        "run": known,  # the record of the training, in 32 bits; its people are counted as often as they occur
         "licence": LICENCE,
         "intended_use": INTENDED,
     }
