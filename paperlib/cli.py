@@ -132,7 +132,7 @@ def predict(
     weights: Annotated[str, typer.Option(help="a run's name, or a .safetensors file beside its record; else the best at hand")] = "",
     out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON")] = None,
     box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
-    boxes: Annotated[Path | None, typer.Option(help='the same for several images: JSON, {"photo.jpg": [[x0, y0, x1, y1], ...], ...}')] = None,
+    boxes: Annotated[Path | None, typer.Option(help="the same for several images: a JSON file of each image's list of boxes")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:

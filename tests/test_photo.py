@@ -366,7 +366,7 @@ def test_a_huge_photograph_is_drawn_small():
 
 def test_nobody_is_said_to_be_there_where_confidence_is_low(untrained, scene, tmp_path, predict):
     record = photo.Path(untrained).with_suffix(".json")
-    for below, note in ((2.0, "probably no person: mean confidence"), (-1.0, "")):
+    for below, note in ((2.0, "perhaps no person here: mean confidence"), (-1.0, "")):
         weights = tmp_path / "little.safetensors"
         weights.write_bytes(photo.Path(untrained).read_bytes())
         weights.with_suffix(".json").write_text(json.dumps(json.loads(record.read_text()) | {"no_person": {"below": below}}))

@@ -119,13 +119,19 @@ def test_a_record_alone_rebuilds_the_network(kind, tmp_path):
 
 
 def test_large_weights_come_in_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "SHARD", 20_000)
+    monkeypatch.setattr(weights, "SHARD", 6_000)
     model, path = save("hourglass", tmp_path)
     files = sorted(tmp_path.glob("*.safetensors"))
-    assert len(files) > 2 and all(file.stat().st_size <= 20_000 for file in files) and files[0].name == f"mine-1-of-{len(files)}.safetensors"
+    assert len(files) > 2 and all(file.stat().st_size <= 6_000 for file in files) and files[0].name == f"mine-1-of-{len(files)}.safetensors"
     state = load_weights(path).model.state_dict()
     assert all(torch.equal(state[name], value.half().float() if value.is_floating_point() else value) for name, value in model.state_dict().items())
     assert best_weights(str(files[1]), "cpu").name == "mine"
+
+
+def test_a_shard_is_closed_before_it_is_too_large():
+    nine_megabytes, small = torch.empty(4_500_000, dtype=torch.float16), torch.empty(8, dtype=torch.float16)
+    tensors = {"a": nine_megabytes, "b": small, "c": nine_megabytes, "d": small, "e": nine_megabytes}
+    assert weights._shards(tensors) == [["a", "b"], ["c", "d"], ["e"]]
 
 
 def test_a_number_beyond_16_bits_is_refused(tmp_path):

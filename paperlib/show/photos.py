@@ -70,7 +70,7 @@ def _draw_person(axes: Axes, person: dict, size: tuple[int, int]) -> None:
             axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=1.2, linestyle=dashes))
     above, leftwards = y0 > 0.05 * size[1], x0 > 0.8 * size[0]
     axes.annotate(
-        f"confidence {person['confidence']:.2f}" + (", probably no person" if person["note"] else ""),
+        f"confidence {person['confidence']:.2f}" + (": perhaps no person" if person["note"] else ""),
         (x1 if leftwards else x0, y0), (-3 if leftwards else 3, 4 if above else -4), textcoords="offset points",
         ha="right" if leftwards else "left", va="bottom" if above else "top", fontsize=8, color="white", zorder=5,
         bbox={"boxstyle": "round,pad=0.25", "facecolor": "black", "edgecolor": "none", "alpha": 0.7},
