@@ -161,7 +161,7 @@ def _person(weights: Weights, points: np.ndarray, confidence: np.ndarray, box: t
     inside = ((points > -0.5) & (points < np.array(size) - 0.5)).all(axis=-1)
     visible = np.where(inside, visibility(weights, confidence), 0.0)  # what lies outside the picture cannot be seen
     least = weights.record.get("no_person", {}).get("below", 0.0)
-    low = f"perhaps no person here: mean confidence {mean:.2f}, and 99 of 100 held-out people have more than {least:.2f}; try a close box around the person"
+    low = f"perhaps no person here: mean confidence {mean:.2f}, 99 of 100 held-out people have over {least:.2f}; try a close box around the person"
     return {
         "joints": {name: [float(x), float(y), float(c)] for name, (x, y), c in zip(names, points, confidence, strict=True)},
         "visible": {name: float(p) for name, p in zip(names, visible, strict=True)},
