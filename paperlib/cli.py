@@ -139,15 +139,24 @@ def sizes(as_json: AsJson = False) -> None:
 @app.command()
 def predict(
     images: list[Path],
-    weights: Annotated[str, typer.Option(help="a run of the catalogue or a .safetensors file beside its record.json")] = "",
+    weights: Annotated[str, typer.Option(help="a run's name, or a .safetensors file beside its record; else the best at hand")] = "",
     out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON")] = None,
+    box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="the same for several images: a JSON file of each image's list of boxes")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Poses in your own photographs."""
-    from paperlib.photo import predict_photos
+    """Poses in your own photographs: of the people in boxes, or of one person who fills the picture."""
+    from paperlib.photo import parse_box, predict_photos, read_boxes
 
-    found, used = predict_photos(images, weights, out, device)
+    if box and (boxes or len(images) > 1):
+        raise PaperlibError(f"--box {box[0]}: it is for one image without --boxes; give the boxes of several images as --boxes FILE")
+    given = read_boxes(boxes) if boxes else {str(images[0]): [parse_box(text) for text in box]} if box else None
+    found, used = predict_photos(images, weights, out, device, given)
+    for photo in found:
+        for person in photo["people"]:
+            if person["note"]:
+                print(f"paperlib: {photo['image']}: {person['note']}", file=sys.stderr)
     if as_json:
         print(json.dumps(found))
         return

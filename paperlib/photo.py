@@ -1,108 +1,212 @@
-"""Poses in your own photographs, with the best weights at hand."""
+"""Poses in your own photographs: boxes in, for each person joints with confidence and visibility out, drawn over the picture if wanted."""
 
 import json
+import math
+import os
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from paperlib import PaperlibError
-from paperlib.data.canvases import cut_canvas
-from paperlib.data.images import read_image
+from paperlib.data.canvases import Canvases, canvas_boxes, cut_canvas
+from paperlib.data.crops import Crops
+from paperlib.data.images import image_size, read_image
 from paperlib.geometry import crop_affine
-from paperlib.predict import decode, heatmaps, unzoom
-from paperlib.reproduce.catalogue import Run, catalogue
-from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.runs import Trained, is_cached, load, read_record
-from paperlib.writing import write_whole
+from paperlib.people import ABSENT, People
+from paperlib.predict import decode, predict_batch
+from paperlib.reproduce.best import best_weights, describe
+from paperlib.skeleton import Skeleton
+from paperlib.weights import Weights
+from paperlib.writing import make_folder, write_whole
 
-BEST_FIRST = ("hourglass-lsp", "recurrent-lsp", "hourglass", "recurrent")  # LSP's people fill the picture, as a photograph's do
 SCALES = (0.85, 1.0, 1.15)
+CHUNK = 16  # people of one photograph who go through the network together
+ABOVE = 10  # px x scale by which MPII's rough position lies above the middle of the person's box (median of 213 whole validation people: 9.6)
+
+Boxes = dict[str, list[tuple[float, float, float, float]]]
 
 
-def predict_photos(paths: list[Path], weights: str = "", out: Path | None = None, device: str = "auto") -> tuple[list[dict], str]:
-    """What the network sees in each photograph, one person filling the picture, and a line that says whose weights were used.
+def predict_photos(
+    paths: list[Path], weights: str = "", out: Path | None = None, device: str = "auto", boxes: Boxes | None = None
+) -> tuple[list[dict], str]:
+    """What the network sees in each photograph, as `paperlib predict --json` prints it, and a line that says whose weights these are and how good.
 
-    With `out`, each photograph with its skeleton as PNG and one predictions.json are written there. Raises PaperlibError for a file that is no
-    picture, and where there are no weights.
+    `boxes` gives the people of a photograph by its path, as (x0, y0, x1, y1) in px of the upright image; without, one person fills the picture.
+    With `out`, each photograph with its skeletons as PNG and one predictions.json are written there, when all of it is known.
+    Raises PaperlibError for a file that is no picture, a box without area in its picture, weights that are not there and a folder that cannot be.
     """
-    photos = [read_image(path, upright=True) for path in paths]
-    trained = find_weights(weights, device)
-    found = [{"image": str(path), "people": [predict_person(trained, photo)]} for path, photo in zip(paths, photos, strict=True)]
+    paths, boxes = [Path(path) for path in paths], {str(path): some for path, some in (boxes or {}).items()}
+    stray = sorted(set(boxes) - {str(path) for path in paths})
+    if stray:
+        raise PaperlibError(f"boxes of {stray[0]!r}: no such image is given; it is one of {', '.join(map(str, paths))}")
+    for path in paths:  # all that a header tells, before anything is computed
+        if path.is_dir():
+            raise PaperlibError(f"{path}: a folder; name the image files in it")
+        size = image_size(path, upright=True)
+        for box in boxes.get(str(path), []):
+            clip_box(box, size, path)
     if out:
-        _write(out, paths, photos, found)
-    home = trained.folder.parent.name
-    return found, f"weights: run {trained.run.name} of {home}, {trained.record['people']} people, {trained.record['steps']} steps ({trained.folder})"
+        _writable(out)
+    used = best_weights(weights, device)
+    which = {"name": used.name, "kind": used.kind, "scores": used.record.get("scores", [])}
+    found = [{"image": str(path), "people": _predict_photo(used, path, boxes.get(str(path))), "weights": which} for path in paths]
+    if out:
+        _write(out, paths, found)
+    return found, describe(used)
 
 
-def predict_person(trained: Trained, photo: np.ndarray) -> dict:
-    """Joints {name: [x, y, confidence]} in px of `photo` (H, W, 3), how visible each is, and the box: the whole picture.
+def see(weights: Weights, photo: np.ndarray, people: People, scales: tuple[float, ...] = SCALES) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, J, 2), px, and confidences (N, J), 0..1, of `people` in `photo` (H, W, 3) uint8; of `people` only centre, scale and framed count.
 
-    Heatmaps are averaged over three scales and the mirrored image. Confidence is the heatmap's maximum / the target's mode, within 0..1; it also
-    stands for visibility, which R sec. IV-B ranks by the same maximum: an order, not a calibrated probability.
+    The way is that of training and measuring: a canvas, from it a crop at each of `scales`, and the heatmaps averaged over them and over the
+    mirrored image. Confidence is the heatmap's maximum / the target's mode. In fp32: the same answer on every machine.
     """
-    codec, (height, width) = trained.run.codec, photo.shape[:2]
-    sites = []
-    for scale in SCALES:
-        box = np.array([[(width - 1) / 2, (height - 1) / 2, max(width, height) / scale]])
-        canvas = cut_canvas(photo, crop_affine(box, codec.side)[0], codec.side)
-        images = ((torch.from_numpy(canvas).permute(2, 0, 1)[None].float() - 128) / 256).to(next(trained.model.parameters()).device)
-        sites.append(unzoom(heatmaps(trained.model, codec, images)[-1], scale))
-    to_image = torch.from_numpy(np.linalg.inv(crop_affine(np.array([[(width - 1) / 2, (height - 1) / 2, max(width, height)]]), codec.side)))
-    maps = (sum(sites) / len(SCALES)).cpu()
-    points, peak, _ = decode(codec, maps, to_image)
-    confidence = np.clip(peak[0] / codec.peak, 0, 1)
-    joints = codec.skeleton.joints
-    return {
-        "joints": {name: [float(x), float(y), float(c)] for name, (x, y), c in zip(joints, points[0], confidence, strict=True)},
-        "visible": {name: float(c) for name, c in zip(joints, confidence, strict=True)},
-        "box": [0.0, 0.0, float(width - 1), float(height - 1)],
-    }
+    codec, device = weights.codec, next(weights.model.parameters()).device
+    side = round(1.5 * codec.side)
+    points, peaks = [], []
+    for start in range(0, len(people), CHUNK):
+        some = people.select(slice(start, start + CHUNK))
+        to_canvas = crop_affine(canvas_boxes(some), side)
+        pixels = np.stack([cut_canvas(photo, affine, side) for affine in to_canvas])
+        crops = Crops(some, Canvases(pixels, to_canvas, np.ones(len(some), bool), (), ""), codec, device)
+        sites, batch = predict_batch(weights.model, crops, np.arange(len(some)), scales=scales, precision="fp32")
+        found, peak, _ = decode(codec, sites[-1], batch.to_image)
+        points.append(found)
+        peaks.append(np.clip(peak / codec.peak, 0, 1))
+    return np.concatenate(points), np.concatenate(peaks)
 
 
-def find_weights(weights: str = "", device: str = "auto") -> Trained:
-    """A trained run: a weights.safetensors file beside its record.json, a run's name, or, if empty, the best that is here (real data first)."""
-    device = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
-    if weights.endswith(".safetensors"):
-        return _load(Path(weights).resolve().parent, device)
-    runs = Folders.here().runs
-    for name in (weights,) if weights else BEST_FIRST:
-        for study in ("real-paper", "real-short", "real-smoke", "synthetic-paper", "synthetic-short", "synthetic-smoke"):
-            ready = [folder for folder in (runs / study).glob(f"{name}-*") if _fits(folder, name)]
-            if ready:
-                return _load(max(ready, key=lambda folder: (folder / "record.json").stat().st_mtime), device)
-    wanted = f"weights of run {weights!r}" if weights else "weights"
-    raise PaperlibError(
-        f"no {wanted} in {runs}; train some with 'paperlib train {weights or 'hourglass-lsp'}', or name a .safetensors file with --weights"
+def people_in(skeleton: Skeleton, size: tuple[int, int], boxes: list | None = None) -> People:
+    """The people to look for in an image of `size` (width, height): those of `boxes` (x0, y0, x1, y1), or one who fills the picture.
+
+    The picture itself is a crop as LSP's are: `framed`, its longer side is the crop's. A box is read as MPII's labels are: the person's height is
+    the box's longer side, 200 px x scale, and the rough position lies 10 px x scale above the box's middle; how much wider and further down
+    the crop is, is the codec's to say (margin and shift: 250 px x scale and 15 px x scale for H, 291 and 0 for R).
+    """
+    framed = boxes is None
+    corners = np.array([(0, 0, size[0] - 1, size[1] - 1)] if framed else boxes, float)  # (N, 4)
+    scale = np.array([max(size) / 200.0]) if framed else (corners[:, 2:] - corners[:, :2]).max(axis=1) / 200
+    centre = (corners[:, :2] + corners[:, 2:]) / 2
+    if not framed:
+        centre[:, 1] -= ABOVE * scale
+    n, j = len(corners), len(skeleton)
+    return People(
+        skeleton=skeleton,
+        image=np.full(n, ""),
+        joints=np.full((n, j, 2), np.nan),
+        state=np.full((n, j), ABSENT, np.uint8),
+        centre=centre,
+        scale=scale,
+        framed=np.full(n, framed),
+        head_size=np.full(n, np.nan),
+        others=(np.empty((0, j, 2)),) * n,
     )
 
 
-def _load(folder: Path, device: str) -> Trained:
-    if not is_cached(folder):
-        raise PaperlibError(f"{folder}: no weights.safetensors with a record.json beside it")
-    record = read_record(folder)
-    if not _fits(folder, record["name"]):
-        raise PaperlibError(f"{folder}: trained by another version of the catalogue; train it anew with 'paperlib train {record['name']}'")
-    return load(_run(folder, record["name"]), folder, device)
+def clip_box(box, size: tuple[int, int], path: Path | str) -> tuple[float, float, float, float]:
+    """The part of `box` (x0, y0, x1, y1) inside the image of `size` (width, height).
+
+    Raises PaperlibError where that is less than a pixel wide or high.
+    """
+    x0, y0, x1, y1 = _four(box, f"{path}: box {box}")
+    words = f"{path}: box {x0:g},{y0:g},{x1:g},{y1:g}"
+    if x1 <= x0 or y1 <= y0:
+        raise PaperlibError(f"{words} has no area; it is x0,y0,x1,y1 with x0 < x1 and y0 < y1, in px")
+    inside = max(x0, 0.0), max(y0, 0.0), min(x1, size[0] - 1.0), min(y1, size[1] - 1.0)
+    if inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
+        raise PaperlibError(f"{words} lies outside the image of {size[0]} x {size[1]} px (upright)")
+    return inside
 
 
-def _fits(folder: Path, name: str) -> bool:
-    """Whether `folder` holds run `name` as the catalogue has it today."""
-    if not is_cached(folder):
-        return False
-    record, run = read_record(folder), _run(folder, name)
-    return run is not None and record["name"] == name and record["spec"] == run.spec()
+def parse_box(text: str) -> tuple[float, float, float, float]:
+    """X0,Y0,X1,Y1 as four numbers."""
+    return _four(text.split(","), f"box {text!r}")
 
 
-def _run(folder: Path, name: str) -> Run | None:
-    data, _, size = folder.parent.name.partition("-")
-    return catalogue(size, data).get(name)
+def read_boxes(path: Path) -> Boxes:
+    """The boxes of several photographs from a JSON file: {"photo.jpg": [[x0, y0, x1, y1], ...], ...}, the paths as on the command line."""
+    try:
+        stored = json.loads(path.read_text())
+        boxes = {str(Path(name)): [_four(box, f"{path}: box {json.dumps(box)} of {name}") for box in some] for name, some in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise PaperlibError(f'{path}: cannot be read as boxes ({why}); it is JSON, {{"photo.jpg": [[x0, y0, x1, y1], ...], ...}}') from error
+    empty = [name for name, some in boxes.items() if not some]
+    if empty:
+        raise PaperlibError(f"{path}: no boxes for {empty[0]}; leave the image out to take it as a whole")
+    return boxes
 
 
-def _write(out: Path, paths: list[Path], photos: list[np.ndarray], found: list[dict]) -> None:
-    from paperlib.show.pictures import photo_with_skeleton
+def _four(values, what: str) -> tuple[float, float, float, float]:
+    try:
+        numbers = tuple(map(float, values))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+        raise PaperlibError(f"{what}: it is X0,Y0,X1,Y1, four finite numbers in px")
+    return numbers
 
-    out.mkdir(parents=True, exist_ok=True)
-    for path, photo, entry in zip(paths, photos, found, strict=True):
-        photo_with_skeleton(photo, entry["people"]).savefig(out / f"{path.stem}-pose.png", dpi=130, bbox_inches="tight")
+
+def _predict_photo(weights: Weights, path: Path, boxes: list | None) -> list[dict]:
+    photo = read_image(path, upright=True)
+    size = photo.shape[1], photo.shape[0]
+    inside = [clip_box(box, size, path) for box in boxes] if boxes else None
+    points, confidence = see(weights, photo, people_in(weights.codec.skeleton, size, inside))
+    places = inside or [(0.0, 0.0, size[0] - 1.0, size[1] - 1.0)]
+    return [_person(weights, *one, size) for one in zip(points, confidence, places, strict=True)]
+
+
+def _person(weights: Weights, points: np.ndarray, confidence: np.ndarray, box: tuple, size: tuple[int, int]) -> dict:
+    names, mean = weights.codec.skeleton.joints, float(confidence.mean())
+    inside = ((points > -0.5) & (points < np.array(size) - 0.5)).all(axis=-1)
+    visible = np.where(inside, visibility(weights, confidence), 0.0)  # what lies outside the picture cannot be seen
+    least = weights.record.get("no_person", {}).get("below", 0.0)
+    low = f"perhaps no person here: mean confidence {mean:.2f}, 99 of 100 held-out people have over {least:.2f}; try a close box around the person"
+    return {
+        "joints": {name: [float(x), float(y), float(c)] for name, (x, y), c in zip(names, points, confidence, strict=True)},
+        "visible": {name: float(p) for name, p in zip(names, visible, strict=True)},
+        "box": list(box),
+        "confidence": mean,
+        "note": low if mean < least else "",
+    }
+
+
+def visibility(weights: Weights, confidence: np.ndarray) -> np.ndarray:
+    """How visible joints of `confidence` are, 0..1.
+
+    R sec. IV-B ranks visibility by the heatmap's maximum. Where the record holds a logistic fit on held-out people, that is the probability that an
+    annotator would mark the joint as visible; else the confidence itself, which is only an order.
+    """
+    fit = weights.record.get("visibility")
+    return confidence if fit is None else 1 / (1 + np.exp(-(fit["intercept"] + fit["slope"] * confidence)))
+
+
+def _writable(out: Path) -> None:
+    """Whether `out` is or can become a folder, without making it yet."""
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise PaperlibError(f"{there}: a file, not a folder; choose another folder for --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PaperlibError(f"{there}: not writable; choose another folder for --out")
+
+
+def _write(out: Path, paths: list[Path], found: list[dict]) -> None:
+    from paperlib.show.photos import pose_picture
+
+    make_folder(out)
+    pictures = _pictures(out, paths)
+    for path, picture, entry in zip(paths, pictures, found, strict=True):
+        write_whole(picture, pose_picture(read_image(path, upright=True), entry["people"]))
+        entry["picture"] = str(picture)
     write_whole(out / "predictions.json", json.dumps(found, indent=1))
+
+
+def _pictures(out: Path, paths: list[Path]) -> list[Path]:
+    """STEM-pose.png for each photograph, STEM-2-pose.png for the second of the same stem; never one of the photographs themselves."""
+    taken, pictures = {str(path.resolve()).casefold() for path in paths}, []
+    for path in paths:
+        names = (out / f"{path.stem}{'' if i == 1 else f'-{i}'}-pose.png" for i in range(1, len(paths) + len(taken) + 2))
+        picture = next(name for name in names if str(name.resolve()).casefold() not in taken)
+        taken.add(str(picture.resolve()).casefold())
+        pictures.append(picture)
+    return pictures

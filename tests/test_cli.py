@@ -126,7 +126,7 @@ def test_predict(paperlib, tiny, tmp_path):
     assert all(len(joint) == 3 for joint in person["joints"].values()) and len(person["box"]) == 4
     assert set(person["visible"]) == set(person["joints"]) and len(list(tmp_path.glob("*.png"))) == 1
     code, out, _ = paperlib("predict", photo, "--weights", weights, "--device", "cpu")
-    assert code == 0 and out.startswith("weights: run recurrent-t1-parts of synthetic-tiny, 32 people")
+    assert code == 0 and out.startswith("weights: recurrent-t1-parts, run of synthetic-tiny, 32 people")
 
 
 def test_data_list_names_every_source(paperlib):

@@ -105,14 +105,6 @@ def test_heat_is_transparent_at_zero_and_opaque_at_the_top():
     assert bar.norm.vmin == 0 and bar.norm.vmax == 5
 
 
-def test_a_photograph_keeps_its_shape_and_shows_its_people():
-    photo = RNG.integers(0, 256, (30, 60, 3), dtype=np.uint8)
-    people = [{"joints": {name: [x, y, 0.5] for name, (x, y) in zip(MPII.joints, ROWS["poses"][0], strict=True)}}]
-    figure = pictures.photo_with_skeleton(photo, people)
-    assert figure.get_figwidth() == 2 * figure.get_figheight()
-    assert len(figure.axes[0].lines) == 2 * len(MPII.limbs) and not pictures.photo_with_skeleton(photo, []).axes[0].lines
-
-
 def test_crops_become_pictures_and_thumbnails_keep_their_points():
     grey = torch.tensor([0.0, 128, 255])
     images = ((grey - 128) / 256)[None, :, None, None].expand(1, 3, 4, 4)

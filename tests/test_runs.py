@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import paperlib
 from paperlib import PaperlibError
-from paperlib.photo import find_weights, predict_photos
 from paperlib.predict import heatmaps, predict_batch
 from paperlib.reproduce import plan as plans
 from paperlib.reproduce import runs, study
@@ -406,49 +404,3 @@ def test_time_grows_with_steps_and_with_the_batch(tiny):
     more = [replace(run, recipe=replace(run.recipe, **{key: 2 * getattr(run.recipe, key)})) for key in ("steps", "batch")]
     seconds = [plans.seconds(other, "cpu") / plans.seconds(run, "cpu") for other in more]
     assert seconds[0] == pytest.approx(2) and 1 < seconds[1] < 2
-
-
-# ---------------------------------------------------------------- photographs
-
-
-@pytest.fixture
-def photograph(tiny, tmp_path):
-    path = tmp_path / "me.png"
-    Image.open(tiny.people("lsp", "test").image[0]).convert("RGB").resize((150, 210)).save(path)
-    return path
-
-
-def test_a_pose_in_a_photograph(tiny, copied, photograph, tmp_path):
-    found, used = predict_photos([photograph], str(copied / "weights.safetensors"), tmp_path / "out", "cpu")
-    (person,) = found[0]["people"]
-    assert found[0]["image"] == str(photograph) and RUN in used and len(person["joints"]) == len(person["visible"]) == 16
-    for x, y, confidence in person["joints"].values():
-        assert -60 <= x <= 210 and 0 <= y <= 209 and 0 <= confidence <= 1
-    assert person["box"] == [0, 0, 149, 209]
-    assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == found and (tmp_path / "out" / "me-pose.png").stat().st_size > 1000
-
-
-def test_a_photograph_on_its_side_is_turned_upright(copied, photograph, tmp_path):
-    upright = Image.open(photograph)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 270 degrees counterclockwise to see it upright
-    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
-    found, _ = predict_photos([photograph, tmp_path / "turned.png"], str(copied / "weights.safetensors"), None, "cpu")
-    assert found[0]["people"] == found[1]["people"]
-
-
-def test_weights_that_are_not_there_say_how_to_get_them(tmp_path, monkeypatch, photograph, copied):
-    monkeypatch.setenv("PAPERLIB_RUNS", str(tmp_path / "none"))
-    with pytest.raises(PaperlibError, match="no weights in .*none; train some with 'paperlib train hourglass-lsp'"):
-        find_weights()
-    with pytest.raises(PaperlibError, match="gone.*no weights.safetensors with a record.json"):
-        find_weights(str(tmp_path / "gone" / "weights.safetensors"))
-    with pytest.raises(PaperlibError, match="nobody.jpg: no such image file"):
-        predict_photos([tmp_path / "nobody.jpg"], str(copied / "weights.safetensors"), None, "cpu")
-
-
-def test_weights_of_another_version_are_refused(copied):
-    record = json.loads((copied / "record.json").read_text())
-    (copied / "record.json").write_text(json.dumps(record | {"spec": record["spec"].replace("sigma=1.3", "sigma=1.7")}))
-    with pytest.raises(PaperlibError, match=f"another version of the catalogue; train it anew with .paperlib train {RUN}"):
-        find_weights(str(copied / "weights.safetensors"), "cpu")

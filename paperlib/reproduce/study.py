@@ -54,7 +54,7 @@ class Study:
         self.data, self.jobs, self.progress = data, jobs, progress
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data)
-        self.device = _device(device)
+        self.device = choose_device(device)
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # one thread gives the same bits on every run; --jobs uses the other cores
         if data == "real" and not self.folders.data.is_dir():
@@ -176,7 +176,8 @@ def _files_sha256(people: People) -> str:
     return hashlib.sha256(f"{people.sha256()} {[os.path.getsize(path) for path in images]}".encode()).hexdigest()
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """auto, cpu or cuda. Raises PaperlibError for another name, and for a GPU that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name not in ("cpu", "cuda"):

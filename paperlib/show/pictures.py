@@ -141,20 +141,6 @@ def targets_and_weights(numbers: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def photo_with_skeleton(photo: np.ndarray, people: list[dict]) -> Figure:
-    """A photograph (H, W, 3) uint8 with the skeletons of `people`, each with "joints" {name: [x, y, ...]} in px, as `paperlib predict` tells them."""
-    height, width = photo.shape[:2]
-    figure = Figure(figsize=(WIDTH, WIDTH * height / width))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.imshow(photo)
-    for person in people:
-        skeleton = next(known for known in SKELETONS.values() if known.joints == tuple(person["joints"]))
-        draw_pose(axes, np.array([place[:2] for place in person["joints"].values()], dtype=float), skeleton, width=4)
-    _fit(axes, photo)
-    return figure
-
-
 def draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray, top: float) -> ScalarMappable:
     """A heatmap (H, W) over its darkened grey crop (S, S, 3) uint8: 0 is transparent, `top` opaque. Returns what a colour bar needs."""
     bar = ScalarMappable(Normalize(0, max(float(top), 1e-6)), HEAT)

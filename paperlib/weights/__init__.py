@@ -1,0 +1,129 @@
+"""Weights that come with the package: 16-bit numbers in NAME.safetensors and, in NAME.json, what they are, how they came to be and how good they are.
+
+The record alone rebuilds the network, so that weights stay of use when the catalogue no longer holds the run that trained them.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from paperlib import PaperlibError
+from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
+from paperlib.models import Recurrent, StackedHourglass
+from paperlib.skeleton import SKELETONS
+from paperlib.writing import write_whole
+
+SHIPPED = Path(__file__).parent
+SHARD = 16_000_000  # bytes: the largest file
+_MODELS = {known.__name__: known for known in (Recurrent, StackedHourglass)}
+_CODECS = {known.__name__: known for known in (RecurrentCodec, HourglassCodec)}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network ready to predict, the codec whose heatmaps it draws, and what is known of both."""
+
+    name: str
+    kind: str  # which they are, in words: "reference run", "smoke run"
+    model: nn.Module
+    codec: Codec
+    record: dict
+    file: Path  # the record's
+
+
+def shipped() -> dict[str, Path]:
+    """The records of the weights that come with the package, by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.json"))}
+
+
+def record_of(file: Path) -> Path:
+    """NAME.json beside NAME.safetensors, or beside its first shard, NAME-1-of-2.safetensors."""
+    return file.with_name(re.sub(r"-\d+-of-\d+$", "", file.stem) + ".json")
+
+
+def save_weights(record: dict, model: nn.Module, codec: Codec, options: dict, folder: Path) -> Path:
+    """Write `model`, built with `options`, in 16 bits and in shards of at most 16 MB, and its record (with "name" and "kind") last.
+
+    Raises PaperlibError where a number does not fit into 16 bits.
+    """
+    tensors = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    lost = [name for name, value in tensors.items() if not torch.isfinite(value.float()).all()]
+    if lost:
+        raise PaperlibError(f"{record['name']}: {lost[0]} has numbers beyond 16 bits; these weights cannot be shipped")
+    shards = _shards(tensors)
+    files = {}
+    for i, names in enumerate(shards, 1):
+        path = folder / (record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors")
+        write_whole(path, save({name: tensors[name].contiguous() for name in names}))
+        files[path.name] = _sha256(path)
+    settings = {f.name: getattr(codec, f.name) for f in fields(codec)} | {"skeleton": codec.skeleton.name}
+    built = {"model": {"class": type(model).__name__, "options": options}, "codec": {"class": type(codec).__name__, "options": settings}}
+    path = folder / f"{record['name']}.json"
+    write_whole(path, json.dumps(record | built | {"files": files}, indent=1) + "\n")
+    return path
+
+
+def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
+    """The network that record `path` describes. Raises PaperlibError for a record that is damaged, or weights that are not the record's."""
+    try:
+        record = json.loads(path.read_text())
+        codec = _codec(**record["codec"])
+        model = _MODELS[record["model"]["class"]](**{key: _frozen(value) for key, value in record["model"]["options"].items()})
+        name, kind, files = record["name"], record["kind"], record["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PaperlibError(
+            f"{path}: not the record of weights ({type(error).__name__}: {error}); install the package anew, or export the run"
+        ) from error
+    tensors = {}
+    for file, digest in files.items():
+        shard = path.parent / Path(file).name
+        if not shard.exists() or _sha256(shard) != digest:
+            what = "not the weights that its record speaks of" if shard.exists() else "no such file"
+            raise PaperlibError(f"{shard}: {what} ({path.name}); put both files of one export side by side")
+        tensors |= _read(shard)
+    try:
+        model.load_state_dict(tensors)  # into 32 bits
+    except RuntimeError as error:
+        raise PaperlibError(f"{path}: its weights are those of another model ({str(error).splitlines()[0]}); export the run anew") from error
+    return Weights(name, kind, model.to(device, memory_format=torch.channels_last).eval(), codec, record, path)
+
+
+def _codec(**described) -> Codec:
+    options = described["options"]
+    return _CODECS[described["class"]](**options | {"skeleton": SKELETONS[options["skeleton"]]})
+
+
+def _frozen(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _read(shard: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(shard)
+    except SafetensorError as error:
+        raise PaperlibError(f"{shard}: not a whole .safetensors file ({error}); fetch it again") from error
+
+
+def _shards(tensors: dict[str, torch.Tensor]) -> list[list[str]]:
+    """Names in the model's order, as many to a shard as fit with its header."""
+    shards, size = [[]], 0
+    for name, value in tensors.items():
+        room = value.nbytes + len(name) + 200
+        if shards[-1] and size + room > SHARD:
+            shards.append([])
+            size = 0
+        shards[-1].append(name)
+        size += room
+    return shards
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
