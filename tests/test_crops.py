@@ -361,7 +361,7 @@ def test_an_image_that_is_fetched_again_is_cut_again(people, tmp_path):
 def test_a_disk_too_small_is_one_clear_error_before_anything_is_cut(people, tmp_path, monkeypatch):
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=500_000))
     monkeypatch.setattr(module, "_cut_chunk", lambda _: pytest.fail("began to cut"))
-    with pytest.raises(PaperlibError, match="pixels.npy.part: 1 MB of canvases cannot be written .0 MB are free, 1 MB are needed.; free some"):
+    with pytest.raises(PaperlibError, match="pixels.npy: 1 MB of canvases cannot be written .0 MB are free, 1 MB are needed.; free some"):
         load_canvases(people, CANVAS, tmp_path, progress=False)
 
 
@@ -376,7 +376,7 @@ def test_a_disk_that_fills_up_is_one_clear_error_and_the_build_goes_on_later(peo
         return cut(work)
 
     monkeypatch.setattr(module, "_cut_chunk", full_at_the_third)
-    with pytest.raises(PaperlibError, match="pixels.npy.part: 1 MB of canvases cannot be written .No space left on device.; free some disk space"):
+    with pytest.raises(PaperlibError, match="pixels.npy: 1 MB of canvases cannot be written .No space left on device.; free some disk space"):
         load_canvases(people, CANVAS, tmp_path / "cache", progress=False)
     before = len(calls)
     again = load_canvases(people, CANVAS, tmp_path / "cache", progress=False)
@@ -453,7 +453,7 @@ def test_a_log_that_the_pixels_do_not_bear_out_is_not_believed(people, tmp_path,
         load_canvases(people, CANVAS, tmp_path / "cache", progress=False)
     monkeypatch.undo()
     if cut_off == "pixels":
-        with next((tmp_path / "cache").rglob("pixels.npy.part")).open("r+b") as file:
+        with next((tmp_path / "cache").rglob("pixels.npy")).open("r+b") as file:
             file.seek(20 * CANVAS * CANVAS * 3)
             file.write(bytes(1000))
     else:

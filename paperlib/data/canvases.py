@@ -23,7 +23,7 @@ from paperlib.writing import make_folder, write_whole
 
 ROOM = 1.25  # a canvas is this much wider than the wider of the two papers' crops
 GREY = (128, 128, 128)  # what lies outside the image, as in R's released code (FACTS A.6)
-CHUNK = 64  # people cut at a time, and at most so many are cut again when a build was killed, for each of its threads
+CHUNK = 64  # people whose canvases are cut and noted down together
 VERSION = 1  # of the pixels that are cut: another one for other pixels, so that no old cache is used
 
 
@@ -73,52 +73,52 @@ def _image_bytes(people: People) -> list[int]:
 
 
 def _build(people: People, affine: np.ndarray, side: int, home: Path, jobs: int, progress: bool) -> None:
-    """Cut everybody's canvas into a file under a temporary name, with a log line for each finished chunk, and rename it at the end."""
-    part, log, n = home / "pixels.npy.part", home / "chunks.jsonl", len(people)
+    """Cut everybody's canvas into pixels.npy, with a line in a log for each finished chunk; canvases.json says that they are complete."""
+    file, log, n = home / "pixels.npy", home / "chunks.jsonl", len(people)
     try:
-        pixels = _open_pixels(part, (n, side, side, 3))
+        pixels = _open_pixels(file, (n, side, side, 3))
         errors, digest = _finished(pixels, log)
         done, missing, free = len(errors), pixels[len(errors) :].nbytes, shutil.disk_usage(home).free
         if missing > free:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, {missing / 1e6:.0f} MB are needed")
         chunks = [slice(start, min(start + CHUNK, n)) for start in range(done, n, CHUNK)]
-        work = [(part, pixels.offset, rows, people.image[rows], affine[rows], side) for rows in chunks]
+        work = [(file, pixels.offset, rows, people.image[rows], affine[rows], side) for rows in chunks]
         cv2.setNumThreads(1)
         pool = ThreadPoolExecutor(jobs)  # threads: decoding, warping and hashing leave Python's lock alone
         bar = tqdm(total=n, initial=done, desc=f"canvases, {side} px", unit="person", disable=not progress, mininterval=2)
         try:
             for rows, found in zip(chunks, pool.map(_cut_chunk, work), strict=True):
                 digest.update(pixels[rows])
-                with log.open("a") as file:
-                    file.write(json.dumps({"sha256": digest.hexdigest(), "errors": found}) + "\n")
+                with log.open("a") as lines:
+                    lines.write(json.dumps({"sha256": digest.hexdigest(), "errors": found}) + "\n")
                 errors += found
                 bar.update(len(found))
         finally:
             pool.shutdown(cancel_futures=True)
             bar.close()
+        with file.open("r+b") as written:
+            os.fsync(written.fileno())
     except OSError as error:
         raise PaperlibError(
-            f"{part}: {n * side * side * 3 / 1e6:.0f} MB of canvases cannot be written ({error.strerror}); "
+            f"{file}: {n * side * side * 3 / 1e6:.0f} MB of canvases cannot be written ({error.strerror}); "
             "free some disk space, then the same command goes on where it was"
         ) from error
-    pixels.flush()
-    os.replace(part, home / "pixels.npy")
     problems = list(dict.fromkeys(error for error in errors if error))
     record = {"sha256": digest.hexdigest(), "readable": [error is None for error in errors], "problems": problems}
     write_whole(home / "canvases.json", json.dumps(record))
     log.unlink(missing_ok=True)
 
 
-def _open_pixels(part: Path, shape: tuple[int, ...]) -> np.memmap:
+def _open_pixels(file: Path, shape: tuple[int, ...]) -> np.memmap:
     """The file of an interrupted build, else a new one without anything in it."""
     try:
-        pixels = np.load(part, mmap_mode="r")
+        pixels = np.load(file, mmap_mode="r")
         if pixels.shape == shape:
             return pixels
     except (OSError, ValueError, EOFError):
         pass
-    np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-    return np.load(part, mmap_mode="r")
+    np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    return np.load(file, mmap_mode="r")
 
 
 def _finished(pixels: np.ndarray, log: Path):
@@ -140,7 +140,7 @@ def _finished(pixels: np.ndarray, log: Path):
 
 def _cut_chunk(work) -> list[str | None]:
     """Write the canvases of some people in their place in the file. Returns what is wrong with each one's image, or None."""
-    part, offset, rows, paths, affines, side = work
+    file, offset, rows, paths, affines, side = work
     cut, errors, last = np.full((len(paths), side, side, 3), GREY[0], np.uint8), [], (None, None)
     for i, (path, affine) in enumerate(zip(paths, affines, strict=True)):
         try:
@@ -149,9 +149,9 @@ def _cut_chunk(work) -> list[str | None]:
         except PaperlibError as problem:
             error = str(problem)
         errors.append(error)
-    with part.open("r+b") as file:  # not through the map, where a full disk would kill the process
-        file.seek(offset + rows.start * cut[0].nbytes)
-        file.write(cut)
+    with file.open("r+b") as pixels:  # not through a map, where a full disk would kill the process
+        pixels.seek(offset + rows.start * cut[0].nbytes)
+        pixels.write(cut)
     return errors
 
 
