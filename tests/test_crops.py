@@ -21,7 +21,7 @@ from paperlib import PaperlibError
 from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.data import canvases as module
 from paperlib.data.canvases import Canvases, canvas_boxes, cut_canvas, load_canvases
-from paperlib.data.crops import Crops, TrainingOrder, cut_crops
+from paperlib.data.crops import Crops, TrainingOrder, cut_crops, resident
 from paperlib.data.images import read_image
 from paperlib.data.mpii import load_mpii
 from paperlib.geometry import Augmentation, crop_affine, draw_augmentation, transform
@@ -135,6 +135,24 @@ def test_both_ways_of_cutting_agree(law):
     difference = 256 * (one - other).abs() / torch.from_numpy(drawn.gain).float().clamp(min=1)[..., None, None]
     assert one.shape == other.shape == (6, 3, 100, 100) and one.dtype == other.dtype == torch.float32
     assert difference.mean() < 0.3 and difference.max() < 0.51 and 256 * one.std() > 30, (difference.mean(), difference.max())
+
+
+@pytest.mark.parametrize(("law", "codec", "outside"), [("hourglass", HourglassCodec(), 0.003), ("recurrent", RecurrentCodec(), 0.025)])
+def test_few_pixels_of_augmented_crops_lie_outside_their_canvas(people, law, codec, outside):
+    n = 2000
+    same_person = people.select(np.zeros(n, int))
+    to_crop = draw_augmentation(law, n, np.random.default_rng(0)).affine(codec.side) @ crop_affine(codec.boxes(same_person), codec.side)
+    grid = np.stack(np.meshgrid(*[np.linspace(0, codec.side - 1, 40)] * 2), -1).reshape(1, -1, 2)
+    pixels = transform(np.repeat(grid, n, 0), crop_affine(canvas_boxes(same_person), 2) @ np.linalg.inv(to_crop))  # the canvas: -0.5 to 1.5
+    assert (np.abs(pixels - 0.5) > 1).any(-1).mean() == pytest.approx(outside, rel=0.15)
+
+
+def test_a_gpu_keeps_the_canvases_if_they_fill_at_most_half_of_its_memory(monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 4, 4, 3), dtype=np.uint8)
+    for free, kept in ((2 * pixels.nbytes, True), (2 * pixels.nbytes - 1, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10**12))
+        there = resident(pixels, torch.device("cpu"))
+        assert isinstance(there, torch.Tensor) == kept and np.array_equal(np.asarray(there), pixels)
 
 
 def test_a_large_image_is_averaged_down_not_sampled():

@@ -1,4 +1,7 @@
-"""Canvases: each person's surroundings cut out of the image once, as memory-mapped uint8, big enough for any augmentation."""
+"""Canvases: each person's surroundings cut out of the image once, as memory-mapped uint8, big enough for nearly every augmented crop.
+
+Under H's law of augmentation 0.3 % of the crops' pixels lie outside their canvas and are grey; under R's 2.5 %, of 11 % that are grey in its code.
+"""
 
 import errno
 import hashlib

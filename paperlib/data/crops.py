@@ -34,7 +34,7 @@ class Crops:
         self.people, self.codec, self.device = people.select(canvases.readable), codec, torch.device(device)
         self.sha256 = canvases.sha256
         self._canvas = np.flatnonzero(canvases.readable)  # (N,) each person's row in the pixels
-        self._pixels = _resident(canvases.pixels, self.device) if self.device.type == "cuda" else canvases.pixels
+        self._pixels = resident(canvases.pixels, self.device) if self.device.type == "cuda" else canvases.pixels
         self._to_crop = crop_affine(codec.boxes(self.people), codec.side)  # image px -> crop px
         self._to_canvas = canvases.affine[self._canvas]
         self._others = np.concatenate([np.empty((0, len(codec.skeleton), 2)), *self.people.others])  # (M, J, 2) image px, row after row
@@ -80,7 +80,7 @@ class Crops:
         return others
 
 
-def _resident(pixels: np.ndarray, device: torch.device) -> np.ndarray | torch.Tensor:
+def resident(pixels: np.ndarray, device: torch.device) -> np.ndarray | torch.Tensor:
     """The canvases in the GPU's memory if they fill at most half of what is free, without ever being in main memory all at once; else `pixels`."""
     if pixels.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
         return pixels
