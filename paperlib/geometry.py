@@ -65,8 +65,10 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
     """One augmentation for each of n crops, by the law of a paper's released code.
 
     Half the crops are mirrored in each but "none", and besides:
-    "recurrent" (R, FACTS A.6): half turn by up to 40 degrees either way, half are zoomed by 0.7-1.3, all move by up to 4 of 248 px.
-    "hourglass" (H, FACTS C.5): box side x 2^N(0, 0.25) within 2^+-0.5; 40 % turn by N(0, 30) within 60 degrees; each colour x 0.6-1.4.
+    "recurrent" (R, FACTS A.6): half turn by up to 40 degrees either way, and the turned, enlarged square of 256 px is cut back to 256 px at a
+    random place; then half are zoomed by 0.7-1.3; then 248 px are cut out at one of 5 x 5 places, up to 4 px from the middle. Exact but for
+    places in whole px when turned, for the nudge of a crop that would leave a joint out, and for what lies outside the square, grey there.
+    "hourglass" (H, FACTS C.5): box side x 2^N(0, 0.25) within 2^+-0.5; 40 % turn by N(0, 30) within 60 degrees; each colour x 0.6-1.4. Exact.
     "small" (ours, for short schedules): 60 % turn by N(0, 15) within 30 degrees, N(1, 0.125) zoom within 25 %, up to 5 % of shift,
     colours x 0.8-1.2.
     """
@@ -77,7 +79,9 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
         case "recurrent":
             angle = np.where(uniform[:, 1] < 0.5, 40 * sway[:, 2], 0)
             zoom = np.where(uniform[:, 3] < 0.5, 1 + 0.3 * sway[:, 4], 1)
-            shift, gain = sway[:, 5:7] * 4 / 248, np.ones((n, 3))
+            room = 256 * (np.abs(np.cos(np.radians(angle))) + np.abs(np.sin(np.radians(angle))) - 1) / 2  # px by which turning widens the square
+            place = 2 * np.floor(5 * uniform[:, 5:7]) - 4  # px: -4, -2, 0, 2 or 4
+            shift, gain = (zoom[:, None] * room[:, None] * sway[:, 7:9] + place) / 248, np.ones((n, 3))
         case "hourglass":
             angle = np.where(uniform[:, 1] < 0.4, np.clip(30 * normal[:, 0], -60, 60), 0)
             zoom = 2 ** -np.clip(0.25 * normal[:, 1], -0.5, 0.5)

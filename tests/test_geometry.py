@@ -117,7 +117,7 @@ def share(which):
 
 
 def test_the_recurrent_law(laws):
-    """R, FACTS A.6: half turn, uniform within 40 degrees; half are zoomed by 0.7-1.3; +-4 of 248 px; no colour."""
+    """R, FACTS A.6: half turn, uniform within 40 degrees; half are zoomed by 0.7-1.3; one of 5 x 5 places; no colour."""
     law = laws["recurrent"]
     angle, turned, zoomed = np.degrees(law.angle), law.angle != 0, law.zoom != 1
     assert (turned.mean(), zoomed.mean(), law.mirror.mean()) == (share(0.5), share(0.5), share(0.5))
@@ -125,8 +125,36 @@ def test_the_recurrent_law(laws):
     np.testing.assert_allclose(np.quantile(angle[turned], [0.25, 0.5, 0.75]), [-20, 0, 20], atol=1.2)
     assert 1.295 < law.zoom.max() <= 1.3 and 0.7 <= law.zoom.min() < 0.705
     np.testing.assert_allclose(np.quantile(law.zoom[zoomed], [0.25, 0.75]), [0.85, 1.15], atol=0.01)
-    np.testing.assert_allclose(np.quantile(law.shift * 248, [0, 0.25, 0.75, 1], axis=0), np.array([[-4, -2, 2, 4]] * 2).T, atol=0.12)
+    places, count = np.unique((law.shift[~turned] * 248).round(9), axis=0, return_counts=True)
+    np.testing.assert_array_equal(places, [[x, y] for x in (-4, -2, 0, 2, 4) for y in (-4, -2, 0, 2, 4)])
+    np.testing.assert_allclose(count / count.sum(), 1 / 25, atol=0.006)
     assert (law.gain == 1).all()
+
+
+def test_a_turned_recurrent_crop_lies_anywhere_in_the_enlarged_square(laws):
+    """FACTS A.6: the square of 256 px is turned, what it then covers is cut back to 256 px at a random place, and that to one of 5 x 5 places."""
+    law = laws["recurrent"][(laws["recurrent"].angle != 0) & (laws["recurrent"].zoom == 1)]
+    corners = 123.5 + 128 * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
+    turned = transform(corners[None], law.affine(248))
+    before, behind = -0.5 - turned.min(axis=1), turned.max(axis=1) - 247.5  # (n, 2) px of the enlarged square on either side of the crop
+    assert min(before.min(), behind.min()) > -1e-9 and max(before.min(), behind.min()) < 1
+    room = 256 * (np.abs(np.cos(law.angle)) + np.abs(np.sin(law.angle)) - 1)
+    np.testing.assert_allclose(before + behind, room[:, None] + [8, 8], atol=1e-9)
+    wide = room > 80  # so wide that the places, 8 px, hardly matter
+    position = (before[wide] - 4) / room[wide, None]  # 0: at the left or the top; 1: at the right or the bottom
+    np.testing.assert_allclose(position.mean(axis=0), 0.5, atol=0.02)
+    np.testing.assert_allclose(np.quantile(position, [0.1, 0.25, 0.75, 0.9], axis=0), np.array([[0.1, 0.25, 0.75, 0.9]] * 2).T, atol=0.025)
+    assert abs(np.corrcoef(position.T)[0, 1]) < 0.05
+
+
+def test_a_recurrent_crop_is_turned_first_and_zoomed_then(laws):
+    """The random place is in px of the turned square, which the zoom stretches."""
+    law = laws["recurrent"][laws["recurrent"].angle != 0]
+    room = 256 * (np.abs(np.cos(law.angle)) + np.abs(np.sin(law.angle)) - 1)
+    farthest = np.abs(law.shift * 248) - (law.zoom * room / 2)[:, None]
+    assert 3.5 < farthest.max() <= 4 + 1e-9
+    large = law.zoom > 1.25
+    np.testing.assert_allclose(((law.shift[large] * 248) ** 2).mean(), ((law.zoom * room)[large] ** 2 / 12).mean() + 8, rtol=0.05)  # variances add
 
 
 def test_the_hourglass_law(laws):

@@ -1,14 +1,17 @@
-"""Crops: batches of a network's inputs and labels, cut, turned, scaled and mirrored out of the canvases by one batched warp on the device."""
+"""Crops: batches of a network's inputs and labels, cut, turned, scaled, mirrored and coloured out of the canvases, each by one affine."""
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 
 from paperlib.codecs import Codec
-from paperlib.data.canvases import Canvases
+from paperlib.data.canvases import GREY, Canvases, fetch_pages
 from paperlib.geometry import Augmentation, crop_affine, draw_augmentation, transform, warp
 from paperlib.people import People
+
+BILINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP  # from an affine that says where in the canvas a crop's pixel lies
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,10 @@ class Crops:
     def __init__(self, people: People, canvases: Canvases, codec: Codec, device: str | torch.device = "cpu"):
         self.people, self.codec, self.device = people.select(canvases.readable), codec, torch.device(device)
         self.sha256 = canvases.sha256
-        rows = np.flatnonzero(canvases.readable)
-        self._rows = None if len(rows) == len(people) else rows
-        self._pixels = canvases.pixels if self.device.type == "cpu" else torch.from_numpy(canvases.pixels[rows]).to(self.device)
+        self._canvas = np.flatnonzero(canvases.readable)  # (N,) each person's row in the pixels
+        self._pixels = resident(canvases.pixels, self.device) if self.device.type == "cuda" else canvases.pixels
         self._to_crop = crop_affine(codec.boxes(self.people), codec.side)  # image px -> crop px
-        self._to_canvas = canvases.affine[rows]
+        self._to_canvas = canvases.affine[self._canvas]
         self._others = np.concatenate([np.empty((0, len(codec.skeleton), 2)), *self.people.others])  # (M, J, 2) image px, row after row
         self._first = np.cumsum([0, *map(len, self.people.others)])  # (N + 1,) where each row's begin
 
@@ -43,22 +45,30 @@ class Crops:
 
     def batch(self, rows: np.ndarray, augmentation: Augmentation | None = None) -> Batch:
         """The crops of `rows`, with `augmentation` (one entry a row) if given."""
-        to_crop = self._to_crop[rows]
+        to_crop, gain = self._to_crop[rows], np.ones((len(rows), 3))
         joints, state, others = self.people.joints[rows], self.people.state[rows], self._others_of(rows)
         if augmentation is not None:
-            to_crop = augmentation.affine(self.codec.side) @ to_crop
+            to_crop, gain = augmentation.affine(self.codec.side) @ to_crop, augmentation.gain
             mirrored, swap = augmentation.mirror, self.codec.skeleton.mirror
             joints = np.where(mirrored[:, None, None], joints[:, swap], joints)
             state = np.where(mirrored[:, None], state[:, swap], state)
             others = np.where(mirrored[:, None, None, None], others[:, :, swap], others)
         to_image = np.linalg.inv(to_crop)
-        images = warp(self._canvas(rows), torch.from_numpy(self._to_canvas[rows] @ to_image).to(self.device), self.codec.side)
-        if augmentation is not None:
-            gain = torch.from_numpy(augmentation.gain).to(images)[..., None, None]
-            images = ((images + 0.5) * gain).clamp(0, 1) - 0.5
+        images = cut_crops(self._canvases(rows), self._to_canvas[rows] @ to_image, gain, self.codec.side)
         points = torch.from_numpy(transform(joints, to_crop)).float().to(self.device)
         others = torch.from_numpy(transform(others, to_crop[:, None])).float().to(self.device)
         return Batch(images, points, torch.from_numpy(state).to(self.device), torch.from_numpy(to_image).to(self.device), others)
+
+    def _canvases(self, rows: np.ndarray) -> list[np.ndarray] | torch.Tensor:
+        """B canvases (C, C, 3) uint8: on a CPU views of the mapped file, else one tensor on the device."""
+        rows = self._canvas[rows]
+        if isinstance(self._pixels, np.ndarray):
+            fetch_pages(self._pixels, rows)
+        if self.device.type == "cpu":
+            return [self._pixels[row] for row in rows]
+        if isinstance(self._pixels, torch.Tensor):
+            return self._pixels[torch.from_numpy(rows).to(self.device)]
+        return torch.from_numpy(self._pixels[rows]).to(self.device)
 
     def _others_of(self, rows: np.ndarray) -> np.ndarray:
         """(B, K, J, 2) image px: the other people of each row's image, NaN where a row has fewer than K."""
@@ -69,13 +79,32 @@ class Crops:
         others[there] = self._others[(first[:, None] + k)[there]]
         return others
 
-    def _canvas(self, rows: np.ndarray) -> torch.Tensor:
-        """(B, 3, C, C) float."""
-        if self.device.type == "cpu":
-            pixels = torch.from_numpy(self._pixels[rows if self._rows is None else self._rows[rows]])
-        else:
-            pixels = self._pixels[torch.from_numpy(np.asarray(rows)).to(self.device)]
-        return (pixels.permute(0, 3, 1, 2).float() - 128) / 256
+
+def resident(pixels: np.ndarray, device: torch.device) -> np.ndarray | torch.Tensor:
+    """The canvases in the GPU's memory if they fill at most half of what is free, without ever being in main memory all at once; else `pixels`."""
+    if pixels.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
+        return pixels
+    there = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(pixels), 64):
+        there[start : start + 64] = torch.from_numpy(np.array(pixels[start : start + 64]))
+    return there
+
+
+def cut_crops(canvases: list[np.ndarray] | torch.Tensor, source: np.ndarray, gain: np.ndarray, side: int) -> torch.Tensor:
+    """(B, 3, side, side) float: what lies at `source` (B, 3, 3), crop px -> canvas px, of B `canvases` (C, C, 3) uint8; bilinear, grey outside.
+
+    Each channel is multiplied by `gain` (B, 3) and clipped to 0..256. Arrays are cut on the CPU, one after the other; a tensor where it is, in one
+    warp. The two differ by the CPU's rounding to whole grey levels: at most a half x gain.
+    """
+    if isinstance(canvases, torch.Tensor):
+        grey = warp(canvases.permute(0, 3, 1, 2).float() - GREY[0], torch.from_numpy(source).to(canvases.device), side) + GREY[0]
+        return (grey * torch.from_numpy(gain / 256).to(grey)[..., None, None]).clamp(0, 1) - 0.5
+    images = torch.empty(len(canvases), side, side, 3)
+    colours = (np.clip(np.arange(256)[:, None] * gain[:, None] / 256, 0, 1) - 0.5).astype(np.float32)  # (B, 256, 3): of each grey value
+    for canvas, affine, table, image in zip(canvases, source, colours, images.numpy(), strict=True):
+        crop = cv2.warpAffine(canvas, affine[:2], (side, side), flags=BILINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=GREY)
+        cv2.LUT(crop, table[None], dst=image)
+    return images.permute(0, 3, 1, 2)
 
 
 class TrainingOrder:
