@@ -64,10 +64,12 @@ class People:
         )
 
     def sha256(self) -> str:
-        """Identity of the labels: of every row in order, the images by name only."""
+        """Identity of the labels: of every row in order, the images by name only, and of the other people of each."""
         digest = hashlib.sha256(repr((self.skeleton, [Path(name).name for name in self.image])).encode())
         for name in ("joints", "state", "centre", "scale", "framed", "head_size"):
             digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        for other in self.others:
+            digest.update(f"{len(other)}".encode() + np.ascontiguousarray(other).tobytes())
         return digest.hexdigest()
 
 

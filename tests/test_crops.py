@@ -554,6 +554,8 @@ def test_the_identity_of_people_is_of_their_labels_and_not_of_their_folder(peopl
     assert moved.sha256() == people.sha256()
     assert replace(people, joints=joints).sha256() != people.sha256()
     assert people.select(slice(None, None, -1)).sha256() != people.sha256()
+    alone = tuple(other[:0] for other in people.others)
+    assert replace(people, others=alone).sha256() != people.sha256()  # R's loss can depend on them
 
 
 def test_a_table_whose_columns_do_not_match_is_refused(people):
