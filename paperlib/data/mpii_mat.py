@@ -62,7 +62,9 @@ def _release(path: Path) -> Any:
 
 def _annotated(release: Any) -> list[tuple[int, str, dict[int, tuple], list[int]]]:
     """(i, image name, {p: person}, those who are separated) of every image with known joints; p is a place in annorect; i and p from 0."""
-    images, known, single = _structs(release["annolist"]), np.atleast_1d(release["img_train"]), np.atleast_1d(_field(release, "single_person"))
+    images, known, single = _structs(release["annolist"]), np.atleast_1d(release["img_train"]), _field(release, "single_person")
+    if len(images) == 1:  # reading took the list of one image off its cell
+        single = [single]
     found = []
     for i in np.flatnonzero(known).tolist():
         people = {}
@@ -70,7 +72,7 @@ def _annotated(release: Any) -> list[tuple[int, str, dict[int, tuple], list[int]
             points = [point for note in _structs(_field(rect, "annopoints")) for point in _structs(_field(note, "point"))]
             if points:
                 people[p] = _person(rect, points)
-        alone = (np.atleast_1d(single[i]) - 1).tolist() if len(single) == len(images) else []
+        alone = [] if single is None or single[i] is None else (np.atleast_1d(single[i]) - 1).tolist()
         found.append((i, str(images[i]["image"]["name"]), people, alone))
     return found
 
