@@ -81,7 +81,7 @@ def lsp(folder, n=4, layout=(2, 1, 0), digits=4, flags=None, **more):
     points[..., 0], points[..., 1] = np.add.outer(np.arange(n), np.arange(14)) + 0.25, 10
     points[..., 2] = np.zeros((n, 14)) if flags is None else flags
     folder.mkdir(exist_ok=True)
-    savemat(folder / "joints.mat", {"joints": points.transpose(*layout)} | more)
+    savemat(folder / "joints.mat", {"joints": points.transpose(*layout)} | more, do_compression=True)
     for i in range(n):
         picture(folder / f"images/im{i + 1:0{digits}d}.jpg")
     return folder
@@ -126,7 +126,7 @@ def coco(folder, *notes):
 def write_mat(path, tree):
     """A tree as MATLAB would save it: a dictionary is a 1 x 1 struct, a list of them a 1 x K struct array, None the empty array."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    savemat(path, {name: _matlab(value) for name, value in tree.items()})
+    savemat(path, {name: _matlab(value) for name, value in tree.items()}, do_compression=True)  # as MATLAB does
     return path
 
 

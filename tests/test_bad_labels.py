@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from official_files import coco, flic, lsp, mpii, record
+from official_files import coco, example, flic, lsp, mpii, record, write_mat
 from scipy.io import savemat
 
 from paperlib import PaperlibError
@@ -29,6 +29,8 @@ BAD_RECORDS = [
     (record(scale_provided=0.0), "scale not positive"),
     (record(scale_provided=-1.0), "scale not positive"),
     (record(joint_self=[[5.0, 5.0, 3.0]] * 16), "visible neither 0 nor 1"),
+    (record(joint_self=[[5.0, 5.0, 1.0]] * 15 + [[1e6, 5.0, 1.0]]), "joint far from the person"),
+    (record(joint_self=[[5.0, -3000.0, 0.0]] * 16), "joint far from the person"),
 ]
 
 
@@ -39,6 +41,17 @@ def test_a_bad_mpii_row(tmp_path, bad, why):
     assert len(people) == 1 and [why in reason for reason in people.left_out] == [True] and list(people.left_out.values()) == [1]
     with pytest.raises(PaperlibError, match=f"mpii_annotations.json: person 1 .*{why}"):
         load_mpii(folder, "train", strict=True)
+
+
+def test_a_joint_outside_the_image_is_kept(tmp_path):
+    """MPII's annotators put some a little outside; 2.1 box sides from the centre is the furthest."""
+    people = load_mpii(mpii(tmp_path, record(joint_self=[[-5.0, 1900.0, 1.0]] * 16)), "train", strict=True)
+    assert people.joints[0, 0].tolist() == [-6, 1899]
+
+
+def test_a_bad_neighbour_is_no_reason_to_leave_out(tmp_path):
+    people = load_mpii(mpii(tmp_path, record(others=[[float("inf"), 1.0, 1.0]] * 16)), "train", strict=True)
+    assert len(people) == 1 and np.isnan(people.others[0]).all()
 
 
 def test_bad_rows_of_the_others(tmp_path):
@@ -121,6 +134,23 @@ def test_wrong_kinds_of_file(tmp_path):
     (tmp_path / "test_coco.json").write_text('{"images": []}')
     with pytest.raises(PaperlibError, match="test_coco.json: has no 'annotations'"):
         load_coco(tmp_path, "test")
+
+
+def test_a_mat_that_is_not_flics(tmp_path):
+    write_mat(tmp_path / "examples.mat", {"RELEASE": {"annolist": None}})
+    with pytest.raises(PaperlibError, match="examples.mat: is not FLIC's: it has no struct examples, only .'RELEASE'"):
+        load_flic(tmp_path, "valid")
+    bad = [
+        example(np.ones((11, 2)), filepath="../a.jpg"),
+        example(np.full((11, 2), np.nan)),
+        example(np.ones((11, 2)), torsobox=np.full((1, 4), np.nan)),
+    ]
+    write_mat(tmp_path / "examples.mat", {"examples": [*bad, example(np.ones((11, 2)))]})
+    people = load_flic(tmp_path, "valid", need_images=False)
+    assert len(people) == 1 and people.left_out == {"image name empty or outside the folder": 1, "label not a number": 2}
+    write_mat(tmp_path / "examples.mat", {"examples": [example(np.ones((11, 2)), coords=np.ones((2, 11)))]})
+    with pytest.raises(PaperlibError, match="examples.mat: cannot be read"):
+        load_flic(tmp_path, "valid")
 
 
 @pytest.mark.parametrize("load", [load_mpii, load_lsp, load_flic, load_coco])

@@ -1,16 +1,15 @@
 """Pictures of every kind and damage, alone and under a loader."""
 
+import re
+
 import numpy as np
 import pytest
-from official_files import mpii, picture, record
+from official_files import mpii, record
 from PIL import Image
 
 from paperlib import PaperlibError
 from paperlib.data.images import fault_of, image_size, read_image
 from paperlib.data.mpii import load_mpii
-
-# ---------------------------------------------------------------- images
-
 
 COLOURS = (
     np.array([[[250, 10, 20], [20, 240, 30], [30, 20, 230]], [[250, 250, 10], [5, 5, 5], [240, 240, 240]]], np.uint8).repeat(16, 0).repeat(16, 1)
@@ -76,6 +75,58 @@ def test_a_jpeg_without_its_end_marker_is_not_trusted_to_opencv(tmp_path, monkey
     half_grey = np.full((1, 1, 3), 128, np.uint8)
     monkeypatch.setattr("paperlib.data.images.cv2.imdecode", lambda *_: half_grey)
     assert read_image(path) is half_grey
-    half(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(PaperlibError, match="a.jpg: not a whole picture"):
         read_image(path)
+
+
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+KINDS = {
+    "grey": lambda path: NOISE.convert("L").save(path),
+    "cmyk": lambda path: NOISE.convert("CMYK").save(path),
+    "png under a jpg name": lambda path: NOISE.save(path, format="PNG"),
+    "16-bit png under a jpg name": lambda path: Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(path, format="PNG"),
+    "turned by exif": lambda path: NOISE.save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"),
+    "gif": lambda path: NOISE.save(path, format="GIF"),
+}
+DAMAGE = {
+    "empty": (lambda whole: b"", "an empty file .0 bytes."),
+    "truncated": (lambda whole: whole[: len(whole) // 2], "not a whole picture .image file is truncated"),
+    "a page of HTML": (lambda whole: b"<html>404</html>", "not a whole picture .not in a picture format"),
+    "end without a beginning": (lambda whole: whole[len(whole) // 2 :], "not a whole picture .not in a picture format"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_of_any_kind_is_used(tmp_path, kind):
+    folder = mpii(tmp_path, record(), images=())
+    (tmp_path / "images").mkdir()
+    KINDS[kind](tmp_path / "images/a.jpg")
+    people = load_mpii(folder, "train", strict=True)
+    assert len(people) == 1 and fault_of(people.image[0]) is None and read_image(people.image[0]).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("damage, says", DAMAGE.values(), ids=DAMAGE)
+def test_a_broken_picture_is_left_out_and_stops_a_strict_loader(tmp_path, suffix, damage, says):
+    """The record of a run has `left_out`, so it says how many people were not trained on, and why."""
+    folder = mpii(tmp_path, record(), record(f"broken.{suffix}"), record(f"broken.{suffix}"), record("absent.jpg"))
+    NOISE.save(tmp_path / f"images/broken.{suffix}")
+    path = tmp_path / f"images/broken.{suffix}"
+    path.write_bytes(damage(path.read_bytes()))
+    people = load_mpii(folder, "train")
+    assert len(people) == 1 and people.left_out == {"image absent": 1, "image unreadable": 2}
+    with pytest.raises(PaperlibError, match=f"json: person 1 of the split: image unreadable .image '{path}'"):
+        load_mpii(folder, "train", strict=True)
+    assert len(load_mpii(folder, "train", need_images=False, strict=True)) == 4
+    with pytest.raises(PaperlibError, match=f"broken.{suffix}: {says}"):
+        read_image(path)
+    assert re.match(says, fault_of(path))
+
+
+def test_a_whole_picture_is_not_decoded_to_find_that_out(tmp_path, monkeypatch):
+    """A folder of 25,000 images is looked through at every start."""
+    for suffix in ("jpg", "png"):
+        NOISE.save(tmp_path / f"a.{suffix}")
+        monkeypatch.setattr("paperlib.data.images.read_image", None)
+        assert fault_of(tmp_path / f"a.{suffix}") is None

@@ -4,10 +4,8 @@ import gzip
 import json
 
 import numpy as np
-import pytest
-from official_files import coco, example, flic, lsp, mpii, mpii_h5, picture, record, write_mat
+from official_files import coco, example, flic, lsp, mpii, record, write_mat
 
-from paperlib import PaperlibError
 from paperlib.data.coco import load_coco
 from paperlib.data.flic import load_flic
 from paperlib.data.lsp import load_lsp, load_lspet
@@ -90,6 +88,19 @@ def test_flic_format(tmp_path):
     assert (load_flic(tmp_path, "valid", labels="pc").joints == people.joints + 1000).all()
 
 
+def test_flics_mat_format(tmp_path):
+    """Left and right change places for an observer where the right shoulder is right of the left one; eyes too, the nose does not."""
+    joints = np.add.outer(100.0 * np.arange(11), [0.5, 1.5])
+    facing = joints[::-1].copy()  # the left shoulder is right of the right one, as of a person who faces us
+    write_mat(tmp_path / "examples.mat", {"examples": [example(joints), example(facing), example(joints, train=1.0), example(facing, "b.jpg")]})
+    pc, oc = (load_flic(tmp_path, "valid", labels, need_images=False, strict=True) for labels in ("pc", "oc"))
+    assert len(pc) == 3 and pc.joints[0].tolist() == joints.tolist() and pc.joints[1].tolist() == facing.tolist()
+    assert oc.joints[0].tolist() == joints[[3, 4, 5, 0, 1, 2, 7, 6, 9, 8, 10]].tolist() and (oc.joints[1:] == pc.joints[1:]).all()
+    assert oc.centre.tolist() == [[330, 240]] * 3 and (oc.scale == 2.2).all() and oc.framed.all() and (oc.state == VISIBLE).all()
+    assert [len(o) for o in oc.others] == [1, 1, 0] and (oc.others[1][0] == oc.joints[0]).all()
+    assert len(load_flic(tmp_path, "train", need_images=False)) == 1
+
+
 def test_coco_format(tmp_path):
     nobody = {"keypoints": [0, 0, 0] * 17, "num_keypoints": 0}
     folder = coco(tmp_path, {}, {"bbox": [0.0, 0.0, 80.0, 40.0]}, {"iscrowd": 1}, nobody, {"image_id": 8})
@@ -100,3 +111,29 @@ def test_coco_format(tmp_path):
     assert people.joints[0, :2].tolist() == [[5, 6], [7, 8]] and np.isnan(people.joints[0, 2:]).all()
     assert people.centre.tolist() == [[25, 50], [40, 20]] and people.scale.tolist() == [0.3, 0.4]  # the longer side
     assert [len(o) for o in people.others] == [1, 1] and not people.framed.any()
+
+
+# ---------------------------------------------------------------- maps for training on several data sets
+
+
+def test_maps_between_skeletons_invent_nothing(tmp_path):
+    """What the target has and the source has not is absent; the others are the same joints, LSP's neck being MPII's upper neck."""
+    for people, missing in (
+        (load_coco(coco(tmp_path / "coco", {"keypoints": [5, 6, 2] * 17}), "test"), {"pelvis", "thorax", "upper_neck", "head_top"}),
+        (load_lsp(lsp(tmp_path / "lsp"), "test"), {"pelvis", "thorax"}),
+    ):
+        mapped = people.to(MPII)
+        assert mapped.skeleton is MPII and {MPII.joints[j] for j in np.flatnonzero((mapped.state == ABSENT).all(0))} == missing
+        assert (np.isnan(mapped.joints[..., 0]) == (mapped.state == ABSENT)).all()
+        shared = [(people.skeleton.index({"upper_neck": "neck"}.get(name, name)), j) for j, name in enumerate(MPII.joints) if name not in missing]
+        assert all((mapped.joints[:, j] == people.joints[:, i]).all() and (mapped.state[:, j] == people.state[:, i]).all() for i, j in shared)
+        assert (mapped.left_out, mapped.framed.tolist()) == (people.left_out, people.framed.tolist())
+    lsp_people = load_lsp(tmp_path / "lsp", "test")
+    back = lsp_people.to(MPII).to(LSP)
+    assert (back.joints == lsp_people.joints).all() and (back.state == lsp_people.state).all()
+
+
+def test_the_others_are_mapped_too(tmp_path):
+    people = load_coco(coco(tmp_path, {}, {"keypoints": [9, 9, 2] * 17}), "test").to(MPII)
+    assert [o.shape for o in people.others] == [(1, 16, 2)] * 2
+    assert (people.others[0][0, MPII.index("left_knee")] == 9).all() and np.isnan(people.others[0][0, MPII.index("pelvis")]).all()

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,14 +24,14 @@ def load_coco(folder: str | Path, split: str, need_images: bool = True, strict: 
     choose("split of COCO", split, ("train", "val", "test"))
     path = find_labels(folder, "coco", split)
     images = Path(folder) / ("images" if path.parent == Path(folder) else f"{split}2017")
-    names, ids, crowd, points, box = read(path, _load)
+    names, crowd, points, box = read(path, _load)
 
     labelled = (points[..., 2] != 0).any(-1)
     rows = labelled & ~crowd
     points, box = points[rows], box[rows]  # (N, 17, 3), (N, 4) x, y, w, h
     state = np.where(np.isin(points[..., 2], (0, 1, 2)), points[..., 2], ABSENT).astype(np.uint8)
     joints = np.where(state[..., None] == ABSENT, np.nan, points[..., :2])
-    image = image_paths(images, [names.get(i, "") for i in ids[rows].tolist()])
+    image = image_paths(images, [name for name, kept in zip(names, rows, strict=True) if kept])
     people = People(
         skeleton=COCO,
         image=image,
@@ -50,19 +49,18 @@ def load_coco(folder: str | Path, split: str, need_images: bool = True, strict: 
     return leave_out(people, path, bad, strict, image_faults(people, need_images))
 
 
-def _load(path: Path) -> tuple[dict[Any, str], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Image names by id, and for every annotation its image id, crowd flag, (17, 3) points and box."""
+def _load(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Of every annotation: the name of its image, "" where the file has no such image, its crowd flag, (17, 3) points and box."""
     content = json.loads(path.read_text(encoding="utf-8"))
     try:
-        notes = content["annotations"]
+        notes, names = content["annotations"], {image["id"]: str(image["file_name"]) for image in content["images"]}
         return (
-            {image["id"]: str(image["file_name"]) for image in content["images"]},
-            np.array([note["image_id"] for note in notes]),
+            [names.get(note["image_id"], "") for note in notes],
             np.array([note["iscrowd"] for note in notes], dtype=bool),
             np.array([note["keypoints"] for note in notes], dtype=float).reshape(len(notes), len(COCO), 3),
             np.array([note["bbox"] for note in notes], dtype=float).reshape(len(notes), 4),
         )
     except KeyError as error:
         raise PaperlibError(f"{path}: has no {error}; is it a person-keypoints file of COCO?") from error
-    except (TypeError, ValueError) as error:
-        raise PaperlibError(f"{path}: 'keypoints' should be 51 numbers and 'bbox' 4 in every annotation ({error})") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PaperlibError(f"{path}: 'keypoints' should be 51 numbers and 'bbox' 4 in every annotation, ids plain values ({error})") from error

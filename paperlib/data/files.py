@@ -152,7 +152,8 @@ def bad_joints(people: People) -> np.ndarray:
 
 def far_joints(people: People) -> np.ndarray:
     """(N,) bool: people with a joint more than FAR box sides from their centre."""
-    return (np.abs(people.joints - people.centre[:, None]) > (FAR * 200 * people.scale)[:, None, None]).any((1, 2))
+    with np.errstate(invalid="ignore"):  # infinite ones are bad_joints
+        return (np.abs(people.joints - people.centre[:, None]) > (FAR * 200 * people.scale)[:, None, None]).any((1, 2))
 
 
 def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], strict: bool, images: Mapping[str, np.ndarray]) -> People:
@@ -166,12 +167,14 @@ def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], stric
         if strict and reason != IMAGE_ABSENT and rows.any():
             i = int(np.flatnonzero(rows)[0])
             values = f"image '{people.image[i]}', centre {people.centre[i].tolist()}, scale {people.scale[i]:g}, head {people.head_size[i]:g} px"
-            raise PaperlibError(f"{source}: person {i} of the split: {reason} ({values}); mend the row, or load with strict=False to leave it out")
+            raise PaperlibError(f"{source}: person {i} of the split: {reason} ({values}); mend it, or load with strict=False to leave it out")
         if rows.any():
             left_out[reason] = left_out.get(reason, 0) + int(rows.sum())
         keep &= ~rows
     kept = people.select(keep)
-    others = tuple(np.where(np.isfinite(joints), joints, np.nan) for joints in kept.others)  # a neighbour who is bad is no reason to leave out
+    others = tuple(
+        np.where(np.isfinite(joints).all(-1, keepdims=True), joints, np.nan) for joints in kept.others
+    )  # a neighbour who is bad is no reason to leave out
     return replace(kept, others=others, left_out=left_out)
 
 

@@ -18,11 +18,13 @@ def read_labels(path: Path, split: str) -> Labels:
     stored = read_h5(path, {"part": (*joints, 2), "visible": joints, "center": (*people, 2), "scale": people, "normalize": people})
     images = read_h5_names(path, "imgname", len(stored["part"]))
     scale = stored["scale"] / 1.25
+    centre = stored["center"]
+    centre[:, 1] -= 15 * scale
     points = np.concatenate([stored["part"], stored["visible"][..., None]], -1)  # (N, 16, 3)
     return Labels(
         images=images,
         points=points,
-        centre=stored["center"] - np.stack([0 * scale, 15 * scale], -1),
+        centre=centre,
         scale=scale,
         head_size=stored["normalize"],
         others=list(others_in_image(np.array(images, str), points)),

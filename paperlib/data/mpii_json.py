@@ -56,8 +56,15 @@ def _numbers(path: Path, records: list[dict[str, Any]], key: str, shape: tuple[i
     try:
         return np.array(values, dtype=float).reshape(len(records), *shape)
     except (TypeError, ValueError, OverflowError) as error:
-        wrong = next((value for value in values if np.shape(value) != shape), error) if shape else error
+        wrong = next((value for value in values if not _is_numbers(value, shape)), error)
         raise PaperlibError(f"{path}: '{key}' should be {' x '.join(map(str, shape)) or 'one'} numbers, but is {str(wrong)[:80]}") from error
+
+
+def _is_numbers(value: Any, shape: tuple[int, ...]) -> bool:
+    try:
+        return np.array(value, dtype=float).shape == shape
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _others(path: Path, record: dict[str, Any]) -> np.ndarray:
