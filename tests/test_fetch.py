@@ -11,11 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from official_files import picture, record, rect, release, split_h5, write_mat
 
 from paperlib import PaperlibError
 from paperlib.data import sources as module
 from paperlib.data.check import check
 from paperlib.data.fetch import fetch
+from paperlib.data.mpii import load_mpii
 from paperlib.data.sources import SOURCES, Archive, list_sources
 
 
@@ -83,12 +85,12 @@ def server():
 
 @pytest.fixture
 def serve(server, monkeypatch):
-    """serve(name=body, ...) makes these archives the whole of the data set "lsp"."""
+    """serve(name=body, ...) makes these archives the whole of a data set; `places` says where those belong that are no archives."""
 
-    def serve(checksum=None, file="", **files):
+    def serve(checksum=None, places=None, dataset="lsp", **files):
         server.files = {"/" + name.replace("_", "."): body for name, body in files.items()}
-        archives = tuple(Archive(server.url + path, checksum, file) for path in server.files)
-        monkeypatch.setattr(module, "SOURCES", tuple(replace(s, archives=archives) if s.name == "lsp" else s for s in SOURCES))
+        archives = tuple(Archive(server.url + path, checksum, (places or {}).get(path, "")) for path in server.files)
+        monkeypatch.setattr(module, "SOURCES", tuple(replace(s, archives=archives) if s.name == dataset else s for s in SOURCES))
 
     return serve
 
@@ -165,7 +167,7 @@ def test_a_server_that_never_answers(serve, server, tmp_path, monkeypatch):
     monkeypatch.setattr("paperlib.data.fetch.TIMEOUT", 0.3)
     serve(a_tgz=(b"", len(WHOLE)))
     server.stalls = True
-    with pytest.raises(PaperlibError, match="a.tgz: download failed .*timed out.*; try again, or put its contents into .*lsp by hand"):
+    with pytest.raises(PaperlibError, match="a.tgz: download failed .*timed out.*; try again, or put what it holds into .*lsp by hand"):
         fetch("lsp", tmp_path, progress=False)
     assert files_in(tmp_path) == []
 
@@ -202,12 +204,33 @@ def test_a_call_that_was_killed_while_it_unpacked(serve, server, tmp_path):
 
 
 def test_a_file_that_is_no_archive(serve, server, tmp_path):
-    serve(valid_h5=b"labels", file="annot/valid.h5")
+    serve(valid_h5=b"labels", places={"/valid.h5": "annot/valid.h5"})
     fetch("lsp", tmp_path, progress=False)
     assert files_in(tmp_path) == ["lsp/annot/valid.h5"] and (tmp_path / "lsp/annot/valid.h5").read_bytes() == b"labels"
     (tmp_path / "lsp/annot/valid.h5").write_bytes(b"mine")
     fetch("lsp", tmp_path, progress=False)
     assert server.seen == ["/valid.h5"] and (tmp_path / "lsp/annot/valid.h5").read_bytes() == b"mine"
+    server.files.clear()
+    with pytest.raises(PaperlibError, match="valid.h5: download failed .*404.*; try again, or put what it holds into .*/annot/valid.h5 by hand"):
+        fetch("lsp", tmp_path / "elsewhere", progress=False)
+
+
+def test_what_is_fetched_for_mpii_is_read(serve, tmp_path):
+    """The .mat lies in a folder of its archive, the list of validation people comes as a file, the images as a second archive."""
+    one = rect(record()["joint_self"])
+    tree = release([{"name": "a.jpg", "rects": [one]}, {"name": "b.jpg", "rects": [one, one]}])
+    mat, split = write_mat(tmp_path / "written.mat", tree), split_h5(tmp_path / "written.h5", [(1, 1)])
+    picture(tmp_path / "written.jpg")
+    images = {f"images/{name}.jpg": (tmp_path / "written.jpg").read_bytes() for name in "ab"}
+    serve(
+        dataset="mpii",
+        places={"/valid.h5": "annot/valid.h5"},
+        mat_zip=zipped(**{"mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat": mat.read_bytes()}),
+        valid_h5=split.read_bytes(),
+        images_tgz=tarred(**images),
+    )
+    home = fetch("mpii", tmp_path / "data", progress=False)
+    assert [len(load_mpii(home, split, strict=True)) for split in ("train", "valid")] == [1, 1]
 
 
 def test_the_disk_is_full(serve, tmp_path, monkeypatch):

@@ -81,18 +81,21 @@ def test_a_jpeg_without_its_end_marker_is_not_trusted_to_opencv(tmp_path, monkey
 
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
 KINDS = {
     "grey": lambda path: NOISE.convert("L").save(path),
     "cmyk": lambda path: NOISE.convert("CMYK").save(path),
     "png under a jpg name": lambda path: NOISE.save(path, format="PNG"),
     "16-bit png under a jpg name": lambda path: Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(path, format="PNG"),
-    "turned by exif": lambda path: NOISE.save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"),
+    "turned by exif": lambda path: NOISE.save(path, exif=TURNED),
     "gif": lambda path: NOISE.save(path, format="GIF"),
 }
 DAMAGE = {
     "empty": (lambda whole: b"", "an empty file .0 bytes."),
     "truncated": (lambda whole: whole[: len(whole) // 2], "not a whole picture .image file is truncated"),
     "a page of HTML": (lambda whole: b"<html>404</html>", "not a whole picture .not in a picture format"),
+    "start and end alone": (lambda whole: whole[:8] + b"junk" * 9 + whole[-12:], "not a whole picture"),
     "end without a beginning": (lambda whole: whole[len(whole) // 2 :], "not a whole picture .not in a picture format"),
 }
 

@@ -15,6 +15,7 @@ from typing import IO
 
 import pooch
 from filelock import FileLock
+from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.data.files import stays_inside
@@ -60,14 +61,14 @@ def _fetch_archive(archive: Archive, target: Path, progress: bool) -> None:
     except OSError as error:
         if error.errno and not isinstance(error, (ConnectionError, TimeoutError)):  # of the disk, not of the net
             raise
-        raise _failed(archive.url, error, part, target) from error
+        raise _failed(archive.url, error, part, done if archive.file else target) from error
     except Exception as error:  # requests, urllib3 and pooch each have their own
-        raise _failed(archive.url, error, part, target) from error
+        raise _failed(archive.url, error, part, done if archive.file else target) from error
     if archive.file:
         done.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, done)
         return
-    _unpack(path, target, archive.url)
+    _unpack(path, target, archive.url, progress)
     done.touch()
     path.unlink()
 
@@ -90,22 +91,22 @@ def _downloader(part: Path, progress: bool) -> Callable[..., None]:
     return download
 
 
-def _failed(url: str, error: Exception, part: Path, target: Path) -> PaperlibError:
+def _failed(url: str, error: Exception, part: Path, place: Path) -> PaperlibError:
     why = " ".join(str(error).split())
     there = part.stat().st_size if part.exists() else 0
     if not there:
         part.unlink(missing_ok=True)
     again = f"try again, it goes on after the {there / 1e6:.1f} MB that are there" if there else "try again"
-    return PaperlibError(f"{url}: download failed ({why}); {again}, or put its contents into {target} by hand")
+    return PaperlibError(f"{url}: download failed ({why}); {again}, or put what it holds into {place} by hand")
 
 
-def _unpack(path: Path, target: Path, url: str) -> None:
+def _unpack(path: Path, target: Path, url: str, progress: bool) -> None:
     """All of the archive into a hidden folder, then each file renamed into place. A broken archive is deleted, so that it is fetched anew."""
     hidden = target / ".unpacking"
     shutil.rmtree(hidden, ignore_errors=True)  # of a call that was killed
     hidden.mkdir()
     try:
-        for name, content in _members(path):
+        for name, content in tqdm(_members(path), desc=f"unpacking {path.name}", unit="file", mininterval=1, disable=not progress):
             if not stays_inside(name):
                 raise PaperlibError(f"{url}: its member '{name}' would land outside {target}; nothing was unpacked, do not trust this archive")
             file = hidden / name

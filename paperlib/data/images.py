@@ -52,14 +52,14 @@ def image_size(path: str | Path, upright: bool = False) -> tuple[int, int]:
 
 
 def fault_of(path: str | Path) -> str | None:
-    """Why read_image would refuse the file, None where it would not. A JPEG or PNG with its end marker is believed to be whole and not decoded."""
+    """Why read_image would refuse the file, None where it would not. A JPEG or PNG with header and end is believed and not decoded (50 us)."""
     try:
         with open(path, "rb") as file:
             start = file.read(8)
             file.seek(max(0, Path(path).stat().st_size - 64))
             end = file.read()
-        if not (_whole_jpeg(start, end) or (start == _PNG and b"IEND" in end)):
-            read_image(path)
+        whole = _whole_jpeg(start, end) or (start == _PNG and b"IEND" in end)
+        image_size(path) if whole else read_image(path)
     except PaperlibError as error:
         return str(error).removeprefix(f"{path}: ")
     except OSError as error:
