@@ -116,7 +116,8 @@ def test_a_mat_that_is_not_mpiis(tmp_path):
     ):
         write_mat(tmp_path / MAT, tree)
         with pytest.raises(
-            PaperlibError, match=f"{MAT}: is not MPII's: it has no struct RELEASE with annolist and img_train, only \\['{list(tree)[0]}'\\]"
+            PaperlibError,
+            match=f"{MAT}: is not MPII's: it has no struct RELEASE with annolist, img_train and single_person, only \\['{list(tree)[0]}'\\]",
         ):
             load_mpii(tmp_path, "train")
     wrong = rect(POINTS)

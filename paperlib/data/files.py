@@ -44,7 +44,8 @@ def find_labels(folder: str | Path, dataset: str, split: str) -> Path:
     if path := labels_in(folder, dataset, split):
         return path
     first, *others = (name.format(split=split) for name in LABELS[dataset])
-    return find(folder, first, "".join(f"nor is there {name}; " for name in others) + _WAY_OUT)
+    nor = "".join(f"nor is there {name}; " for name in others) if Path(folder).is_dir() else ""
+    return find(folder, first, nor + _WAY_OUT)
 
 
 def find(folder: str | Path, name: str, way_out: str = _WAY_OUT) -> Path:

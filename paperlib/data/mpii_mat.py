@@ -54,15 +54,15 @@ def read_labels(path: Path, split_path: Path, split: str, separated: bool) -> La
 def _release(path: Path) -> Any:
     content = loadmat(path, squeeze_me=True)
     release = _structs(content.get("RELEASE"))
-    if len(release) != 1 or not {"annolist", "img_train"} <= set(release.dtype.names):
+    if len(release) != 1 or not {"annolist", "img_train", "single_person"} <= set(release.dtype.names):
         names = sorted(name for name in content if not name.startswith("__"))
-        raise PaperlibError(f"{path}: is not MPII's: it has no struct RELEASE with annolist and img_train, only {names}")
+        raise PaperlibError(f"{path}: is not MPII's: it has no struct RELEASE with annolist, img_train and single_person, only {names}")
     return release[0]
 
 
 def _annotated(release: Any) -> list[tuple[int, str, dict[int, tuple], list[int]]]:
     """(i, image name, {p: person}, those who are separated) of every image with known joints; p is a place in annorect; i and p from 0."""
-    images, known, single = _structs(release["annolist"]), np.atleast_1d(release["img_train"]), _field(release, "single_person")
+    images, known, single = _structs(release["annolist"]), np.atleast_1d(release["img_train"]), release["single_person"]
     if len(images) == 1:  # reading took the list of one image off its cell
         single = [single]
     found = []
@@ -72,7 +72,7 @@ def _annotated(release: Any) -> list[tuple[int, str, dict[int, tuple], list[int]
             points = [point for note in _structs(_field(rect, "annopoints")) for point in _structs(_field(note, "point"))]
             if points:
                 people[p] = _person(rect, points)
-        alone = [] if single is None or single[i] is None else (np.atleast_1d(single[i]) - 1).tolist()
+        alone = (np.atleast_1d(single[i]) - 1).tolist()
         found.append((i, str(images[i]["image"]["name"]), people, alone))
     return found
 
