@@ -193,8 +193,8 @@ def claims(results: Path, as_json: AsJson = False) -> None:
 
 @data_app.command("list")
 def data_list() -> None:
-    """The official data sets, with licence and size."""
-    from paperlib.data.fetch import list_sources
+    """The official data sets, with licence, size and citation."""
+    from paperlib.data.sources import list_sources
 
     print(list_sources())
 
@@ -209,12 +209,14 @@ def data_fetch(name: str) -> None:
 
 
 @data_app.command("check")
-def data_check(name: str, as_json: AsJson = False) -> None:
+def data_check(
+    name: str, strict: Annotated[bool, typer.Option(help="stop at the first bad row or image, with its values")] = False, as_json: AsJson = False
+) -> None:
     """Count a data set's people and images against the published figures."""
-    from paperlib.data.fetch import check
+    from paperlib.data.check import check
     from paperlib.reproduce.folders import Folders
 
-    report = check(name, Folders.here().data)
+    report = check(name, Folders.here().data, strict)
     if as_json:
         print(json.dumps(report))
     else:

@@ -10,17 +10,50 @@ import numpy as np
 from scipy.io import loadmat
 
 from paperlib import PaperlibError
+from paperlib.data.images import fault_of
 from paperlib.people import ABSENT, People
 
+FAR = 5  # sides of a person's box; the furthest joint of the official files, MPII's training people, is 2.1 from its centre
+IMAGE_ABSENT = "image absent"
 
-def find(folder: str | Path, *names: str) -> Path:
-    """The first of `names` that is in `folder`. Raises PaperlibError naming the path, PAPERLIB_DATA and `paperlib data list`."""
-    for name in names:
-        if (path := Path(folder) / name).is_file():
-            return path
-    missing = Path(folder) / names[0] if Path(folder).is_dir() else Path(folder)
-    what = "file" if Path(folder).is_dir() else "folder"
-    raise PaperlibError(f"{missing}: no such {what}; PAPERLIB_DATA names the folder of the data sets, `paperlib data list` says where to get them")
+
+# How a folder is recognised: the first of these files that is there is read, and the others are left alone.
+LABELS = {
+    "mpii": (
+        "mpii_annotations.json",
+        "mpii_annotations.json.gz",
+        "mpii_human_pose_v1_u12_1.mat",  # with annot/valid.h5, which names the validation people
+        "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",  # as the official archive unpacks
+        "annot/{split}.h5",
+    ),
+    "lsp": ("joints.mat",),
+    "lspet": ("joints.mat",),
+    "flic": ("annot/{split}.h5", "examples.mat"),
+    "coco": ("annotations/person_keypoints_{split}2017.json", "{split}_coco.json"),
+}
+_WAY_OUT = "PAPERLIB_DATA names the folder of the data sets, `paperlib data list` says where to get them"
+
+
+def labels_in(folder: str | Path, dataset: str, split: str) -> Path | None:
+    """The label file of a data set's folder, None where there is none."""
+    return next((path for name in LABELS[dataset] if (path := Path(folder) / name.format(split=split)).is_file()), None)
+
+
+def find_labels(folder: str | Path, dataset: str, split: str) -> Path:
+    """labels_in, or PaperlibError naming where they were looked for, PAPERLIB_DATA and `paperlib data list`."""
+    if path := labels_in(folder, dataset, split):
+        return path
+    first, *others = (name.format(split=split) for name in LABELS[dataset])
+    nor = "".join(f"nor is there {name}; " for name in others) if Path(folder).is_dir() else ""
+    return find(folder, first, nor + _WAY_OUT)
+
+
+def find(folder: str | Path, name: str, way_out: str = _WAY_OUT) -> Path:
+    """The file `name` of a folder. Raises PaperlibError naming the path and the way out."""
+    if (path := Path(folder) / name).is_file():
+        return path
+    missing = f"{path}: no such file" if Path(folder).is_dir() else f"{folder}: no such folder"
+    raise PaperlibError(f"{missing}; {way_out}")
 
 
 def read(path: Path, reader: Callable[[Path], Any]) -> Any:
@@ -51,6 +84,19 @@ def read_h5(path: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> dict[st
     if len({len(array) for array in found.values()}) > 1:
         raise PaperlibError(f"{path}: its arrays disagree on the number of people, { {key: len(array) for key, array in found.items()} }")
     return found
+
+
+def read_h5_names(path: Path, key: str, count: int) -> list[str]:
+    """The `count` strings of array `key` of an .h5 file."""
+
+    def load(path):
+        with h5py.File(path, "r") as file:
+            return [str(name) for name in file[key].asstr()[()]] if key in file else None
+
+    names = read(path, load)
+    if names is None or len(names) != count:
+        raise PaperlibError(f"{path}: '{key}' should be {count} names, but {'is absent' if names is None else f'there are {len(names)}'}")
+    return names
 
 
 def _checked(path: Path, arrays: Mapping[str, Any], key: str, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -95,6 +141,8 @@ def bad_rows(people: People) -> dict[str, np.ndarray]:
         "image name empty or outside the folder": people.image == "",
         "label not a number": ~numbers,
         "scale not positive": people.scale <= 0,
+        "joint far from the person": far_joints(people),
+        "head box of no area": people.head_size <= 0,
     }
 
 
@@ -103,27 +151,39 @@ def bad_joints(people: People) -> np.ndarray:
     return (~np.isfinite(people.joints).all(-1) & (people.state != ABSENT)).any(-1)
 
 
-def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], strict: bool, absent: Mapping[str, np.ndarray]) -> People:
-    """`people` without the rows that `bad` or `absent` (reason -> (N,) bool) names, counted by reason: the first that holds.
+def far_joints(people: People) -> np.ndarray:
+    """(N,) bool: people with a joint more than FAR box sides from their centre."""
+    with np.errstate(invalid="ignore"):  # infinite ones are bad_joints
+        return (np.abs(people.joints - people.centre[:, None]) > (FAR * 200 * people.scale)[:, None, None]).any((1, 2))
 
-    With `strict` a bad row raises PaperlibError naming `source`, the row and its values; an absent image is no fault of the labels.
+
+def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], strict: bool, images: Mapping[str, np.ndarray]) -> People:
+    """`people` without the rows that `bad` or `images` (reason -> (N,) bool) names, counted by reason: the first that holds.
+
+    With `strict` such a row raises PaperlibError naming `source`, the row and its values; only an absent image does not, it is no fault of the data.
     """
     keep, left_out = np.ones(len(people), bool), dict(people.left_out)
-    for reason, rows in (*bad.items(), *absent.items()):
+    for reason, rows in (*bad.items(), *images.items()):
         rows = rows & keep
-        if strict and reason in bad and rows.any():
+        if strict and reason != IMAGE_ABSENT and rows.any():
             i = int(np.flatnonzero(rows)[0])
             values = f"image '{people.image[i]}', centre {people.centre[i].tolist()}, scale {people.scale[i]:g}, head {people.head_size[i]:g} px"
-            raise PaperlibError(f"{source}: person {i} of the split: {reason} ({values}); mend the row, or load with strict=False to leave it out")
+            raise PaperlibError(f"{source}: person {i} of the split: {reason} ({values}); mend it, or load with strict=False to leave it out")
         if rows.any():
             left_out[reason] = left_out.get(reason, 0) + int(rows.sum())
         keep &= ~rows
-    return replace(people.select(keep), left_out=left_out)
+    kept = people.select(keep)
+    others = tuple(
+        np.where(np.isfinite(joints).all(-1, keepdims=True), joints, np.nan) for joints in kept.others
+    )  # a neighbour who is bad is no reason to leave out
+    return replace(kept, others=others, left_out=left_out)
 
 
-def image_absent(people: People, needed: bool = True) -> dict[str, np.ndarray]:
-    """{"image absent": (N,) bool}; {} where images are not needed."""
+def image_faults(people: People, needed: bool = True) -> dict[str, np.ndarray]:
+    """reason -> (N,) bool: images that are not there, and those that are no whole picture; {} where images are not needed."""
     if not needed:
         return {}
-    there = {name: name != "" and Path(name).is_file() for name in set(people.image.tolist())}
-    return {"image absent": np.array([not there[name] for name in people.image.tolist()], dtype=bool)}
+    names = people.image.tolist()
+    there = {name: name != "" and Path(name).is_file() for name in set(names)}
+    broken = {name: there[name] and fault_of(name) is not None for name in there}
+    return {IMAGE_ABSENT: np.array([not there[name] for name in names], bool), "image unreadable": np.array([broken[name] for name in names], bool)}

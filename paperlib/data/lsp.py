@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from paperlib import PaperlibError
-from paperlib.data.files import bad_joints, choose, find, image_absent, image_paths, leave_out, read_mat
+from paperlib.data.files import bad_joints, choose, far_joints, find_labels, image_faults, image_paths, leave_out, read_mat
 from paperlib.data.images import image_size
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.skeleton import LSP
@@ -23,11 +23,11 @@ def load_lsp(folder: str | Path, split: str, labels: str = "pc", need_images: bo
     Reads <folder>/joints.mat, images in <folder>/images/im0001.jpg.. `labels` are person-centric, "pc", or observer-centric, "oc", where
     left means left in the image (FACTS D.2). The crop is the whole image: `framed`, centre and scale are the image's (of its header; NaN where
     the image is absent and `need_images` is False). LSP has no head boxes: head_size is NaN.
-    A person whose image is absent or unreadable, or whose row is bad, is left out and counted; `strict` raises at a bad row.
+    A person whose image is absent, or whose row or image is bad, is left out and counted; `strict` raises at what is bad.
     Raises PaperlibError on a missing, truncated or malformed file.
     """
     choose("split of LSP", split, ("train", "test"))
-    path = find(folder, "joints.mat")
+    path = find_labels(folder, "lsp", split)
     points = read_mat(path, _KEYS[choose("labels of LSP", labels, _KEYS)], (3, 14, None)).transpose(2, 1, 0)  # (N, 14, 3)
     half = len(points) // 2
     rows = slice(0, half) if split == "train" else slice(half, None)
@@ -40,7 +40,7 @@ def load_lspet(folder: str | Path, need_images: bool = True, strict: bool = Fals
 
     Whether a joint is occluded was not asked: an annotated joint is VISIBLE. Labels are crowd-sourced; left and right swapped do occur.
     """
-    path = find(folder, "joints.mat")
+    path = find_labels(folder, "lspet", "train")
     points = read_mat(path, "joints", (14, 3, None)).transpose(2, 0, 1)  # (N, 14, 3)
     state = np.where(points[..., 2] == 1, VISIBLE, ABSENT)
     return _people(path, points, state, "im{:05d}.jpg", slice(None), need_images, strict)
@@ -62,10 +62,9 @@ def _people(path: Path, points: np.ndarray, state: np.ndarray, name: str, rows: 
         head_size=np.full(len(image), np.nan),
         others=(np.empty((0, len(LSP), 2)),) * len(image),
     )
-    bad = {"label not a number": bad_joints(people), "third value neither 0 nor 1": ~np.isin(points[..., 2], (0, 1)).all(-1)}
-    absent = image_absent(people, need_images)
-    unreadable = {"image unreadable": np.isnan(people.scale)} if need_images else {}
-    return leave_out(people, path, bad, strict, absent=absent | unreadable)
+    bad = {"label not a number": bad_joints(people), "joint far from the person": far_joints(people)}
+    bad |= {"third value neither 0 nor 1": ~np.isin(points[..., 2], (0, 1)).all(-1)}
+    return leave_out(people, path, bad, strict, image_faults(people, need_images))
 
 
 def _size(file: str) -> tuple[float, float]:

@@ -13,11 +13,9 @@ import torch
 from paperlib import PaperlibError
 from paperlib.codecs import Codec
 from paperlib.data.canvases import load_canvases
-from paperlib.data.coco import load_coco
 from paperlib.data.crops import Crops
-from paperlib.data.flic import load_flic
-from paperlib.data.lsp import load_lsp, load_lspet
-from paperlib.data.mpii import load_mpii
+from paperlib.data.files import labels_in
+from paperlib.data.loaders import LOADERS
 from paperlib.data.synthetic import make_synthetic
 from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
@@ -27,14 +25,6 @@ from paperlib.reproduce.runs import Trained, identity, is_cached, train_or_load
 from paperlib.watch import watch_accuracy
 from paperlib.writing import write_whole
 
-LOADERS = {"mpii": load_mpii, "lsp": load_lsp, "lspet": lambda folder, split: load_lspet(folder), "flic": load_flic, "coco": load_coco}
-LABELS = {
-    "mpii": "mpii_annotations.json*",
-    "lsp": "joints.mat",
-    "lspet": "joints.mat",
-    "flic": "annot/train.h5",
-    "coco": "annotations/person_keypoints_train2017.json",
-}
 FEWEST = 16  # a data set of which fewer people have an image is as good as absent
 WATCHED = 128  # validation people looked at while a run trains
 
@@ -82,7 +72,7 @@ class Study:
         home = self.root / dataset
         if dataset == "mpii" and self.data == "real" and not (home / "images").is_dir():
             home = self.root / "mpii-sports"
-        if not any(home.glob(LABELS[dataset])):
+        if not labels_in(home, dataset, split):
             raise NotMeasured(f"{dataset.upper()} labels absent")
         people = LOADERS[dataset](home, split)
         if len(people) < FEWEST:

@@ -1,0 +1,135 @@
+"""Pictures of every kind and damage, alone and under a loader."""
+
+import re
+
+import numpy as np
+import pytest
+from official_files import mpii, record
+from PIL import Image
+
+from paperlib import PaperlibError
+from paperlib.data.images import fault_of, image_size, read_image
+from paperlib.data.mpii import load_mpii
+
+COLOURS = (
+    np.array([[[250, 10, 20], [20, 240, 30], [30, 20, 230]], [[250, 250, 10], [5, 5, 5], [240, 240, 240]]], np.uint8).repeat(16, 0).repeat(16, 1)
+)
+
+
+@pytest.mark.parametrize("mode, suffix, tolerance", [("RGB", "png", 0), ("P", "png", 0), ("RGBA", "png", 0), ("CMYK", "jpg", 12), ("RGB", "jpg", 12)])
+def test_every_mode_becomes_rgb(tmp_path, mode, suffix, tolerance):
+    image = Image.fromarray(COLOURS)
+    image = image.quantize(16) if mode == "P" else image.convert(mode)
+    options = {"quality": 100, "subsampling": 0} if suffix == "jpg" else {}
+    image.save(tmp_path / f"a.{suffix}", **options)
+    pixels = read_image(tmp_path / f"a.{suffix}")
+    assert pixels.dtype == np.uint8 and pixels.shape == (32, 48, 3) and pixels.flags.writeable
+    assert np.abs(pixels[::16, 8::16].astype(int) - COLOURS[::16, 8::16]).max() <= tolerance
+    assert image_size(tmp_path / f"a.{suffix}") == (48, 32)
+
+
+def test_grey_sixteen_bit_and_transparent(tmp_path):
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / "l.png")
+    Image.fromarray(ramp.astype(np.uint16) * 256 + 17).save(tmp_path / "i16.png")
+    for name in ("l.png", "i16.png"):
+        assert (read_image(tmp_path / name) == ramp[..., None]).all()
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    Image.new("LA", (4, 4), (0, 0)).save(tmp_path / "la.png")
+    assert (read_image(tmp_path / "clear.png") == 255).all() and (read_image(tmp_path / "la.png") == 255).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_exif_turns_a_photograph_but_not_labelled_pixels(tmp_path, orientation, suffix):
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(COLOURS).save(path, exif=exif, quality=100, subsampling=0)
+    turn = {1: lambda a: a, 2: np.fliplr, 3: lambda a: a[::-1, ::-1], 4: np.flipud, 5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, -1)}
+    turn |= {7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: np.rot90}
+    for upright, wanted in ((False, COLOURS), (True, turn[orientation](COLOURS))):
+        pixels = read_image(path, upright)
+        assert pixels.shape == wanted.shape and np.abs(pixels[8::16, 8::16].astype(int) - wanted[8::16, 8::16]).max() < 12
+        assert image_size(path, upright) == wanted.shape[1::-1]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "gif"])
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b[:4], lambda b: b"<html>404</html>", None])
+def test_damaged_pictures(tmp_path, suffix, damage, capfd):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(path)
+    path.unlink() if damage is None else path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(PaperlibError, match=f"a.{suffix}: (no such image|not a whole|an empty)"):
+        read_image(path)
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(PaperlibError, match="a.folder"):
+        (tmp_path / "a.folder").mkdir()
+        read_image(tmp_path / "a.folder")
+
+
+def test_a_jpeg_without_its_end_marker_is_not_trusted_to_opencv(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(COLOURS).save(path)
+    path.write_bytes(path.read_bytes() + b"\n")  # as 33 of LSP's are
+    half_grey = np.full((1, 1, 3), 128, np.uint8)
+    monkeypatch.setattr("paperlib.data.images.cv2.imdecode", lambda *_: half_grey)
+    assert read_image(path) is half_grey
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(PaperlibError, match="a.jpg: not a whole picture"):
+        read_image(path)
+
+
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+KINDS = {
+    "grey": lambda path: NOISE.convert("L").save(path),
+    "cmyk": lambda path: NOISE.convert("CMYK").save(path),
+    "png under a jpg name": lambda path: NOISE.save(path, format="PNG"),
+    "16-bit png under a jpg name": lambda path: Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(path, format="PNG"),
+    "turned by exif": lambda path: NOISE.save(path, exif=TURNED),
+    "gif": lambda path: NOISE.save(path, format="GIF"),
+}
+DAMAGE = {
+    "empty": (lambda whole: b"", "an empty file .0 bytes."),
+    "truncated": (lambda whole: whole[: len(whole) // 2], "not a whole picture .image file is truncated"),
+    "a page of HTML": (lambda whole: b"<html>404</html>", "not a whole picture .not in a picture format"),
+    "start and end alone": (lambda whole: whole[:8] + b"junk" * 9 + whole[-12:], "not a whole picture"),
+    "end without a beginning": (lambda whole: whole[len(whole) // 2 :], "not a whole picture .not in a picture format"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_of_any_kind_is_used(tmp_path, kind):
+    folder = mpii(tmp_path, record(), images=())
+    (tmp_path / "images").mkdir()
+    KINDS[kind](tmp_path / "images/a.jpg")
+    people = load_mpii(folder, "train", strict=True)
+    assert len(people) == 1 and fault_of(people.image[0]) is None and read_image(people.image[0]).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("damage, says", DAMAGE.values(), ids=DAMAGE)
+def test_a_broken_picture_is_left_out_and_stops_a_strict_loader(tmp_path, suffix, damage, says):
+    """The record of a run has `left_out`, so it says how many people were not trained on, and why."""
+    folder = mpii(tmp_path, record(), record(f"broken.{suffix}"), record(f"broken.{suffix}"), record("absent.jpg"))
+    NOISE.save(tmp_path / f"images/broken.{suffix}")
+    path = tmp_path / f"images/broken.{suffix}"
+    path.write_bytes(damage(path.read_bytes()))
+    people = load_mpii(folder, "train")
+    assert len(people) == 1 and people.left_out == {"image absent": 1, "image unreadable": 2}
+    with pytest.raises(PaperlibError, match=f"json: person 1 of the split: image unreadable .image '{path}'"):
+        load_mpii(folder, "train", strict=True)
+    assert len(load_mpii(folder, "train", need_images=False, strict=True)) == 4
+    with pytest.raises(PaperlibError, match=f"broken.{suffix}: {says}"):
+        read_image(path)
+    assert re.match(says, fault_of(path))
+
+
+def test_a_whole_picture_is_not_decoded_to_find_that_out(tmp_path, monkeypatch):
+    """A folder of 25,000 images is looked through at every start."""
+    for suffix in ("jpg", "png"):
+        NOISE.save(tmp_path / f"a.{suffix}")
+        monkeypatch.setattr("paperlib.data.images.read_image", None)
+        assert fault_of(tmp_path / f"a.{suffix}") is None
