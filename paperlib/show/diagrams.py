@@ -16,7 +16,10 @@ __all__ = ["hourglass_diagram", "layers", "recurrent_diagram", "residual_diagram
 
 
 def recurrent_diagram(numbers: pd.DataFrame) -> Figure:
-    """R fig. 3 from `layers(Recurrent(...), side)`: layers 1 to 5 once, layers 6 and 7 once a pass, the skip from layer 3, a loss at each site."""
+    """R-fig3: the recurrent network, layers 1 to 5 once, layers 6 and 7 once a pass, the skip from layer 3, and a loss at each site.
+
+    Of `layers(Recurrent(...), side)`.
+    """
     convs = numbers[numbers.kind == "conv"]
     figure, ax = sheet(9.2, 3.45, bottom=-2.05)
     over = tall(numbers.side.max()) / 2 + 0.12  # where the skip runs
@@ -90,7 +93,10 @@ def _pass(ax: Axes, x: float, step: int, rows: pd.DataFrame) -> tuple[float, flo
 
 
 def stack_diagram(numbers: pd.DataFrame) -> Figure:
-    """H fig. 1 from `layers(StackedHourglass(...), side, blocks=(Residual,))`: the stem, every hourglass, and the loss after it."""
+    """H-fig1: the stacked hourglass network: the stem, every hourglass, and the loss after it.
+
+    Of `layers(StackedHourglass(...), side, blocks=(Residual,))`.
+    """
     figure, ax = sheet(9.6, 2.35, bottom=-1.45)
     sites = numbers[numbers.site > 0]
     stem = numbers[numbers.name.str.startswith("stem.") & numbers.kind.isin(["conv", "residual"])]
@@ -134,7 +140,10 @@ def stack_diagram(numbers: pd.DataFrame) -> Figure:
 
 
 def hourglass_diagram(numbers: pd.DataFrame) -> Figure:
-    """H fig. 3 from the rows "hourglasses.0" of `layers(StackedHourglass(...), side, blocks=(Residual,))`: a box is a step of residual modules."""
+    """H-fig3: one hourglass, down to its smallest map and back up, with a branch at each resolution; a box is a step of residual modules.
+
+    Of the rows "hourglasses.0" of `layers(StackedHourglass(...), side, blocks=(Residual,))`.
+    """
     steps = numbers[numbers.kind == "residual"].assign(level=numbers.name.str.count("inner"), step=numbers.name.str.split(".").str[-2])
     steps = steps.groupby(["level", "step"]).agg(side=("side", "first"), outputs=("outputs", "first"), modules=("side", "size"))
     depth = steps.index.get_level_values("level").max()
@@ -172,8 +181,11 @@ def hourglass_diagram(numbers: pd.DataFrame) -> Figure:
 
 
 def residual_diagram(numbers: pd.DataFrame) -> Figure:
-    """H fig. 4 from the rows of one residual module, "hourglasses.0.keep.0", and of what follows the first hourglass, "rounds.0" and "junctions.0",
-    of `layers(StackedHourglass(...), side)`. Left: the residual module. Right: intermediate supervision."""
+    """H-fig4: on the left the residual module, on the right what stands between two hourglasses, with the heatmaps on which the loss is.
+
+    Of the rows of one residual module, "hourglasses.0.keep.0", and of what follows the first hourglass, "rounds.0" and "junctions.0", of
+    `layers(StackedHourglass(...), side)`.
+    """
     figure, ax = sheet(9.6, 2.75, bottom=-1.35)
     convs = numbers[numbers.kind == "conv"]
     module = convs[convs.name.str.startswith("hourglasses.0.keep.0.")]
