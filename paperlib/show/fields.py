@@ -115,7 +115,7 @@ def receptive_fields(numbers: dict[str, np.ndarray], layer: int = -1, joint: int
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
     edges = (-0.5, side - 0.5, side - 0.5, -0.5)
-    left.imshow(0.3 * numbers["image"] / 255, extent=edges)
+    left.imshow(0.45 * numbers["image"] / 255, extent=edges)
     seen = left.imshow(numbers["image"], extent=edges)
     square = {"xy": (x - field / 2, y - field / 2), "width": field, "height": field}
     seen.set_clip_path(Rectangle(**square, transform=left.transData))

@@ -85,7 +85,7 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
     """A row a sample: the crop, then a column a heatmap, with its maximum, the label, and how far apart they are."""
     images, maps = numbers["images"], numbers["maps"].astype(np.float32)
     columns = 1 + maps.shape[1]
-    figure, panels = _grid(len(images), columns, width=min(WIDTH, 2.4 * columns), extra=0.1 * len(images) + 0.42)
+    figure, panels = _grid(len(images), columns, width=min(7.4, 2.4 * columns), extra=0.1 * len(images) + 0.42)
     for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
         axes.set_title(title)
     for i, row in enumerate(panels):
@@ -144,7 +144,7 @@ def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
     `images` (N, S, S, 3) uint8; `points` (N, J, 2); `skeleton`, its name; optional `truth` (N, J, 2), drawn as rings.
     """
     images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
-    figure, panels = _grid(-(-len(images) // columns), columns)
+    figure, panels = _grid(-(-len(images) // columns), columns, width=8)
     for axes in panels.flat[len(images) :]:
         axes.remove()
     for i, axes in enumerate(panels.flat[: len(images)]):

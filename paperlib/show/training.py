@@ -51,7 +51,7 @@ def watch_it_learn(study: Study, again: bool = False, looked: Callable[[dict], N
     """The numbers of `learning`: the network of run "recurrent" trained from nothing for STEPS steps, looked at LOOKS times on the way.
 
     Kept beside the run and trained once, unless `again`; while it trains, `looked` is called with the numbers so far. The loss and PCKh are of the
-    first WATCHED test people; the heatmap, of the last site, is of the visible wrist, elbow, knee or ankle of theirs that comes first.
+    first WATCHED test people; the heatmap, of the last site, is of a visible wrist, elbow, knee or ankle of the one with the most visible joints.
     """
     run = study.runs["recurrent"]
     cache = study.folder_of("recurrent") / f"learning-{STEPS}.npz"
@@ -79,8 +79,9 @@ class _Seen:
         people = np.arange(min(WATCHED, len(self.crops)))
         self.batch, self.accuracy = self.crops.batch(people), watch_accuracy(self.crops, people)
         limbs = [self.crops.codec.skeleton.index(joint) for joint in LIMBS]
-        self.person, limb = np.argwhere(self.crops.people.state[people][:, limbs] == VISIBLE)[0]
-        self.joint = limbs[limb]
+        visible = self.crops.people.state[people] == VISIBLE
+        self.person = int(visible.sum(axis=1).argmax())
+        self.joint = max(limbs, key=lambda joint: visible[self.person, joint])  # the first that is visible
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         codec, batch = self.crops.codec, self.batch

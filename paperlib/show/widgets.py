@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 
 from paperlib.reproduce.study import Study
 from paperlib.show import fields, microscope, pictures, playground, training, two_people
-from paperlib.show.alt import alt_text
 from paperlib.show.style import house_style
 
 Numbers = dict[str, np.ndarray] | pd.DataFrame
@@ -24,8 +23,7 @@ Numbers = dict[str, np.ndarray] | pd.DataFrame
 
 def explorer(draw: Callable[..., Figure], numbers: Numbers, **controls: ipywidgets.Widget) -> ipywidgets.VBox:
     """The controls above the picture `draw(numbers, name=value, ...)`, drawn again whenever one of them moves."""
-    picture = ipywidgets.Image(format="png", layout={"max_width": "760px", "object_fit": "contain"})
-    picture.tooltip = alt_text(draw)
+    picture = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
 
     def redraw(_=None) -> None:
         picture.value = drawn(draw, numbers, **{name: control.value for name, control in controls.items()})
@@ -71,8 +69,8 @@ def target_playground(numbers: dict[str, np.ndarray]) -> ipywidgets.VBox:
         peak=_slider(codec.peak, 1, 20, 1),
         along=_slider(codec.along, 0.05, 0.5, 0.01),
         across=_slider(codec.across, 0.02, 0.3, 0.01),
-        occluded=ipywidgets.ToggleButtons(options=playground.POLICIES),
-        weights=ipywidgets.ToggleButtons(options=playground.WEIGHTS),
+        occluded=ipywidgets.Dropdown(options=playground.POLICIES),
+        weights=ipywidgets.Dropdown(options=playground.WEIGHTS),
     )
 
 
@@ -83,9 +81,9 @@ def metric_microscope(numbers: pd.DataFrame) -> ipywidgets.VBox:
         numbers,
         convention_=ipywidgets.Dropdown(options=microscope.NAMES),
         threshold=_slider(0.5, 0.01, float(microscope.FINEST[-1]), 0.01),
-        normaliser=ipywidgets.ToggleButtons(options=microscope.NORMALISERS),
+        normaliser=ipywidgets.Dropdown(options=microscope.NORMALISERS),
         group=ipywidgets.Dropdown(options=microscope.GROUPS),
-        state=ipywidgets.ToggleButtons(options=microscope.STATES),
+        state=ipywidgets.Dropdown(options=microscope.STATES),
     )
 
 
