@@ -67,11 +67,16 @@ def shipped_counts() -> pd.DataFrame:
         return pd.read_csv(file, comment="#", keep_default_na=False)
 
 
+def _rows(numbers: pd.DataFrame, rule: Convention, normaliser: str, group: str, state: str) -> pd.DataFrame:
+    """The counts that enter a share."""
+    members = rule.joints if group == "all" else rule.head if group == "head" and rule.head else [MPII.joints[j] for j in dict(MPII.groups)[group]]
+    chosen = (numbers.truth == truth_of(rule)) & (numbers.normaliser == normaliser) & numbers.joint.isin(members)
+    return numbers[chosen & ((state == "all") | (numbers.state == state))]
+
+
 def share_curve(numbers: pd.DataFrame, rule: Convention, normaliser: str = "head", group: str = "all", state: str = "all") -> np.ndarray:
     """(61,) percent of joints within each of FINEST, put together as `metrics.score` does under `rule`; NaN where no joint of the group counts."""
-    members = rule.joints if group == "all" else rule.head if group == "head" and rule.head else [MPII.joints[j] for j in dict(MPII.groups)[group]]
-    rows = numbers[(numbers.truth == truth_of(rule)) & (numbers.normaliser == normaliser) & numbers.joint.isin(members)]
-    rows = rows if state == "all" else rows[rows.state == state]
+    rows = _rows(numbers, rule, normaliser, group, state)
     if rows.empty:
         return np.full(len(FINEST), np.nan)
     inside = np.array([np.cumsum(np.array(row.split(), int)) for row in rows.within])
@@ -107,7 +112,8 @@ def microscope(
     left.axvline(threshold, color=COLOURS[1], linewidth=1.2)
     left.plot(threshold, curves[convention_][at], "o", color=COLOURS[1], markeredgecolor="black", markersize=8)
     unit = "head lengths" if normaliser == "head" else "torso lengths"
-    title = f"{'all joints' if group == 'all' else group}{'' if state == 'all' else f', {state}'}"
+    count = _rows(numbers, convention("mpii", convention_), normaliser, group, state).annotated.sum()
+    title = f"{group}{'' if state == 'all' else f', {state}'}: {count:,} joints under '{convention_}'"
     left.set(xlim=(0, FINEST[-1]), ylim=(0, 100), xlabel=f"distance, {unit}", ylabel="joints found, %", title=title)
     left.grid(color="#E5E5E5", linewidth=0.6)
     _bars(right, {name: curve[at] for name, curve in curves.items()}, convention_)

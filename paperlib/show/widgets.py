@@ -53,7 +53,7 @@ def heatmap_explorer(numbers: dict[str, np.ndarray], joint: int = 0) -> ipywidge
         numbers,
         image=ipywidgets.IntSlider(0, 0, len(numbers["images"]) - 1),
         joint=_named(numbers["names"], joint),
-        site=ipywidgets.SelectionSlider(options=sites, value=len(sites) - 1),
+        site=ipywidgets.SelectionSlider(options=sites, value=len(sites) - 1, layout={"width": "420px"}),
         overlay=ipywidgets.Checkbox(True, description="over the crop"),
     )
 
