@@ -45,12 +45,14 @@ def recurrent_diagram(numbers: pd.DataFrame) -> Figure:
     line(ax, (tap, 0), (tap, over), (junction_x, over))
     write(ax, (tap + junction_x) / 2, over + 0.13, f"skip: the {skip} maps of layer 3, the same at every pass")
     norms = numbers[numbers.name.str.startswith("fusion.norms.0.")]
+    own = "each pass its own" if (norms.calls == 1).all() else "all passes the same"
+    heads = convs[convs.name.str.startswith("layer8") & (convs.call == 1)]
+    shared = " and ".join("8A has filters of its own" if row.calls == 1 else "the later heads share theirs" for row in heads.itertuples())
     _key(ax, 0.12, -1.5, ((NARROW, "1x1"), (SMALL, "3x3"), (LARGE, "larger convolution, maps that it gives")))
     notes = (
         f"Dashed: one set of filters of {fused.parameters.sum():,} numbers, run {fused.calls.max()} times. Coloured edges: batch norms, "
-        f"{norms.parameters.sum():,} numbers, each pass its own.",
-        f"Red: a loss on {convs.outputs[convs.site > 0].iloc[0]} heatmaps; 8A has filters of its own, the later heads share theirs. "
-        f"The network learns {numbers.parameters.sum():,} numbers.",
+        f"{norms.parameters.sum():,} numbers, {own}.",
+        f"Red: a loss on {convs.outputs[convs.site > 0].iloc[0]} heatmaps; {shared}. The network learns {numbers.parameters.sum():,} numbers.",
     )
     _notes(ax, 0.12, -1.76, notes)
     return figure
@@ -129,9 +131,10 @@ def stack_diagram(numbers: pd.DataFrame) -> Figure:
             junction(ax, end + 0.14 * pitch, 0, radius=0.065)
             line(ax, (x + 0.1 * pitch, 0), (x + 0.1 * pitch, over), (end + 0.14 * pitch, over), to=(end + 0.14 * pitch, 0.065))
         x = end + 0.2 * pitch
+    shared = "No filters are shared." if (numbers.calls[numbers.kind.isin(["conv", "residual"])] == 1).all() else "Filters are shared."
     sides = ", ".join(str(side) for side in sorted(set(residual.side), reverse=True))
     notes = (
-        f"{len(stacks)} hourglasses of {len(stacks[0])} residual modules each; their maps are {sides} px and back. No filters are shared.",
+        f"{len(stacks)} hourglasses of {len(stacks[0])} residual modules each; their maps are {sides} px and back. {shared}",
         f"Red: {len(sites)} loss{'es, each' if len(sites) > 1 else ''} on {sites.outputs.iloc[-1]} heatmaps of {sites.side.iloc[-1]} px. "
         f"The network learns {numbers.parameters.sum():,} numbers.",
     )
@@ -196,7 +199,10 @@ def residual_diagram(numbers: pd.DataFrame) -> Figure:
         box(ax, 0.95 + 0.88 * i, 0, 0.62, 0.62, shade(row.kernel), f"{row.kernel}x{row.kernel}\n{row.outputs}")
     junction(ax, 3.7, 0)
     arrow(ax, (3.79, 0), (4.05, 0))
-    write(ax, 2.2, -0.5, "batch norm and ReLU before each convolution", size=7)
+    steps = numbers.kind[numbers.name.str.startswith("hourglasses.0.keep.0.bottleneck.")].str.replace("relu", "ReLU").tolist()
+    before = steps[: steps.index("conv")]
+    if steps == len(module) * [*before, "conv"]:
+        write(ax, 2.2, -0.5, f"{' and '.join(before)} before each convolution", size=7)
     write(ax, 2.2, -0.72, f"residual module, {numbers.parameters[numbers.name.str.startswith('hourglasses.0.keep.0.')].sum():,} numbers")
 
     named = {name: convs[convs.name == f"junctions.0.{name}"].iloc[0] for name in ("from_features", "heatmaps", "from_heatmaps")}
