@@ -137,7 +137,7 @@ def test_residual_diagram_shows_the_head_that_is_there(head, residual):
 def test_what_a_diagram_says_of_sharing_and_of_order_is_read_off_the_table(recurrent, hourglass):
     """The words change with the rows: shared norms, shared heads, shared stacks, a convolution before its norm."""
     told = words(recurrent_diagram(stored(recurrent)))
-    assert "each pass its own" in told and "8A has filters of its own and the later heads share theirs" in told
+    assert "each pass its own" in told and "8A has filters of its own, the later heads share theirs" in told
     common = recurrent.assign(calls=recurrent.calls.where(~recurrent.name.str.startswith("fusion.norms"), 3))
     assert "all passes the same" in words(recurrent_diagram(stored(common)))
     alone = layers(on_meta(Recurrent, iterations=0), 248)

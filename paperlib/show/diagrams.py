@@ -46,13 +46,12 @@ def recurrent_diagram(numbers: pd.DataFrame) -> Figure:
     write(ax, (tap + junction_x) / 2, over + 0.13, f"skip: the {skip} maps of layer 3, the same at every pass")
     norms = numbers[numbers.name.str.startswith("fusion.norms.0.")]
     own = "each pass its own" if (norms.calls == 1).all() else "all passes the same"
-    heads = convs[convs.name.str.startswith("layer8") & (convs.call == 1)]
-    shared = " and ".join("8A has filters of its own" if row.calls == 1 else "the later heads share theirs" for row in heads.itertuples())
+    later = ", the later heads share theirs" if (convs.calls[convs.name == "layer8"] > 1).all() else ""
     _key(ax, 0.12, -1.5, ((NARROW, "1x1"), (SMALL, "3x3"), (LARGE, "larger convolution, maps that it gives")))
     notes = (
         f"Dashed: one set of filters of {fused.parameters.sum():,} numbers, run {fused.calls.max()} times. Coloured edges: batch norms, "
         f"{norms.parameters.sum():,} numbers, {own}.",
-        f"Red: a loss on {convs.outputs[convs.site > 0].iloc[0]} heatmaps; {shared}. The network learns {numbers.parameters.sum():,} numbers.",
+        f"Red: a loss on {convs.outputs[convs.site > 0].iloc[0]} heatmaps; 8A has filters of its own{later}. The network learns {numbers.parameters.sum():,} numbers.",
     )
     _notes(ax, 0.12, -1.76, notes)
     return figure
