@@ -51,7 +51,8 @@ def recurrent_diagram(numbers: pd.DataFrame) -> Figure:
     notes = (
         f"Dashed: one set of filters of {fused.parameters.sum():,} numbers, run {fused.calls.max()} times. Coloured edges: batch norms, "
         f"{norms.parameters.sum():,} numbers, {own}.",
-        f"Red: a loss on {convs.outputs[convs.site > 0].iloc[0]} heatmaps; 8A has filters of its own{later}. The network learns {numbers.parameters.sum():,} numbers.",
+        f"Red: a loss on {convs.outputs[convs.site > 0].iloc[0]} heatmaps; 8A has filters of its own{later}. "
+        f"The network learns {numbers.parameters.sum():,} numbers.",
     )
     _notes(ax, 0.12, -1.76, notes)
     return figure
