@@ -85,7 +85,7 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
     """A row a sample: the crop, then a column a heatmap, with its maximum, the label, and how far apart they are."""
     images, maps = numbers["images"], numbers["maps"].astype(np.float32)
     columns = 1 + maps.shape[1]
-    figure, panels = _grid(len(images), columns, width=min(7.4, 2.4 * columns), extra=0.1 * len(images) + 0.42)
+    figure, panels = _grid(len(images), columns, width=min(7.0, 2.4 * columns), extra=0.1 * len(images) + 0.42)
     for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
         axes.set_title(title)
     for i, row in enumerate(panels):
@@ -94,7 +94,7 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
         for k, axes in enumerate(row[1:]):
             draw_heat(axes, images[i], maps[i, k], maps[i].max())
             axes.scatter(*numbers["found"][i, k], **FOUND)
-            axes.set_xlabel(f"{numbers['error'][i, k]:.2f} {numbers['unit']} off, peak {maps[i, k].max():.1f}", fontsize=7.5, labelpad=2)
+            axes.set_xlabel(f"{numbers['error'][i, k]:.2f} {numbers['unit']} off, peak {maps[i, k].max():.1f}", fontsize=7, labelpad=2)
         for axes in row:
             axes.scatter(*numbers["truth"][i], **TRUTH)
             _fit(axes, images[i])
