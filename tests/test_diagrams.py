@@ -132,3 +132,22 @@ def test_residual_diagram_shows_the_head_that_is_there(head, residual):
     table = layers(on_meta(StackedHourglass, 2, head=head), 256)
     text = words(residual_diagram(stored(table[table.name.str.startswith(("hourglasses.0.keep.0.", "rounds.0.", "junctions.0"))])))
     assert "214,528" in text and ("resid-" in text) == residual
+
+
+def test_what_a_diagram_says_of_sharing_and_of_order_is_read_off_the_table(recurrent, hourglass):
+    """The words change with the rows: shared norms, shared heads, shared stacks, a convolution before its norm."""
+    told = words(recurrent_diagram(stored(recurrent)))
+    assert "each pass its own" in told and "8A has filters of its own, the later heads share theirs" in told
+    common = recurrent.assign(calls=recurrent.calls.where(~recurrent.name.str.startswith("fusion.norms"), 3))
+    assert "all passes the same" in words(recurrent_diagram(stored(common)))
+    alone = layers(on_meta(Recurrent, iterations=0), 248)
+    assert "share theirs" not in words(recurrent_diagram(stored(alone)))
+
+    assert "No filters are shared." in words(stack_diagram(stored(hourglass)))
+    assert "No filters" not in words(stack_diagram(stored(hourglass.assign(calls=2))))
+
+    whole = layers(on_meta(StackedHourglass, 2, features=32), 64)
+    assert "batch norm and ReLU before each convolution" in words(residual_diagram(stored(whole)))
+    inside = whole.name.str.startswith("hourglasses.0.keep.0.bottleneck")
+    turned = pd.concat([whole[~inside], whole[inside][::-1]])
+    assert "before each convolution" not in words(residual_diagram(stored(turned)))

@@ -87,6 +87,47 @@ def test_a_tagged_cell_saves_that_artifact_and_a_cell_that_saves_is_tagged(noteb
         )
 
 
+# Each widget, and the function whose figure stands for it where there is no kernel.
+TWINS = {
+    "heatmap_explorer": "pictures.one_heatmap",
+    "target_playground": "playground.playground",
+    "metric_microscope": "microscope.microscope",
+    "receptive_field_viewer": "fields.receptive_fields",
+    "two_people_slider": "hourglass_pictures.pairs",
+    "learning_view": "training.learning",
+}
+
+
+@EVERY
+def test_every_widget_has_a_static_twin(notebook, name):
+    sources = [cell.source for cell in code_cells(notebook)]
+    for cell in sources:
+        for widget in re.findall(r"\bwidgets\.(\w+)\(", cell):
+            before = sources[: sources.index(cell)]
+            assert any(re.search(rf"save_figure\(study, \"[^\"]+\", {TWINS[widget]}\b", other) for other in before), widget
+
+
+@pytest.mark.parametrize("name", ["03_recurrent", "04_hourglass"])
+def test_it_has_contents_sections_that_begin_a_cell_and_exercises_with_answers(notebook, name):
+    """A section that begins a cell can begin a slide."""
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    sections = [text.splitlines()[0] for text in texts if text.startswith("## ")]
+    assert sum(line.startswith("## ") for text in texts for line in text.splitlines()) == len(sections)
+    *numbered, last = sections
+    assert [section.split()[1] for section in numbered] == [f"{int(name[:2])}.{n + 1}" for n in range(len(numbered))]
+    assert all(f"| {section.split()[1]} |" in texts[0] for section in numbered)
+    exercises = next(text for text in texts if text.startswith(last))
+    assert last == "## Exercises" and exercises.count("<details><summary>Answer</summary>") == len(re.findall(r"^\d\. ", exercises, re.M)) >= 3
+
+
+@pytest.mark.parametrize("name", ["03_recurrent", "04_hourglass"])
+def test_no_measure_becomes_a_mail_address(notebook, name):
+    """JupyterLab makes a link of PCKh@0.5 unless it is set as code."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert "@" not in re.sub(r"`[^`]*`|<code>.*?</code>", "", cell.source), cell.source
+
+
 @EVERY
 def test_no_path_of_a_machine_and_no_shell(notebook, name):
     for cell in code_cells(notebook):

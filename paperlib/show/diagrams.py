@@ -16,7 +16,10 @@ __all__ = ["hourglass_diagram", "layers", "recurrent_diagram", "residual_diagram
 
 
 def recurrent_diagram(numbers: pd.DataFrame) -> Figure:
-    """R fig. 3 from `layers(Recurrent(...), side)`: layers 1 to 5 once, layers 6 and 7 once a pass, the skip from layer 3, a loss at each site."""
+    """R-fig3: the recurrent network, layers 1 to 5 once, layers 6 and 7 once a pass, the skip from layer 3, and a loss at each site.
+
+    Of `layers(Recurrent(...), side)`.
+    """
     convs = numbers[numbers.kind == "conv"]
     figure, ax = sheet(9.2, 3.45, bottom=-2.05)
     over = tall(numbers.side.max()) / 2 + 0.12  # where the skip runs
@@ -42,11 +45,13 @@ def recurrent_diagram(numbers: pd.DataFrame) -> Figure:
     line(ax, (tap, 0), (tap, over), (junction_x, over))
     write(ax, (tap + junction_x) / 2, over + 0.13, f"skip: the {skip} maps of layer 3, the same at every pass")
     norms = numbers[numbers.name.str.startswith("fusion.norms.0.")]
+    own = "each pass its own" if (norms.calls == 1).all() else "all passes the same"
+    later = ", the later heads share theirs" if (convs.calls[convs.name == "layer8"] > 1).all() else ""
     _key(ax, 0.12, -1.5, ((NARROW, "1x1"), (SMALL, "3x3"), (LARGE, "larger convolution, maps that it gives")))
     notes = (
         f"Dashed: one set of filters of {fused.parameters.sum():,} numbers, run {fused.calls.max()} times. Coloured edges: batch norms, "
-        f"{norms.parameters.sum():,} numbers, each pass its own.",
-        f"Red: a loss on {convs.outputs[convs.site > 0].iloc[0]} heatmaps; 8A has filters of its own, the later heads share theirs. "
+        f"{norms.parameters.sum():,} numbers, {own}.",
+        f"Red: a loss on {convs.outputs[convs.site > 0].iloc[0]} heatmaps; 8A has filters of its own{later}. "
         f"The network learns {numbers.parameters.sum():,} numbers.",
     )
     _notes(ax, 0.12, -1.76, notes)
@@ -90,7 +95,10 @@ def _pass(ax: Axes, x: float, step: int, rows: pd.DataFrame) -> tuple[float, flo
 
 
 def stack_diagram(numbers: pd.DataFrame) -> Figure:
-    """H fig. 1 from `layers(StackedHourglass(...), side, blocks=(Residual,))`: the stem, every hourglass, and the loss after it."""
+    """H-fig1: the stacked hourglass network: the stem, every hourglass, and the loss after it.
+
+    Of `layers(StackedHourglass(...), side, blocks=(Residual,))`.
+    """
     figure, ax = sheet(9.6, 2.35, bottom=-1.45)
     sites = numbers[numbers.site > 0]
     stem = numbers[numbers.name.str.startswith("stem.") & numbers.kind.isin(["conv", "residual"])]
@@ -123,9 +131,10 @@ def stack_diagram(numbers: pd.DataFrame) -> Figure:
             junction(ax, end + 0.14 * pitch, 0, radius=0.065)
             line(ax, (x + 0.1 * pitch, 0), (x + 0.1 * pitch, over), (end + 0.14 * pitch, over), to=(end + 0.14 * pitch, 0.065))
         x = end + 0.2 * pitch
+    shared = "No filters are shared." if (numbers.calls[numbers.kind.isin(["conv", "residual"])] == 1).all() else "Filters are shared."
     sides = ", ".join(str(side) for side in sorted(set(residual.side), reverse=True))
     notes = (
-        f"{len(stacks)} hourglasses of {len(stacks[0])} residual modules each; their maps are {sides} px and back. No filters are shared.",
+        f"{len(stacks)} hourglasses of {len(stacks[0])} residual modules each; their maps are {sides} px and back. {shared}",
         f"Red: {len(sites)} loss{'es, each' if len(sites) > 1 else ''} on {sites.outputs.iloc[-1]} heatmaps of {sites.side.iloc[-1]} px. "
         f"The network learns {numbers.parameters.sum():,} numbers.",
     )
@@ -134,7 +143,10 @@ def stack_diagram(numbers: pd.DataFrame) -> Figure:
 
 
 def hourglass_diagram(numbers: pd.DataFrame) -> Figure:
-    """H fig. 3 from the rows "hourglasses.0" of `layers(StackedHourglass(...), side, blocks=(Residual,))`: a box is a step of residual modules."""
+    """H-fig3: one hourglass, down to its smallest map and back up, with a branch at each resolution; a box is a step of residual modules.
+
+    Of the rows "hourglasses.0" of `layers(StackedHourglass(...), side, blocks=(Residual,))`.
+    """
     steps = numbers[numbers.kind == "residual"].assign(level=numbers.name.str.count("inner"), step=numbers.name.str.split(".").str[-2])
     steps = steps.groupby(["level", "step"]).agg(side=("side", "first"), outputs=("outputs", "first"), modules=("side", "size"))
     depth = steps.index.get_level_values("level").max()
@@ -172,8 +184,11 @@ def hourglass_diagram(numbers: pd.DataFrame) -> Figure:
 
 
 def residual_diagram(numbers: pd.DataFrame) -> Figure:
-    """H fig. 4 from the rows of one residual module, "hourglasses.0.keep.0", and of what follows the first hourglass, "rounds.0" and "junctions.0",
-    of `layers(StackedHourglass(...), side)`. Left: the residual module. Right: intermediate supervision."""
+    """H-fig4: on the left the residual module, on the right what stands between two hourglasses, with the heatmaps on which the loss is.
+
+    Of the rows of one residual module, "hourglasses.0.keep.0", and of what follows the first hourglass, "rounds.0" and "junctions.0", of
+    `layers(StackedHourglass(...), side)`.
+    """
     figure, ax = sheet(9.6, 2.75, bottom=-1.35)
     convs = numbers[numbers.kind == "conv"]
     module = convs[convs.name.str.startswith("hourglasses.0.keep.0.")]
@@ -184,7 +199,10 @@ def residual_diagram(numbers: pd.DataFrame) -> Figure:
         box(ax, 0.95 + 0.88 * i, 0, 0.62, 0.62, shade(row.kernel), f"{row.kernel}x{row.kernel}\n{row.outputs}")
     junction(ax, 3.7, 0)
     arrow(ax, (3.79, 0), (4.05, 0))
-    write(ax, 2.2, -0.5, "batch norm and ReLU before each convolution", size=7)
+    steps = numbers.kind[numbers.name.str.startswith("hourglasses.0.keep.0.bottleneck.")].str.replace("relu", "ReLU").tolist()
+    before = steps[: steps.index("conv")]
+    if steps == len(module) * [*before, "conv"]:
+        write(ax, 2.2, -0.5, f"{' and '.join(before)} before each convolution", size=7)
     write(ax, 2.2, -0.72, f"residual module, {numbers.parameters[numbers.name.str.startswith('hourglasses.0.keep.0.')].sum():,} numbers")
 
     named = {name: convs[convs.name == f"junctions.0.{name}"].iloc[0] for name in ("from_features", "heatmaps", "from_heatmaps")}

@@ -39,7 +39,10 @@ def heatmaps_of(model: nn.Module, crops: Crops, person: int) -> dict[str, np.nda
 
 
 def pose_and_heatmaps(numbers: dict[str, np.ndarray], skeleton: str = "mpii") -> Figure:
-    """H-fig2: the pose on its crop `image` (S, S, 3), `points` (J, 2), and five heatmaps `maps` (K, H, W) with their `names` (K,)."""
+    """H-fig2: the pose that the network finds on a crop, and five of its heatmaps: neck, left elbow and wrist, right knee and ankle.
+
+    `image` (S, S, 3) uint8; `points` (J, 2); `maps` (K, H, W) with their `names` (K,).
+    """
     figure = Figure(figsize=(9, 1.9), layout="constrained")
     first, *others = figure.subplots(1, 1 + len(numbers["maps"]))
     _picture(first, numbers["image"], "prediction")
@@ -113,7 +116,10 @@ def whose_pose(
 
 
 def pairs(numbers: dict[str, np.ndarray]) -> Figure:
-    """H-fig10 of the numbers of `whose_pose`: a row a pair, then whose pose comes out on the way from one person to the other."""
+    """H-fig10: pairs of people, the crop centred on either, the poses found, and whose pose comes out on the way from one to the other.
+
+    The numbers of `whose_pose`; a row is a pair.
+    """
     second, rows = 100 * numbers["second"], numbers["rows"]
     figure = Figure(figsize=(9, 1.75 * len(rows)), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.6, 1))
@@ -156,8 +162,11 @@ def changed(prediction: Prediction, crops: Crops, early: int, shown: int = 6) ->
 
 
 def early_and_final(numbers: dict[str, np.ndarray], early: str = "early") -> Figure:
-    """H-fig9. Left, of `changed`: each person's pose at the stage named `early` and at the end. Right: `stacks`, `stage` and `accuracy` (R,) of
-    networks of equal capacity, percent, and the paper's, `printed_stacks`, `printed_stage` and `printed_accuracy` (P,)."""
+    """H-fig9: on the left poses at an early stage and at the end, on the right the accuracy along the way of networks of equal capacity.
+
+    Left, of `changed`, with `early` the name of the stage. Right: `stacks`, `stage` and `accuracy` (R,), percent, and the paper's,
+    `printed_stacks`, `printed_stage` and `printed_accuracy` (P,).
+    """
     people, columns = len(numbers["images"]), 2
     figure = Figure(figsize=(9, 0.55 + 1.35 * -(-people // columns)), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.5, 1))

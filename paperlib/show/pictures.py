@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from paperlib.data.crops import Batch
+from paperlib.show.positions import within
 from paperlib.show.style import HEAT, LEFT, MIDDLE, RIGHT
 from paperlib.skeleton import SKELETONS, Skeleton
 
@@ -84,7 +85,7 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
     """A row a sample: the crop, then a column a heatmap, with its maximum, the label, and how far apart they are."""
     images, maps = numbers["images"], numbers["maps"].astype(np.float32)
     columns = 1 + maps.shape[1]
-    figure, panels = _grid(len(images), columns, width=min(WIDTH, 2.4 * columns), extra=0.1 * len(images) + 0.42)
+    figure, panels = _grid(len(images), columns, width=min(7.0, 2.4 * columns), extra=0.1 * len(images) + 0.42)
     for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
         axes.set_title(title)
     for i, row in enumerate(panels):
@@ -93,12 +94,48 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
         for k, axes in enumerate(row[1:]):
             draw_heat(axes, images[i], maps[i, k], maps[i].max())
             axes.scatter(*numbers["found"][i, k], **FOUND)
-            axes.set_xlabel(f"{numbers['error'][i, k]:.2f} {numbers['unit']} off, peak {maps[i, k].max():.1f}", fontsize=7.5, labelpad=2)
+            axes.set_xlabel(f"{numbers['error'][i, k]:.2f} {numbers['unit']} off, peak {maps[i, k].max():.1f}", fontsize=7, labelpad=2)
         for axes in row:
             axes.scatter(*numbers["truth"][i], **TRUTH)
             _fit(axes, images[i])
     _key(figure)
     return figure, panels
+
+
+def one_heatmap(numbers: dict[str, np.ndarray], image: int = 0, joint: int = 0, site: int = -1, overlay: bool = True) -> Figure:
+    """One joint of one person at one supervised site: the pose there, the joint's heatmap with its maximum, and how sure each site is.
+
+    As `iterations`, but with every joint: `maps` (N, K, J, H, W), `truth` (N, J, 2), `found` (N, K, J, 2), `error` (N, K, J), `names` (J,). Site -1
+    is the last. The heatmap is laid over the crop unless `overlay` is false; all sites of a joint share one scale of colours.
+    """
+    people, sites, joints = numbers["error"].shape
+    for what, value, low, high in (("image", image, 0, people - 1), ("joint", joint, 0, joints - 1), ("site", site, -1, sites - 1)):
+        within(what, value, low, high)
+    site %= sites
+    crop, maps, errors = numbers["images"][image], numbers["maps"][image, :, joint].astype(np.float32), numbers["error"][image, :, joint]
+    figure, panels = _grid(1, 3, extra=0.2)
+    pose, heat, peaks = panels[0]
+    pose.imshow(crop)
+    draw_pose(pose, numbers["found"][image, site], SKELETONS[str(numbers["skeleton"])], width=1.5)
+    pose.set_title(f"pose at {numbers['titles'][site]}")
+    if overlay:
+        bar = draw_heat(heat, crop, maps[site], maps.max())
+    else:
+        edges = (-0.5, crop.shape[1] - 0.5, crop.shape[0] - 0.5, -0.5)
+        bar = heat.imshow(maps[site], cmap=HEAT, vmin=0, vmax=max(float(maps.max()), 1e-6), extent=edges)
+    heat.scatter(*numbers["found"][image, site, joint], **FOUND)
+    heat.set_title(f"{numbers['names'][joint]}: {errors[site]:.2f} {numbers['unit']} off")
+    figure.colorbar(bar, ax=heat, shrink=0.8, aspect=20, label="heatmap value")
+    for axes in (pose, heat):
+        axes.scatter(*numbers["truth"][image, joint], **TRUTH)
+        _fit(axes, crop)
+    highest = maps.max(axis=(1, 2))
+    peaks.bar(np.arange(sites), highest, color=[RIGHT if k == site else LEFT for k in range(sites)], width=0.7)
+    peaks.set(ylim=(0, 1.15 * max(float(highest.max()), 1e-6)), title="confidence: maximum of the heatmap")
+    peaks.set_yticks([0, round(float(highest.max()), 1)])
+    short = [str(title).split()[0] if sites > 2 else str(title) for title in numbers["titles"]]
+    peaks.set_xticks(np.arange(sites), [f"{title}\n{error:.2f} off" for title, error in zip(short, errors, strict=True)])
+    return figure
 
 
 def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
@@ -107,7 +144,7 @@ def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
     `images` (N, S, S, 3) uint8; `points` (N, J, 2); `skeleton`, its name; optional `truth` (N, J, 2), drawn as rings.
     """
     images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
-    figure, panels = _grid(-(-len(images) // columns), columns)
+    figure, panels = _grid(-(-len(images) // columns), columns, width=8)
     for axes in panels.flat[len(images) :]:
         axes.remove()
     for i, axes in enumerate(panels.flat[: len(images)]):

@@ -1,9 +1,26 @@
-"""How training goes: the validation accuracy of several runs as they learn."""
+"""How training goes: the validation accuracy of several runs as they learn, and one network watched from its first step."""
 
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
+from torch import nn
 
+from paperlib.people import VISIBLE
+from paperlib.predict import heatmaps
+from paperlib.reproduce.study import Study
+from paperlib.show.pictures import FOUND, TRUTH, crop_images, draw_heat
+from paperlib.show.positions import within
 from paperlib.show.style import COLOURS
+from paperlib.train import LOSS, train
+from paperlib.watch import LIMBS, watch_accuracy
+from paperlib.writing import write_whole
 
 MEASURES = {
     "accuracy": "heatmap accuracy, %\n(wrists, elbows, knees, ankles)",
@@ -12,7 +29,10 @@ MEASURES = {
 
 
 def training_progress(numbers: pd.DataFrame) -> Figure:
-    """H-fig8: one curve a run in each of two panels. Columns curve, step, measure (a key of MEASURES) and value (percent)."""
+    """H-fig8: accuracy on validation people while the networks train, one curve a run, by heatmap and by PCKh.
+
+    Columns curve, step, measure (a key of MEASURES) and value (percent).
+    """
     figure = Figure(figsize=(9, 3.7), layout="constrained")
     for axes, (measure, label) in zip(figure.subplots(1, len(MEASURES), sharex=True), MEASURES.items(), strict=True):
         for colour, (curve, rows) in zip(COLOURS, numbers[numbers.measure == measure].groupby("curve", sort=False), strict=False):
@@ -21,4 +41,91 @@ def training_progress(numbers: pd.DataFrame) -> Figure:
         axes.set_ylim(0, max(1, 1.1 * numbers.value[numbers.measure == measure].max()))
         axes.grid(color="#E5E5E5", linewidth=0.6)
     figure.axes[0].legend(loc="lower right")
+    return figure
+
+
+STEPS, LOOKS, WATCHED = 100, 10, 48  # of the short training that a reader can watch
+
+
+def watch_it_learn(study: Study, again: bool = False, looked: Callable[[dict], None] | None = None) -> dict[str, np.ndarray]:
+    """The numbers of `learning`: the network of run "recurrent" trained from nothing for STEPS steps, looked at LOOKS times on the way.
+
+    Kept beside the run and trained once, unless `again`; while it trains, `looked` is called with the numbers so far. The loss and PCKh are of the
+    first WATCHED test people; the heatmap, of the last site, is of a visible wrist, elbow, knee or ankle of the one with the most visible joints.
+    """
+    run = study.runs["recurrent"]
+    cache = study.folder_of("recurrent") / f"learning-{STEPS}.npz"
+    if cache.exists() and not again:
+        return dict(np.load(cache, allow_pickle=False))
+    seen = _Seen(study, looked)
+    torch.manual_seed(run.seed)
+    model = run.network.build()
+    seen(model.to(study.device).eval())
+    recipe = replace(run.recipe, steps=STEPS, log_every=STEPS // LOOKS, watch_every=STEPS // LOOKS)
+    with tempfile.TemporaryDirectory() as folder:
+        train(model, study.crops(study.training_people(run), run.codec), recipe, run.seed, Path(folder), seen, progress=False)
+    content = io.BytesIO()
+    np.savez_compressed(content, **seen.numbers())
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(cache, content.getvalue())
+    return seen.numbers()
+
+
+class _Seen:
+    """What is seen of a network each time that it is looked at: a Watch of `paperlib.train`."""
+
+    def __init__(self, study: Study, looked: Callable[[dict], None] | None):
+        self.crops, self.looked, self.rows = study.test_crops("recurrent"), looked, []
+        people = np.arange(min(WATCHED, len(self.crops)))
+        self.batch, self.accuracy = self.crops.batch(people), watch_accuracy(self.crops, people)
+        limbs = [self.crops.codec.skeleton.index(joint) for joint in LIMBS]
+        visible = self.crops.people.state[people] == VISIBLE
+        self.person = int(visible.sum(axis=1).argmax())
+        self.joint = max(limbs, key=lambda joint: visible[self.person, joint])  # the first that is visible
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        codec, batch = self.crops.codec, self.batch
+        sites = heatmaps(model, codec, batch.images, flip=False)
+        loss = LOSS[type(codec)](sites, lambda side: codec.encode(batch.joints, batch.state, side)).item()
+        heat, found = sites[-1][self.person, self.joint], codec.decode(sites[-1])[0][self.person, self.joint]
+        watched = self.accuracy(model)
+        row = {"loss": loss, "pckh": watched["pck"], "maps": heat.cpu().numpy().astype(np.float16), "found": found.cpu().numpy()}
+        self.rows.append(row)
+        if self.looked:
+            self.looked(self.numbers())
+        return watched
+
+    def numbers(self) -> dict[str, np.ndarray]:
+        image, points = crop_images(self.batch)[self.person], self.batch.joints[self.person, self.joint].cpu().numpy()
+        return {name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]} | {
+            "step": np.arange(len(self.rows)) * (STEPS // LOOKS),
+            "image": image,
+            "truth": points,
+            "joint": np.array(self.crops.codec.skeleton.joints[self.joint].replace("_", " ")),
+            "people": np.array(len(self.batch.images)),
+        }
+
+
+def learning(numbers: dict[str, np.ndarray], look: int = -1) -> Figure:
+    """A network as it learns: loss and PCKh of people it does not train on, step by step, and one of their heatmaps at one of the looks.
+
+    `step`, `loss`, `pckh` (percent) (T,); `maps` (T, H, W) over `image` (S, S, 3) uint8; `found` (T, 2) and `truth` (2,) in crop px; `joint`, its
+    name; `people`, how many the loss and PCKh are of. Look -1 is the last.
+    """
+    count = len(numbers["step"])
+    within("look", look, -1, count - 1)
+    look %= count
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    *curves, picture = figure.subplots(1, 3, width_ratios=(1.15, 1.15, 1))
+    for axes, name, label, colour in zip(curves, ("loss", "pckh"), ("loss", "PCKh@0.5, %"), COLOURS, strict=False):
+        axes.plot(numbers["step"], numbers[name], "o-", color=colour, markersize=3.5)
+        axes.plot(numbers["step"][look], numbers[name][look], "o", color=colour, markersize=10, markeredgecolor="black")
+        axes.set(xlabel="training step", title=f"{label}, {numbers['people']} people", ylim=(0, 1.1 * max(numbers[name].max(), 1e-6)))
+        axes.grid(color="#E5E5E5", linewidth=0.6)
+    heat = numbers["maps"][look].astype(np.float32)
+    bar = draw_heat(picture, numbers["image"], heat, numbers["maps"].max())  # one scale of colours for all looks
+    figure.colorbar(bar, ax=picture, shrink=0.8, aspect=20, label="heatmap value")
+    picture.scatter(*numbers["truth"], **TRUTH)
+    picture.scatter(*numbers["found"][look], **FOUND)
+    picture.set(xticks=[], yticks=[], title=f"{numbers['joint']} at step {numbers['step'][look]}", xlabel=f"peak {heat.max():.2f}")
     return figure
