@@ -30,6 +30,7 @@ class RecurrentCodec:
     tail: float = 1e-18  # a Gaussian below tail x peak is background
     parts: bool = True
     occluded: str = "include"  # "include", "ignore" or "exclude": R sec. II-E
+    balanced: bool = True  # fore- and background weighted equally (R sec. III); else every pixel of an annotated map counts 1
     skeleton: Skeleton = MPII
     stride: int = 4
     margin: float = 1.5 * 248 / 256  # 300 px x scale about the person's rough position become 256 px, of which the middle 248 (FACTS A.6)
@@ -62,7 +63,8 @@ class RecurrentCodec:
             maps = torch.cat([maps, _limbs(points[:, ends], self.along, self.across, side)], dim=1)
             state = torch.cat([state, state[:, ends].amin(dim=-1)], dim=1)  # a part is as visible as its least visible end
         maps = torch.where((state == ABSENT)[..., None, None] | (maps < self.tail), 0, maps)
-        return _occlusion_policy(self.peak * maps, balance(maps > 0), state, self.occluded)
+        weights = balance(maps > 0) if self.balanced else (state != ABSENT)[..., None, None].expand_as(maps).float()
+        return _occlusion_policy(self.peak * maps, weights, state, self.occluded)
 
     def decode(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Points (B, J, 2) in crop px at the arg-max of each keypoint heatmap, without sub-pixel refinement (FACTS A.3), and their maxima (B, J)."""
