@@ -17,8 +17,9 @@ HIDDEN = ("beside", "study", "low", "high", "gain low", "gain high")  # bookkeep
 INTERVALS = {"difference": ("low", "high"), "gain": ("gain low", "gain high")}  # interval -> shown behind this column
 ABSENT, NONE = "not measured", "-"
 PRINTED = ("paper", "benchmark")
-STYLE = """body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem; color-scheme: light dark; } table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid #8886; text-align: left; } td.n { text-align: right; font-variant-numeric: tabular-nums; }"""
+STYLE = """body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem; color-scheme: light dark; }
+table { border-collapse: collapse; margin: 1rem 0; } th, td { padding: .2rem .6rem; border-bottom: 1px solid #8886; text-align: left; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }"""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def texts(artifact: str, table: pd.DataFrame, entry: dict) -> dict[str, bytes]:
 
 def table_html(sheet: Sheet) -> str:
     """A <table> without style."""
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in sheet.columns)
+    marks = [' class="n"' if all(row[i].number for row in sheet.rows) else "" for i in range(len(sheet.columns))]
+    head = "".join(f'<th scope="col"{mark}>{html.escape(name)}</th>' for name, mark in zip(sheet.columns, marks, strict=True))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_html_row, sheet.rows))}</tbody></table>"
 
 
@@ -144,7 +146,10 @@ def _nothing(value) -> bool:
 def _stored(value, missing: bool) -> str:
     if _nothing(value):
         return ABSENT if missing else NONE
-    return f"{value:.8g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:.8g}"
+    return text if set(text) & set(".e") else f"{text}.0"  # a column of whole floats stays one of floats
 
 
 def _shown(value, missing: bool, column: str) -> str:

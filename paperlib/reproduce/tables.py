@@ -160,7 +160,8 @@ def _table(plan: Comparison, rows: list[dict]) -> pd.DataFrame:
         rows, columns=["method", "source", "people", *plan.columns, "difference", "low", "high", "inside", "note", "beside", "study"]
     )
     words = dict.fromkeys(("note", "people", "inside", "beside", "study"), "")
-    return table.astype(dict.fromkeys([*plan.columns, "difference", "low", "high"], float)).fillna(words)
+    kinds = dict.fromkeys([*plan.columns, "difference", "low", "high"], float) | dict.fromkeys(words, object)
+    return table.astype(kinds).fillna(words)
 
 
 def _answers(measured: list[dict], printed: str) -> list[dict]:

@@ -17,24 +17,34 @@ from paperlib.reproduce.runs import sha256
 
 def verify(results: Path) -> tuple[int, list[str]]:
     """How many artifacts `results` holds, and what does not follow, a line each. Raises PaperlibError where there is no readable manifest."""
+    manifest, changed = _manifest(results), changed_files(results)
+    touched = {problem.split(": ")[0] for problem in changed}
+    whole = {artifact: entry for artifact, entry in manifest.items() if artifact not in touched}
+    kinds = {"figure": _figure_problems, "table": _table_problems, "claims": _claims_problems, "notebook": _notebook_problems, "page": _page_problems}
+    wrong = [f"{artifact}: {what}" for artifact, entry in whole.items() for what in kinds[entry["kind"]](results, artifact, entry)]
+    return len(manifest), [*changed, *wrong, *_strangers(manifest)]
+
+
+def changed_files(results: Path) -> list[str]:
+    """The files of the manifest that are missing or not the bytes that were written, a line each."""
+    problems = []
+    for artifact, entry in _manifest(results).items():
+        for file, digest in entry["files"].items():
+            if not (results / file).exists():
+                problems.append(f"{artifact}: {file} is missing")
+            elif sha256(results / file) != digest:
+                problems.append(f"{artifact}: {file} was changed after it was made")
+    return problems
+
+
+def _manifest(results: Path) -> dict:
     path = results / "manifest.json"
     try:
-        manifest = json.loads(path.read_text())
+        return json.loads(path.read_text())
     except FileNotFoundError as error:
         raise PaperlibError(f"{path}: no such file; the folder of results has one, for example results/synthetic-smoke") from error
     except ValueError as error:
         raise PaperlibError(f"{path}: not JSON ({error}); 'paperlib reproduce' writes it anew") from error
-    problems = [f"{artifact}: {what}" for artifact, entry in manifest.items() for what in _problems(results, artifact, entry)]
-    return len(manifest), problems + _strangers(results, manifest)
-
-
-def _problems(results: Path, artifact: str, entry: dict) -> list[str]:
-    absent = [file for file in entry["files"] if not (results / file).exists()]
-    changed = [file for file, digest in entry["files"].items() if file not in absent and sha256(results / file) != digest]
-    if absent or changed:
-        return [f"{file} is missing" for file in absent] + [f"{file} was changed after it was made" for file in changed]
-    kinds = {"figure": _figure_problems, "table": _table_problems, "claims": _claims_problems, "notebook": _notebook_problems, "page": _page_problems}
-    return kinds[entry["kind"]](results, artifact, entry)
 
 
 def _figure_problems(results: Path, artifact: str, entry: dict) -> list[str]:
@@ -86,7 +96,7 @@ def _stamp_problems(file: str, stamp: dict | None, entry: dict) -> list[str]:
     return [] if stamp == entry["provenance"] else [f"{file} says another provenance than the manifest"]
 
 
-def _strangers(results: Path, manifest: dict) -> list[str]:
+def _strangers(manifest: dict) -> list[str]:
     """What is of another size or other data than the folder says."""
     made = {artifact: f"{entry['provenance']['data']}-{entry['provenance']['size']}" for artifact, entry in manifest.items() if "provenance" in entry}
     most = Counter(made.values()).most_common(1)[0][0] if made else ""
