@@ -15,10 +15,10 @@ from scipy.stats import t as student
 from paperlib import PaperlibError, published
 from paperlib.reproduce import claims as measuring
 from paperlib.reproduce import ledger, measures
-from paperlib.reproduce.catalogue import NETWORKS, SIZES, Network, catalogue, first_of
+from paperlib.reproduce.catalogue import NETWORKS, SIZES, Network, catalogue, first_of, seeds_of
 from paperlib.reproduce.certainty import SEED_SPREAD, contrasts, less, over_people
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.measures import Measured
+from paperlib.reproduce.measures import Measured, measure_run
 from paperlib.reproduce.study import NotMeasured, Study
 from paperlib.skeleton import MPII
 
@@ -250,6 +250,43 @@ def test_a_claim_takes_every_seed_of_its_runs(tmp_path, monkeypatch):
     systems_of(study, monkeypatch, recurrent_t1=0.9, recurrent_t0=0.5)
     row = measuring.measure_claim(study, BY_ID["R-c2"])
     assert (row["verdict"], row["seeds"]) == ("reproduced", 3) and row["why"].endswith("3 seeds: the interval is over people and seeds")
+
+
+def test_runs_that_claims_compare_have_the_sizes_seeds():
+    assert not any("-seed" in name for name in catalogue("smoke")) and seeds_of(catalogue("smoke"), "recurrent-t0") == ["recurrent-t0"]
+    short = catalogue("short")
+    compared = {run for claim in ledger.claims() if len(claim["runs"]) > 1 for run in claim["runs"]}
+    for name in compared:
+        assert [short[one].seed for one in seeds_of(short, name)] == [0, 1, 2]
+    tuned = short["recurrent-t2-parts-finetuned-seed2"]
+    assert tuned.start == short["recurrent-t2-parts-coco-seed2"] and tuned.start.seed == 2 and tuned.artifacts == ("R-tab1", "R-tab2")
+    assert seeds_of(short, "hourglass") == ["hourglass"]  # compared with itself alone
+    assert len(catalogue("smoke", seeds=2)) > len(catalogue("smoke")) and catalogue("smoke", seeds=1) == catalogue("smoke")
+    with pytest.raises(PaperlibError, match="-1 seeds: at least one"):
+        catalogue("smoke", seeds=-1)
+
+
+def test_the_number_of_seeds_comes_from_the_environment(tmp_path, monkeypatch):
+    """Two seeds are trained, and both are in the mean."""
+    monkeypatch.setenv("PAPERLIB_SEEDS", "2")
+    study = study_with(tmp_path, tmp_path / "absent")
+    row = measuring.measure_claim(study, BY_ID["R-c2"])
+    totals = [[measure_run(study, name).scores.total for name in study.seeds(run)] for run in BY_ID["R-c2"]["runs"]]
+    assert row["seeds"] == 2 and row["ours"] == " vs ".join(f"{np.mean(each):.1f}" for each in totals) and "2 seeds" in row["why"]
+    assert study.trained("recurrent-t1").record["weights_sha256"] != study.trained("recurrent-t1-seed1").record["weights_sha256"]
+    monkeypatch.setenv("PAPERLIB_SEEDS", "many")
+    with pytest.raises(PaperlibError, match="PAPERLIB_SEEDS=many: give a number"):
+        study_with(tmp_path, tmp_path / "absent")
+
+
+def test_two_names_of_one_training_share_it(tiny):
+    """As the hourglass with empty maps for absent joints at size paper, where the main one has them."""
+    assert catalogue("paper")["hourglass-zero"].spec() == catalogue("paper")["hourglass"].spec()
+    assert catalogue("smoke")["hourglass-zero"].codec.absent == "zero"
+    study = Study("tiny", device="cpu", progress=False, folders=tiny.folders)
+    study.runs = study.runs | {"twin": replace(study.runs["recurrent-t0"], name="twin")}
+    assert study.folder_of("twin") == study.folder_of("recurrent-t0")
+    assert study.records("twin")[0]["name"] == "twin"
 
 
 def test_a_verdict_follows_from_what_is_printed(tmp_path, monkeypatch):

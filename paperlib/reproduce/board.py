@@ -18,7 +18,7 @@ def board(rows: list[dict]) -> str:
         if verdict in SPELLED:
             lines += [_line(f"**{verdict}**", f"{row['id']} {row['claim']}", row["paper"], row["ours"]) for row in own]
         elif own:
-            lines.append(_line(verdict, f"{len(own)}: {', '.join(row['id'] for row in own)}", "", ""))
+            lines.append(_line(verdict, f"{len(own)}: {', '.join(row['id'] for row in own)}", "-", "-"))
     return "\n".join(lines)
 
 
