@@ -4,6 +4,7 @@ On one machine a training is the same to the bit. Another processor rounds diffe
 this size differ by a few points. TOLERANCE is for that, in points of PCK, PCKh or accuracy; counts and scores of published files must be equal.
 """
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from paperlib.reproduce.artifacts import read_csv
 from paperlib.reproduce.board import END, START, board
@@ -39,6 +41,22 @@ def test_readme_shows_the_committed_verdicts():
 def test_every_claim_has_a_verdict():
     rows = read_claims(COMMITTED)
     assert len(rows) == 30 and all(row["verdict"] in VERDICTS and all(row[key] for key in ("paper", "ours", "interval", "why")) for row in rows)
+
+
+def test_everything_says_where_it_comes_from():
+    """Every png, csv and executed notebook: id, runs, commit, whether the tree was clean, data, size, seeds, versions, device, parameters."""
+    wanted = {"id", "runs", "commit", "clean", "data", "data_sha256", "size", "seeds", "versions", "device", "parameters"}
+    for path in COMMITTED.rglob("*.*"):
+        if path.suffix == ".png":
+            stamp = json.loads(Image.open(path).text["Description"])
+        elif path.suffix == ".csv":
+            stamp = json.loads(path.read_text().split("\n", 1)[0].removeprefix("# "))
+        elif path.suffix == ".ipynb":
+            stamp = json.loads(path.read_text())["metadata"]["paperlib"]
+            assert stamp["id"] == path.stem and {"size", "data", "device"} <= set(stamp["parameters"])
+        else:
+            continue
+        assert wanted <= set(stamp) and (stamp["data"], stamp["size"]) == ("synthetic", "smoke"), path.name
 
 
 @pytest.mark.parametrize("path", [*sorted(COMMITTED.rglob("*.csv")), *sorted(COMMITTED.glob("notebooks/*.ipynb"))], ids=lambda path: path.name)

@@ -14,7 +14,7 @@ from scipy.stats import t as student
 
 from paperlib import PaperlibError, published
 from paperlib.reproduce import claims as measuring
-from paperlib.reproduce import ledger, measures
+from paperlib.reproduce import ledger, measures, schedule
 from paperlib.reproduce.catalogue import NETWORKS, SIZES, Network, catalogue, first_of, seeds_of
 from paperlib.reproduce.certainty import SEED_SPREAD, contrasts, less, over_people
 from paperlib.reproduce.folders import Folders
@@ -287,6 +287,16 @@ def test_two_names_of_one_training_share_it(tiny):
     study.runs = study.runs | {"twin": replace(study.runs["recurrent-t0"], name="twin")}
     assert study.folder_of("twin") == study.folder_of("recurrent-t0")
     assert study.records("twin")[0]["name"] == "twin"
+
+
+def test_one_training_of_two_names_is_scheduled_once(tmp_path):
+    study = study_with(tmp_path, tmp_path / "absent")
+    study.runs = study.runs | {"twin": replace(study.runs["recurrent-t0"], name="twin")}
+    tasks, _, _ = schedule._tasks(study, ("05_ablations",), {"size": "tiny", "data": "synthetic", "device": "cpu"}, force=True)
+    names = [task.name for task in tasks if task.kind == "run"]
+    assert names.count("recurrent-t0") == 1 and "twin" not in names
+    (notebook,) = [task for task in tasks if task.kind == "notebook"]
+    assert set(notebook.needs) <= set(names) and "recurrent-t0" in notebook.needs and "recurrent-t2-parts-coco" in names
 
 
 def test_a_verdict_follows_from_what_is_printed(tmp_path, monkeypatch):
