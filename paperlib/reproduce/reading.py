@@ -54,7 +54,9 @@ def sheet(table: pd.DataFrame) -> Sheet:
         low, high = INTERVALS.get(name, ("", ""))
         if low in table:
             ends = zip(table[low], table[high], missing, strict=True)
-            columns["95 % interval" if name == "difference" else "of the gain"] = [Cell(_interval(a, b, m), number=True) for a, b, m in ends]
+            columns["95 % interval" if name == "difference" else "95 % interval of the gain"] = [
+                Cell(_interval(a, b, m), number=True) for a, b, m in ends
+            ]
     return Sheet(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
 
 
