@@ -7,8 +7,10 @@ import pytest
 from paperlib.data.synthetic import draw_pairs
 from paperlib.predict import Prediction
 from paperlib.reproduce import ablation
+from paperlib.reproduce.certainty import SEED_SPREAD
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import measure_run, without_offset
+from paperlib.reproduce.reading import spelled
 from paperlib.reproduce.study import Study
 from paperlib.show import hourglass_pictures
 from paperlib.show.style import house_style
@@ -24,12 +26,16 @@ def study(tmp_path_factory) -> Study:
 def test_every_row_of_the_paper_has_ours_under_it(study):
     table = ablation.component_ablation(study)
     assert table.source.tolist() == ["paper", "ours"] * 8 and (table.heatmaps[::2].to_numpy() == table.heatmaps[1::2].to_numpy()).all()
-    assert table.difference[::2].round(1).tolist()[1:] == [1.1, 1.4, 0.8, 0.0, 1.0, 1.4, 0.3] and table.note.eq("").all()
-    ours = table[table.source == "ours"].reset_index()
+    assert table.gain[::2].round(1).tolist()[1:] == [1.1, 1.4, 0.8, 0.0, 1.0, 1.4, 0.3] and table.note.eq("").all()
+    ours, paper = (table[table.source == source].reset_index() for source in ("ours", "paper"))
     for number, (run, scales) in enumerate(ablation.ROWS):
-        assert ours.total[number] == measure_run(study, run, scales=scales).scores.total
-    np.testing.assert_allclose(ours.difference[1:], np.diff(ours.total))
-    assert (ours.low[1:] <= ours.difference[1:]).all() and (ours.difference[1:] <= ours.high[1:]).all()
+        assert ours.total[number] == pytest.approx(measure_run(study, run, scales=scales).scores.total)
+    np.testing.assert_allclose(ours.gain[1:], np.diff(ours.total), atol=1e-9)
+    np.testing.assert_allclose(ours.difference, ours.total - paper.total)
+    assert (ours["gain low"][1:] <= ours.gain[1:]).all() and (ours.gain[1:] <= ours["gain high"][1:]).all()
+    wide = (ours["gain high"] - ours["gain low"])[1:]
+    assert (wide[:-1] >= 2 * SEED_SPREAD).all() and wide.iloc[-1] < 2 * SEED_SPREAD  # the last row is the network above, predicting otherwise
+    assert (ours.low <= ours.total).all() and (ours.total <= ours.high).all() and (ours.inside == "no").all()
 
 
 def test_a_row_without_its_data_says_so_and_gives_no_number(study, monkeypatch):
@@ -37,8 +43,11 @@ def test_a_row_without_its_data_says_so_and_gives_no_number(study, monkeypatch):
     monkeypatch.setattr(study, "missing", lambda run: absent.get(run, ""))
     ours = ablation.component_ablation(study).query("source == 'ours'").reset_index()
     assert ours.note[3] == "not measured: COCO images absent" and np.isnan(ours.total[3])
-    assert np.isnan(ours.difference[4])  # nothing above to differ from
+    assert np.isnan(ours.gain[4])  # nothing above to differ from
     assert (ours.note[[0, 1, 2, 4, 5, 6, 7]] == "").all()
+    stored = spelled(ours)
+    assert set(stored.loc[3, [*ablation.GROUPS, "total", "difference", "low", "high", "inside", "gain"]]) == {"not measured"}
+    assert stored.loc[4, "gain"] == "-" and stored.loc[4, "total"] != "-"
 
 
 def test_rows_are_the_runs_that_their_names_speak_of(study):
@@ -142,8 +151,11 @@ def test_changed_people_are_those_whose_right_joints_change_most(study):
     labelled = (crops.people.state > 0).sum(axis=1)
     assert sorted(found["labelled"][:2].tolist()) == sorted(labelled[[5, 7]].tolist())
     assert {tuple(pair) for pair in found["right"][:2].tolist()} == {(0, labelled[5]), (labelled[7], 0)}
-    ours = pd.DataFrame({"stacks": [2, 2], "stage": [1, 2], "accuracy": [40.0, 50.0]})
+    ours = pd.DataFrame({"stacks": [2, 2], "stage": [1, 2], "accuracy": [40.0, 50.0], "pckh": [30.0, 35.0]})
     printed = {f"printed_{name}": column.to_numpy() for name, column in ablation.printed_stages().items()}
     with house_style():
         figure = hourglass_pictures.early_and_final(found | {name: ours[name].to_numpy() for name in ours} | printed, early="stack 1")
     assert len(figure.subfigs[0].axes) == 2 * 3  # the empty pair of the second row is removed
+    above, below = figure.subfigs[1].axes
+    assert above.get_ylabel().startswith("heatmap accuracy") and below.get_ylabel().startswith("PCKh@0.5")
+    assert below.lines[0].get_ydata().tolist() == [30, 35]

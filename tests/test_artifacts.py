@@ -13,8 +13,9 @@ from PIL import Image
 from paperlib import PaperlibError
 from paperlib.reproduce import artifacts
 from paperlib.reproduce.artifacts import csv_bytes, png_bytes, read_csv, save_figure, save_table
+from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.page import summary, write_page
+from paperlib.reproduce.page import summary
 from paperlib.reproduce.study import Study
 from paperlib.reproduce.verify import verify
 from paperlib.show.pictures import gallery
@@ -26,7 +27,7 @@ PEOPLE = {
     "truth": np.random.default_rng(2).random((2, 16, 2)) * 24,
     "skeleton": np.array("mpii"),
 }
-TABLE = pd.DataFrame({"method": ["paper", "ours & co"], "total": [82.84, np.nan], "people": [2958, 24], "note": ["", "not_measured: 100 %"]})
+TABLE = pd.DataFrame({"method": ["paper", "ours & co"], "total": [82.84, np.nan], "people": [2958, 24], "note": ["", "not measured: 100 %"]})
 
 
 def study_in(folder: Path, tiny: Study) -> Study:
@@ -37,7 +38,7 @@ def study_in(folder: Path, tiny: Study) -> Study:
 def made(tiny, tmp_path_factory):
     """One figure from a run and one table without, in a folder of results."""
     study = study_in(tmp_path_factory.mktemp("results"), tiny)
-    save_figure(study, "R-fig6", gallery, PEOPLE, runs=(RUN,))
+    save_figure(study, "R-fig6", gallery, PEOPLE, runs=(RUN,), columns=2)
     save_table(study, "R-tab1", TABLE, "PCKh@0.5 in %", notes=("drawn people",))
     return study
 
@@ -50,13 +51,14 @@ def results(made, tmp_path):
 def test_what_is_made_follows_from_its_numbers(results):
     assert verify(results) == (2, [])
     files = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file() and not path.name.startswith(".")}
-    assert files == {"manifest.json", "figures/r-fig6.png", "figures/r-fig6.npz", "tables/r-tab1.csv", "tables/r-tab1.md", "tables/r-tab1.tex"}
+    tables = {f"tables/r-tab1.{end}" for end in ("csv", "md", "tex", "html")}
+    assert files == {"manifest.json", "figures/r-fig6.png", "figures/r-fig6.npz", *tables}
 
 
 def test_the_same_numbers_give_the_same_bytes(made, tiny, tmp_path):
     again = study_in(tmp_path, tiny)
     save_table(again, "R-tab1", TABLE.copy(), "PCKh@0.5 in %", notes=("drawn people",))
-    save_figure(again, "R-fig6", gallery, {name: value.copy() for name, value in PEOPLE.items()}, runs=(RUN,))
+    save_figure(again, "R-fig6", gallery, {name: value.copy() for name, value in PEOPLE.items()}, runs=(RUN,), columns=2)
     for path in (path for path in made.results.rglob("*.*") if path.is_file() and path.name != ".manifest.lock"):
         if path.suffix != ".npz":
             assert (again.results / path.relative_to(made.results)).read_bytes() == path.read_bytes(), path.name
@@ -71,7 +73,7 @@ def test_numbers_are_stored_the_same_on_another_day(made, tiny, tmp_path, monkey
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 4e6)
     again = study_in(tmp_path, tiny)
-    save_figure(again, "R-fig6", gallery, PEOPLE, runs=(RUN,))
+    save_figure(again, "R-fig6", gallery, PEOPLE, runs=(RUN,), columns=2)
     assert (again.results / "figures" / "r-fig6.npz").read_bytes() == (made.results / "figures" / "r-fig6.npz").read_bytes()
     assert (again.results / "figures" / "r-fig6.png").read_bytes() == (made.results / "figures" / "r-fig6.png").read_bytes()
 
@@ -81,8 +83,10 @@ def test_provenance_is_in_each_file_and_in_the_manifest(made, tiny):
     manifest = json.loads((made.results / "manifest.json").read_text())
     assert stored == manifest["R-fig6"]["provenance"]
     record = tiny.trained(RUN).record
-    assert stored["runs"] == {RUN: record["weights_sha256"][:16]} and stored["data_sha256"] == [record["data_sha256"][:16]]
+    assert stored["runs"] == {RUN: tiny.folder_of(RUN).name.rsplit("-", 1)[1]} and stored["data_sha256"] == [record["data_sha256"][:16]]
+    assert stored["weights_sha256"] == {RUN: record["weights_sha256"][:16]} and stored["parameters"] == {"columns": 2}
     assert {"id": "R-fig6", "data": "synthetic", "size": "tiny", "seeds": [0]}.items() <= stored.items()
+    assert stored["clean"] in (True, False, None) and "+" not in stored["commit"]
     assert {"commit", "device", "versions"} <= set(stored) and {"python", "torch", "numpy", "matplotlib"} <= set(stored["versions"])
     first = (made.results / "tables" / "r-tab1.csv").read_text().splitlines()[0]
     assert json.loads(first.removeprefix("# ")) == manifest["R-tab1"]["provenance"]
@@ -92,9 +96,43 @@ def test_a_table_keeps_its_numbers(made):
     table = read_csv((made.results / "tables" / "r-tab1.csv").read_bytes())
     assert table.method.tolist() == ["paper", "ours & co"] and table.people.tolist() == [2958, 24]
     assert table.total[0] == pytest.approx(82.84) and np.isnan(table.total[1])
-    markdown, tex = ((made.results / "tables" / f"r-tab1.{end}").read_text() for end in ("md", "tex"))
-    assert "| paper | 82.8 | 2958 |" in markdown and "PCKh@0.5" in markdown and "* drawn people" in markdown
-    assert r"ours \& co" in tex and r"not\_measured: 100 \%" in tex and "label{tab:r-tab1}" in tex
+    stored = (made.results / "tables" / "r-tab1.csv").read_text()
+    assert ",," not in stored.split("\n", 1)[1] and "ours & co,not measured,24,not measured: 100 %" in stored
+    markdown, tex, page = ((made.results / "tables" / f"r-tab1.{end}").read_text() for end in ("md", "tex", "html"))
+    assert "| paper | 82.8 | 2,958 | - |" in markdown and "PCKh@0.5" in markdown and "* drawn people" in markdown
+    assert "* Data: drawn people, size tiny. Seeds: none. Runs: none. Commit" in markdown and "\n* D9." in markdown
+    assert r"ours \& co & not measured" in tex and r"100 \%" in tex and "label{tab:r-tab1}" in tex and "% D9." in tex
+    assert '<td class="n">82.8</td>' in page and "ours &amp; co" in page and "<li>drawn people</li>" in page and '"id": "R-tab1"' in page
+
+
+def test_rows_of_another_study_are_refused_by_name(tiny, tmp_path):
+    study = study_in(tmp_path, tiny)
+    mixed = TABLE.assign(study=["", "real-smoke"])
+    with pytest.raises(PaperlibError, match="R-tab1: the row 'ours & co' is of real-smoke, the table of synthetic-tiny; one size"):
+        save_table(study, "R-tab1", mixed, "PCKh")
+    assert not (study.results / "tables").exists()
+    save_table(study, "R-tab1", TABLE.assign(study=["", "synthetic-tiny"]), "PCKh")
+
+
+def test_a_run_of_another_size_is_refused_by_name(tiny, tmp_path):
+    """Its folder copied under this study's name: the record says what was trained."""
+    runs = tmp_path / "runs"
+    shutil.copytree(tiny.trained(RUN).folder, runs / "synthetic-tiny" / tiny.folder_of(RUN).name)
+    shutil.copytree(tiny.root, runs / "drawn" / "tiny")
+    study = Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, runs=runs, results=tmp_path))
+    record = study.folder_of(RUN) / "record.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"spec": catalogue("smoke")[RUN].spec()}))
+    with pytest.raises(PaperlibError, match=rf"record.json: {RUN} was trained otherwise than at size tiny on synthetic data; .*not mixed"):
+        save_table(study, "R-tab1", TABLE, "PCKh", runs=(RUN,))
+    assert not (study.results / "tables").exists()
+
+
+def test_scored_files_are_in_the_provenance(tiny, tmp_path):
+    study = Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, data=tmp_path, results=tmp_path))
+    (tmp_path / "newell.h5").write_bytes(b"points")
+    save_table(study, "R-tab2", TABLE, "PCKh", predictions=("newell.h5", "absent.h5"))
+    stored = json.loads((study.results / "tables" / "r-tab2.csv").read_text().splitlines()[0].removeprefix("# "))
+    assert stored["predictions"] == {"newell.h5": artifacts.sha256(tmp_path / "newell.h5")[:16]}
 
 
 def test_csv_goes_there_and_back():
@@ -148,6 +186,13 @@ def change_numbers_and_manifest(results):
     return "R-fig6: r-fig6.npz is not what the picture was drawn from"
 
 
+def change_stamp_and_manifest(results):
+    path = results / "tables" / "r-tab1.csv"
+    path.write_text(path.read_text().replace('"size": "tiny"', '"size": "paper"'))
+    rehash(results, "R-tab1")
+    return "R-tab1: r-tab1.csv says another provenance than the manifest"
+
+
 def repaint_and_manifest(results):
     path = results / "figures" / "r-fig6.png"
     picture = Image.open(path).convert("RGB")
@@ -158,12 +203,22 @@ def repaint_and_manifest(results):
 
 
 @pytest.mark.parametrize(
-    "change", [change_digit, change_png, change_numbers, remove, change_digit_and_manifest, change_numbers_and_manifest, repaint_and_manifest]
+    "change",
+    [change_digit, change_png, change_numbers, remove, change_digit_and_manifest, change_numbers_and_manifest, change_stamp_and_manifest]
+    + [repaint_and_manifest],
 )
 def test_what_was_changed_is_named(results, change):
     message = change(results)
     count, problems = verify(results)
     assert count == 2 and message in problems[0], problems
+
+
+def test_what_is_of_another_study_is_named(results):
+    path = results / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["R-tab2"] = json.loads(json.dumps(manifest["R-tab1"]).replace('"size": "tiny"', '"size": "smoke"'))
+    path.write_text(json.dumps(manifest))
+    assert "R-tab2: it is of synthetic-smoke, the others are of synthetic-tiny" in verify(results)[1]
 
 
 def test_a_folder_without_a_readable_manifest(tmp_path):
@@ -208,15 +263,8 @@ def test_a_figure_looks_the_same_whatever_was_set_before(made):
     assert drawn == (made.results / "figures" / "r-fig6.png").read_bytes()
 
 
-def test_the_page_shows_every_artifact(results):
-    made_by = {"R-fig6", "R-tab1"}
-    try:
-        page = write_page(results).read_text()
-    except FileNotFoundError as missing:
-        pytest.skip(f"notebooks are not all there: {missing}")
-    assert page.startswith("<!doctype html>") and all(f"id='{artifact}'" in page for artifact in made_by)
-    assert "ours &amp; co" in page and "figures/r-fig6.png" in page
-    lines = [line for line in summary(results, {"03_recurrent": "made"}).splitlines() if line.split()[0] in made_by]
+def test_the_summary_names_every_artifact(results):
+    lines = [line for line in summary(results, {"03_recurrent": "made"}).splitlines() if line.split()[0] in {"R-fig6", "R-tab1"}]
     assert len(lines) == 2 and all(str(results) in line for line in lines)
 
 

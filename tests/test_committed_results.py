@@ -4,18 +4,24 @@ On one machine a training is the same to the bit. Another processor rounds diffe
 this size differ by a few points. TOLERANCE is for that, in points of PCK, PCKh or accuracy; counts and scores of published files must be equal.
 """
 
+import json
 import os
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from paperlib.reproduce.artifacts import read_csv
+from paperlib.reproduce.board import END, START, board
 from paperlib.reproduce.folders import Folders
+from paperlib.reproduce.ledger import VERDICTS, read_claims
 from paperlib.reproduce.measures import measure_run
 from paperlib.reproduce.study import Study
-from paperlib.reproduce.verify import verify
+from paperlib.reproduce.verify import changed_files, verify
 
 COMMITTED = Path(__file__).parents[1] / "results" / "synthetic-smoke"
 TOLERANCE = 6.0
@@ -24,6 +30,45 @@ TOLERANCE = 6.0
 def test_every_committed_artifact_follows_from_its_numbers():
     count, problems = verify(COMMITTED)
     assert count >= 26 and not problems
+
+
+def test_readme_shows_the_committed_verdicts():
+    """If it does not: paperlib.reproduce.board.write_board('README.md', 'results/synthetic-smoke') puts it right."""
+    readme = (COMMITTED.parents[1] / "README.md").read_text()
+    assert f"{START}\n{board(read_claims(COMMITTED))}\n{END}" in readme
+
+
+def test_every_claim_has_a_verdict():
+    rows = read_claims(COMMITTED)
+    assert len(rows) == 30 and all(row["verdict"] in VERDICTS and all(row[key] for key in ("paper", "ours", "interval", "why")) for row in rows)
+
+
+def test_everything_says_where_it_comes_from():
+    """Every png, csv and executed notebook: id, runs, commit, whether the tree was clean, data, size, seeds, versions, device, parameters."""
+    wanted = {"id", "runs", "commit", "clean", "data", "data_sha256", "size", "seeds", "versions", "device", "parameters"}
+    for path in COMMITTED.rglob("*.*"):
+        if path.suffix == ".png":
+            stamp = json.loads(Image.open(path).text["Description"])
+        elif path.suffix == ".csv":
+            stamp = json.loads(path.read_text().split("\n", 1)[0].removeprefix("# "))
+        elif path.suffix == ".ipynb":
+            stamp = json.loads(path.read_text())["metadata"]["paperlib"]
+            assert stamp["id"] == path.stem and {"size", "data", "device"} <= set(stamp["parameters"])
+        else:
+            continue
+        assert wanted <= set(stamp) and (stamp["data"], stamp["size"]) == ("synthetic", "smoke"), path.name
+
+
+@pytest.mark.parametrize("path", [*sorted(COMMITTED.rglob("*.csv")), *sorted(COMMITTED.glob("notebooks/*.ipynb"))], ids=lambda path: path.name)
+def test_a_changed_digit_is_caught(path, tmp_path):
+    """One digit, in the middle of a table, of a figure's numbers, of the ledger, or of a notebook's provenance: the file is named."""
+    copy = Path(shutil.copytree(COMMITTED, tmp_path / "results", ignore=shutil.ignore_patterns("*.html"))) / path.relative_to(COMMITTED)
+    text = copy.read_text()
+    start = text.index('"data_sha256"') if path.suffix == ".ipynb" else len(text) * 2 // 3
+    place = start + re.search(r"\d", text[start:]).start()
+    copy.write_text(f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}")
+    name = path.relative_to(COMMITTED).as_posix()
+    assert any(f"{name} was changed" in problem for problem in changed_files(tmp_path / "results"))
 
 
 @pytest.fixture(scope="module")

@@ -180,7 +180,7 @@ def test_no_path_of_one_machine():
 
 
 def test_no_large_file():
-    limits = {".ipynb": 500_000, ".png": 500_000, ".npz": 500_000, ".safetensors": 16_000_000}
+    limits = {".ipynb": 500_000, ".png": 500_000, ".npz": 500_000, ".safetensors": 16_000_000, ".html": 3_000_000}  # a front page holds its pictures
     large = [f"{path.relative_to(ROOT)}: {path.stat().st_size}" for path in tracked() if path.stat().st_size > limits.get(path.suffix, 1_000_000)]
     assert not large, large
 

@@ -1,12 +1,14 @@
 """The printed tables are whole, and agree with themselves and with the published prediction files."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from paperlib import PaperlibError, published
+from paperlib.reproduce.ledger import captions, claims
 
 GROUPS = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
 # Annotated joints of the 2958 MPII validation people, left and right together (FACTS D.5).
@@ -73,3 +75,39 @@ def test_text_numbers():
 def test_unknown_table():
     with pytest.raises(PaperlibError, match="r-tab4"):
         published.table("r-tab9")
+
+
+def test_every_printed_number_has_its_place():
+    numbers = published.numbers()
+    assert list(numbers.columns) == ["paper", "table", "row", "column", "value", "unit", "qualifier", "place"]
+    assert not numbers.isna().any(axis=None) and not numbers.duplicated(["paper", "table", "row", "column"]).any()
+    cells = numbers[numbers.table != "text"].groupby(["paper", "table"]).size().to_dict()
+    assert cells == {
+        ("R", "table I"): 64,
+        ("R", "table II"): 90,
+        ("R", "table III"): 4,
+        ("R", "table IV"): 126,
+        ("H", "table 1"): 12,
+        ("H", "table 2"): 48,
+    }
+    assert len(numbers[numbers.table == "text"]) == len(published.text_numbers()) >= 80
+    assert numbers.place.str.match(r"(sec\.|fig\.|table) ?[\dIV]").all(), numbers.place.unique()
+    find = numbers.set_index(["paper", "table", "row", "column"])
+    assert find.loc[("R", "table I", "+ Body Part", "total"), "value"] == 84.6 and find.loc[("R", "table III", "Ours", "printed"), "value"] == 100670
+    occluded = find.loc[("H", "text", "", "validation PCKh of the wrist, occluded")]
+    assert (occluded["value"], occluded["unit"], occluded["place"]) == (61.1, "percent", "sec. 5.2")
+
+
+def test_claims_print_numbers_that_the_papers_print():
+    """Every figure in a claim's `printed` is one of the numbers of its paper."""
+    for claim in claims():
+        values = set(published.numbers().query(f"paper == '{claim['paper']}'").value)
+        found = [float(word) for word in re.findall(r"\d+(?:\.\d+)?(?:e\d+)?", claim["printed"])]
+        assert set(found) <= values, (claim["id"], set(found) - values)
+
+
+def test_a_figure_and_a_table_of_the_inventory_has_its_caption():
+    inventory = {f"R-fig{n}" for n in range(1, 10)} | {f"R-tab{n}" for n in range(1, 5)} | {f"H-fig{n}" for n in range(1, 12)} | {"H-tab1", "H-tab2"}
+    assert inventory <= set(captions()) and all(20 < len(text) < 160 and not text.endswith(".") for text in captions().values())
+    shown = {artifact for claim in claims() for artifact in claim["artifacts"]}
+    assert shown <= inventory and all(claim["artifacts"] for claim in claims())

@@ -11,8 +11,10 @@ import pytest
 from paperlib import published
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import measure_run
+from paperlib.reproduce.pck_curves import curves, five_numbers
+from paperlib.reproduce.reading import sheet, short_form, spelled
 from paperlib.reproduce.study import Study
-from paperlib.reproduce.tables import COMPARISONS, GROUPS, comparison, curves, five_numbers, recomputed, sizes_table
+from paperlib.reproduce.tables import COMPARISONS, GROUPS, comparison, made_of, recomputed, sizes_table
 from paperlib.show.curves import occlusion, pck_curves, precision_recall
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_scores.json").read_text())
@@ -40,29 +42,97 @@ def test_printed_rows_are_the_papers(artifact, study):
     assert set(rows.source) == {"benchmark" if artifact == "R-tab4" else "paper"}
 
 
+def test_what_answers_to_a_printed_row_stands_under_it(study):
+    table = comparison(study, "R-tab2")
+    for _, rows in table[table.beside != ""].groupby("beside"):
+        places = list(rows.index)
+        assert places == list(range(places[0], places[-1] + 1)) and rows.source.iloc[0] == "paper" and "paper" not in rows.source.iloc[1:].tolist()
+    assert table[table.beside == "Newell et al. [25]"].source.tolist() == ["paper", "recomputed", "recomputed", "ours"]
+
+
 def test_our_row_is_what_was_measured(study):
     table = comparison(study, "H-tab2").set_index("method")
     row, measured = table.loc["ours: hourglass"], measure_run(study, "hourglass")
     assert row.total == measured.scores.total and row.difference == pytest.approx(row.total - 90.9)
     assert row[list(GROUPS)].tolist() == [measured.scores.groups[group] for group in GROUPS]
-    assert row.low <= row.total <= row.high and row.people == "24 drawn people" and "'Our model'" in row.note
+    assert row.low <= row.total <= row.high and row.people == "24 drawn people" and row.beside == "Our model"
+    assert row.inside == ("yes" if row.low <= 90.9 <= row.high else "no") and row.study == "synthetic-tiny"
 
 
 def test_h_table_1_is_compared_by_the_mean_of_its_two_columns(study):
     row = comparison(study, "H-tab1").set_index("method").loc["ours: hourglass-flic"]
     assert row.difference == pytest.approx(row.total - 98.0)
+    assert comparison(study, "H-tab1").set_index("method").loc["Our model", "total"] == 98.0
     assert row.total == pytest.approx((row.elbow + row.wrist) / 2)  # every elbow and wrist is annotated
 
 
 def test_absent_files_and_runs_say_so(study, monkeypatch):
+    """Their cells are 'not measured': never blank, never zero."""
     monkeypatch.setattr(study, "missing", lambda run: "FLIC images absent")
     table = comparison(study, "H-tab1")
     assert set(table[table.source == "recomputed"].note) == {"not measured: published predictions absent"}
     assert table[table.source == "ours"].note.tolist() == ["not measured: FLIC images absent"]
     assert table[table.source != "paper"].total.isna().all() and five_numbers(study).empty
+    stored = spelled(table)
+    assert (stored.loc[table.source != "paper", ["elbow", "wrist", "total", "difference", "low", "high", "inside"]] == "not measured").all(axis=None)
+    assert not stored.isin(["", "0", "nan"]).any(axis=None) and (stored.loc[table.source == "paper", ["difference", "low", "inside"]] == "-").all(
+        axis=None
+    )
+    ours = next(row for row in short_form(table).rows if row[0].text == "Our model")
+    assert [cell.text for cell in ours] == ["Our model", "98.0", "not measured / not measured", *["not measured"] * 4]
     frame, missing = curves(study, "H-fig6")
     assert frame.empty and missing == "published predictions absent; ours not measured: FLIC images absent"
     pck_curves(frame, columns=2, title=missing)
+
+
+def test_the_short_form_lays_the_paper_beside_files_and_ours(files):
+    table = pd.DataFrame(
+        {
+            "method": ["Newell", "file", "ours: hourglass", "Wei", "port"],
+            "source": ["paper", "recomputed", "ours", "paper", "recomputed"],
+            "total": [90.9, 88.43, 56.84, 88.5, 87.3],
+            "difference": [np.nan, -2.47, -34.06, np.nan, np.nan],
+            "low": [np.nan, 87.8, 51.2, np.nan, 86.7],
+            "high": [np.nan, 89.0, 62.5, np.nan, 87.9],
+            "inside": ["", "no", "no", "", ""],
+            "beside": ["Newell", "Newell", "Newell", "Wei", ""],
+        }
+    )
+    rows = [[cell.text for cell in row] for row in short_form(table).rows]
+    assert short_form(table).columns == ["method", "paper", "recomputed", "ours", "difference", "95 % interval", "inside?"]
+    assert rows == [
+        ["Newell", "90.9", "88.4", "56.8", "-34.1", "[51.2, 62.5]", "no"],
+        ["Wei", "88.5", "-", "-", "-", "-", "-"],
+        ["port", "-", "87.3", "-", "-", "[86.7, 87.9]", "-"],
+    ]
+    assert short_form(table.drop(columns="beside")) is None
+
+
+def test_the_best_of_each_source_is_marked():
+    table = pd.DataFrame(
+        {"method": list("abcd"), "source": ["paper", "paper", "ours", "ours"], "total": [82.04, 82.02, 41.0, 12.0], "n": [1, 2, 3, 4]}
+    )
+    marked = sheet(table)
+    assert [[cell.text for cell in row if cell.best] for row in marked.rows] == [["82.0"], ["82.0"], ["41.0"], []]
+    alone = sheet(table[:3])
+    assert not any(cell.best for cell in alone.rows[2])  # the best of one is nothing
+    sizes = sheet(sizes_table())
+    best = {name: [row[0].text for row in sizes.rows if row[i].best] for i, name in enumerate(sizes.columns) if name in ("parameters", "GMACs")}
+    assert best == {"parameters": ["hourglass, 1 stack, released"], "GMACs": ["hourglass, 1 stack, released"]}
+
+
+def test_a_comparison_says_its_convention_runs_and_files(study, files):
+    about = made_of(study, "H-tab1")
+    assert about["runs"] == ("hourglass-flic",) and "predictions/flic/WeiCVPR16.mat" in about["predictions"]
+    assert "PCK@0.2, official, total over 4 joints pooled" in about["notes"][0] and "95 % interval" in about["notes"][1]
+
+
+def test_a_recomputed_row_has_its_interval(files):
+    table = recomputed(files, "R-tab4").set_index("method")
+    row = table.loc["Belagiannis&Zisserman (submitted predictions)"]
+    assert row.low < row.total < row.high and row.high - row.low < 4 and row.inside == "yes"
+    newell = recomputed(files, "H-tab2").set_index("method").loc["Newell et al., published file"]
+    assert newell.inside == "no" and newell.difference == pytest.approx(88.43 - 90.9, abs=0.01)
 
 
 @pytest.mark.parametrize("artifact", COMPARISONS)
@@ -102,7 +172,9 @@ def test_curves_end_where_the_tables_are(study, files):
 def test_sizes_reconcile_the_printed_figures():
     table = sizes_table().set_index("model")
     ours = table.loc["recurrent, 2 iterations, parts"]
-    assert (ours.printed, ours["k*k*C_out"] - 49 * 64) == ("100670", 100670)
+    assert (ours.printed, ours["k*k*C_out"] - 49 * 64, ours["counted so"], ours.difference) == ("100670", 100670, 100670, 0)
+    answered = table[table.inside != ""]
+    assert (answered.inside == "yes").all() and answered.difference.tolist() == [17_888, 0, 0, 0]
     assert table.loc["hourglass, 8 stacks, June 2016", ["printed", "times recurrent"]].tolist() == ["23700000", 1.375]
     assert (table.loc["convolutional pose machine"].printed, table.loc["hourglass, 8 stacks, released"].printed) == ("342042", "-")
 
@@ -127,7 +199,7 @@ def test_occlusion_keeps_its_panels_apart():
     left = pd.DataFrame({"panel": "pckh", "curve": ["all", "all"], "x": [0, 0.5], "y": [0, 85.5]})
     right = pd.DataFrame({"panel": "presence", "curve": ["knee", "knee"], "x": [1, 0], "y": [0.8, 1], "area": 0.921, "chance": 0.839})
     pckh, presence = occlusion(pd.concat([left, right])).axes
-    assert list(_lines(pckh)) == ["all: 85.5 %"] and "knee: area 92.1 %" in _lines(presence)
+    assert list(_lines(pckh)) == ["all: 85.5 %"] and "knee: area 92.1 %, chance 83.9 %" in _lines(presence)
     assert (pckh.get_xlabel(), presence.get_xlabel()) == ("normalised distance", "recall, %")
 
 

@@ -1,7 +1,7 @@
 """What each component is worth: R table I row by row, the curves of H fig. 8, the stages of H fig. 9, each beside what it is compared with.
 
-Differences are paired: both systems look at the same people, and the 95 % interval is over these people drawn with replacement. It does not hold
-what another seed of training would change.
+Differences between two networks are paired, both look at the same people, and their 95 % intervals hold what another seed may change (certainty.py).
+Of one network, stage by stage or with and without something, they are over people alone.
 """
 
 from dataclasses import replace
@@ -10,10 +10,12 @@ import pandas as pd
 
 from paperlib.metrics import bootstrap_interval, pck
 from paperlib.published import table, text_numbers
+from paperlib.reproduce.certainty import contrasts, less
 from paperlib.reproduce.claims import SCALES, measure_claim
 from paperlib.reproduce.ledger import claims
-from paperlib.reproduce.measures import Measured, baseline, measure_run, without_offset
+from paperlib.reproduce.measures import Measured, baseline, measure_run, measure_seeds, without_offset
 from paperlib.reproduce.study import Study
+from paperlib.reproduce.tables import mean_scores, total_of
 from paperlib.skeleton import MPII
 
 GROUPS = tuple(group for group, _ in MPII.groups)
@@ -35,22 +37,56 @@ ARRANGEMENTS = {2: "hourglass-2x4", 4: "hourglass-4x2", 8: "hourglass-8x1"}
 
 
 def component_ablation(study: Study) -> pd.DataFrame:
-    """R-tab1 in percent: each row as printed, and under it as measured here. `difference` is the total minus that of the row above, `low` to `high`
-    its paired 95 % interval; a row whose run cannot be had says why in `note`."""
+    """R-tab1 in percent: each row as printed, and under it as measured here.
+
+    `difference` is our total less the printed one, `low` to `high` the 95 % interval of our total and `inside` whether it holds the printed one;
+    `gain` is what a row adds to the row above, with its paired interval. A row whose run cannot be had says why in `note`.
+    """
     printed, rows, above = table("r-tab1"), [], None
     for number, (run, scales) in enumerate(ROWS):
         paper = printed.loc[number]
-        row = {"heatmaps": paper.method, "source": "paper", "note": ""} | paper[[*GROUPS, "total"]].to_dict()
-        rows.append(row | ({"difference": paper.total - printed.total[number - 1]} if number else {}))
-        row = {"heatmaps": paper.method, "source": "ours", "note": ""}
+        row = {"heatmaps": paper.method, "source": "paper", "note": "", "beside": paper.method} | paper[[*GROUPS, "total"]].to_dict()
+        rows.append(row | ({"gain": paper.total - printed.total[number - 1]} if number else {}))
+        row = {"heatmaps": paper.method, "source": "ours", "note": "", "beside": paper.method, "study": study.results.name}
         if reason := study.missing(run):
             rows.append(row | {"note": f"not measured: {reason}"})
             above = None
-        else:
-            found = measure_run(study, run, scales=scales)
-            rows.append(row | _scores(found) | _gain(found, above))
-            above = found
-    return _frame(rows, ["heatmaps", "source", *GROUPS, "total", "difference", "low", "high", "note"])
+            continue
+        found = measure_seeds(study, run, scales=scales)
+        low, high = total_of(found)[1:]
+        row |= mean_scores(found) | {"low": low, "high": high, "inside": "yes" if low <= paper.total <= high else "no"}
+        rows.append(row | {"difference": row["total"] - paper.total} | _added(found, above, same_network=run == ROWS[number - 1][0]))
+        above = found
+    names = [
+        "heatmaps",
+        "source",
+        *GROUPS,
+        "total",
+        "difference",
+        "low",
+        "high",
+        "inside",
+        "gain",
+        "gain low",
+        "gain high",
+        "note",
+        "beside",
+        "study",
+    ]
+    return _frame(rows, names).fillna({"inside": "", "study": ""})
+
+
+def _added(found: list[Measured], above: list[Measured] | None, same_network: bool) -> dict[str, float]:
+    """What a row adds to the one above: of another network, or of the same one predicting otherwise (the last row)."""
+    if not above:
+        return {}
+    shares = [[one.share() for one in seeds] for seeds in (found, above)]
+    if same_network:
+        systems, weights = [[less(new, old) for new, old in zip(*shares, strict=True)]], [1]
+    else:
+        systems, weights = shares, [1, -1]
+    estimate = contrasts(systems, weights, found[0].scores.people, same_network)[0]
+    return dict(zip(("gain", "gain low", "gain high"), estimate, strict=True))
 
 
 def site_table(study: Study, run: str) -> pd.DataFrame:
@@ -126,5 +162,5 @@ def _gain(found: Measured, above: Measured | None) -> dict[str, float]:
 
 
 def _frame(rows: list[dict], columns: list[str]) -> pd.DataFrame:
-    numbers = [*GROUPS, "total", "difference", "low", "high"]
+    numbers = {*GROUPS, "total", "difference", "low", "high", "gain", "gain low", "gain high"} & set(columns)
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from paperlib import PaperlibError
 from paperlib.reproduce.ledger import deviations_of
+from paperlib.reproduce.reading import ABSENT, NONE, spelled, texts
 from paperlib.reproduce.runs import sha256, surroundings
 from paperlib.reproduce.study import Study
 from paperlib.show.style import house_style
@@ -34,7 +35,7 @@ def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple
     home = study.results / "figures"
     home.mkdir(parents=True, exist_ok=True)
     source = home / f"{artifact.lower()}.{'csv' if isinstance(numbers, pd.DataFrame) else 'npz'}"
-    provenance = _provenance(study, artifact, runs)
+    provenance = provenance_of(study, artifact, runs, options)
     if isinstance(numbers, pd.DataFrame):
         write_whole(source, csv_bytes(numbers, provenance))
     else:
@@ -44,30 +45,72 @@ def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple
     figure = draw_figure(name, source, options)
     picture = home / f"{artifact.lower()}.png"
     write_whole(picture, png_bytes(figure, provenance))
-    _enter(
-        study.results,
-        artifact,
-        {"kind": "figure", "draw": name, "options": options, "provenance": provenance, "files": _hashes(study.results, [picture, source])},
-    )
+    entry = {"kind": "figure", "draw": name, "options": options, "deviations": list(deviations_of(artifact, study.size, study.data))}
+    enter(study.results, artifact, entry | {"provenance": provenance, "files": hashes(study.results, [picture, source])})
     return _light_copy(figure, artifact)
 
 
 def save_table(
-    study: Study, artifact: str, table: pd.DataFrame, caption: str, runs: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+    study: Study,
+    artifact: str,
+    table: pd.DataFrame,
+    caption: str,
+    runs: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    predictions: tuple[str, ...] = (),
 ) -> pd.DataFrame:
-    """Keep `table` as tables/<id>.csv with all digits, and as .md and .tex for reading, with the deviations that touch it underneath."""
+    """Keep `table` as tables/<id>.csv with its digits, and as .md, .tex and .html for reading, with what it is made of underneath.
+
+    `runs` are the names of the runs and `predictions` the published files, in the data folder, that it scores. Raises PaperlibError for rows
+    of another study: one table holds one size and one kind of data.
+    """
+    _one_study(study, artifact, table)
     home = study.results / "tables"
-    home.mkdir(parents=True, exist_ok=True)
-    provenance = _provenance(study, artifact, runs)
-    notes = (*notes, *deviations_of(artifact, study.size, study.data))
-    files = {home / f"{artifact.lower()}.csv": csv_bytes(table, provenance)}
-    stored = read_csv(files[home / f"{artifact.lower()}.csv"])
-    files |= {home / f"{artifact.lower()}{end}": text for end, text in table_texts(artifact, stored, caption, notes).items()}
+    provenance = provenance_of(study, artifact, runs) | _predictions(study, predictions)
+    entry = {
+        "kind": "table",
+        "caption": caption,
+        "notes": [*notes, source_line(provenance)],
+        "deviations": list(deviations_of(artifact, study.size, study.data)),
+        "provenance": provenance,
+    }
+    stored = csv_bytes(spelled(table), provenance)
+    files = {home / f"{artifact.lower()}.csv": stored}
+    files |= {home / f"{artifact.lower()}{end}": text for end, text in texts(artifact, read_csv(stored), entry).items()}
     for path, content in files.items():
         write_whole(path, content)
-    entry = {"kind": "table", "caption": caption, "notes": list(notes), "provenance": provenance, "files": _hashes(study.results, list(files))}
-    _enter(study.results, artifact, entry)
+    enter(study.results, artifact, entry | {"files": hashes(study.results, list(files))})
     return table
+
+
+def save_claims(study: Study, board: pd.DataFrame, runs: tuple[str, ...]) -> pd.DataFrame:
+    """Keep the claims ledger as claims.csv."""
+    provenance = provenance_of(study, "claims", runs)
+    path = study.results / "claims.csv"
+    write_whole(path, csv_bytes(board, provenance))
+    enter(study.results, "claims", {"kind": "claims", "provenance": provenance, "files": hashes(study.results, [path])})
+    return board
+
+
+def _one_study(study: Study, artifact: str, table: pd.DataFrame) -> None:
+    for _, row in table.iterrows() if "study" in table else ():
+        if row.study and row.study != study.results.name:
+            raise PaperlibError(
+                f"{artifact}: the row {row.iloc[0]!r} is of {row.study}, the table of {study.results.name}; one size and one kind of data in a table"
+            )
+
+
+def source_line(provenance: dict) -> str:
+    """The line under a table that says which data, seeds and runs."""
+    people = "drawn people" if provenance["data"] == "synthetic" else "real people"
+    runs = ", ".join(f"{name} {identity}" for name, identity in provenance["runs"].items()) or "none"
+    seeds = ", ".join(map(str, provenance["seeds"])) or "none"
+    return f"Data: {people}, size {provenance['size']}. Seeds: {seeds}. Runs: {runs}. Commit {provenance['commit']}, tree {tree(provenance)}."
+
+
+def tree(provenance: dict) -> str:
+    """Whether what was made came from a commit as it is."""
+    return {True: "clean", False: "with changes", None: "unknown"}[provenance["clean"]]
 
 
 def draw_figure(name: str, source: Path, options: dict) -> Figure:
@@ -108,29 +151,10 @@ def csv_bytes(table: pd.DataFrame, provenance: dict) -> bytes:
 
 def read_csv(content: bytes) -> pd.DataFrame:
     """A table that csv_bytes wrote."""
-    return pd.read_csv(io.BytesIO(content), skiprows=1, keep_default_na=False, na_values=[""])
+    return pd.read_csv(io.BytesIO(content), skiprows=1, keep_default_na=False, na_values=["", NONE, ABSENT])
 
 
-def table_texts(artifact: str, table: pd.DataFrame, caption: str, notes: tuple[str, ...]) -> dict[str, bytes]:
-    """The table as Markdown and LaTeX, floats with one decimal."""
-    shown = table.map(lambda value: "" if value is None or value != value else f"{value:.1f}" if isinstance(value, float) else str(value))
-    rows = [
-        " | ".join(shown.columns),
-        " | ".join("---:" if pd.api.types.is_numeric_dtype(kind) else "---" for kind in table.dtypes),
-        *(" | ".join(row) for row in shown.to_numpy()),
-    ]
-    markdown = f"**{artifact}**: {caption}\n\n" + "\n".join(f"| {row} |" for row in rows) + "\n\n" + "".join(f"* {note}\n" for note in notes)
-    body = shown.rename(columns=_tex).map(_tex).to_latex(index=False, caption=_tex(caption), label=f"tab:{artifact.lower()}")
-    return {".md": markdown.encode(), ".tex": (body + "".join(f"% {note}\n" for note in notes)).encode()}
-
-
-def _tex(text: str) -> str:
-    for sign in "&%$#_":
-        text = text.replace(sign, "\\" + sign)
-    return text
-
-
-def _provenance(study: Study, artifact: str, runs: tuple[str, ...]) -> dict:
+def provenance_of(study: Study, artifact: str, runs: tuple[str, ...], parameters: dict | None = None) -> dict:
     """Who made it of what; no time of day, so that the same numbers give the same bytes."""
     records = study.records(*runs)
     about = surroundings(study.device)
@@ -138,13 +162,21 @@ def _provenance(study: Study, artifact: str, runs: tuple[str, ...]) -> dict:
         "id": artifact,
         "data": study.data,
         "size": study.size,
-        "runs": {record["name"]: record["weights_sha256"][:16] for record in records},
+        "parameters": parameters or {},
+        "runs": {record["name"]: record["identity"].rsplit("-", 1)[-1] for record in records},
+        "weights_sha256": {record["name"]: record["weights_sha256"][:16] for record in records},
         "data_sha256": sorted({record["data_sha256"][:16] for record in records}),
         "seeds": sorted({record["seed"] for record in records}),
-        "commit": about["commit"],
+        "commit": about["commit"].removesuffix("+changes"),
+        "clean": None if about["commit"] == "unknown" else not about["commit"].endswith("+changes"),
         "device": about["device"],
         "versions": about["versions"] | {"matplotlib": matplotlib.__version__},
     }
+
+
+def _predictions(study: Study, files: tuple[str, ...]) -> dict:
+    """Which published files were scored: those that are there, with their hashes."""
+    return {"predictions": {file: sha256(study.folders.data / file)[:16] for file in files if (study.folders.data / file).is_file()}}
 
 
 def _npz_bytes(numbers: dict[str, np.ndarray]) -> bytes:
@@ -153,12 +185,12 @@ def _npz_bytes(numbers: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _hashes(results: Path, files: list[Path]) -> dict[str, str]:
+def hashes(results: Path, files: list[Path]) -> dict[str, str]:
     return {path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _enter(results: Path, artifact: str, entry: dict) -> None:
-    """Into manifest.json, which several notebooks write at once."""
+def enter(results: Path, artifact: str, entry: dict) -> None:
+    """Into manifest.json, which several notebooks write at once: what an artifact is, and the hashes of its files."""
     path = results / "manifest.json"
     with FileLock(results / ".manifest.lock"):
         manifest = json.loads(path.read_text()) if path.exists() else {}

@@ -7,6 +7,7 @@ from torch import nn
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.models import Recurrent, StackedHourglass
+from paperlib.reproduce.ledger import claims
 from paperlib.skeleton import FLIC
 from paperlib.train import Recipe
 
@@ -56,6 +57,7 @@ class Scale:
     steps: int  # of a row of an ablation; the main models train `longer` times as long
     longer: float
     drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
+    seeds: int = 1  # of the runs that claims compare with one another
 
 
 SCALES = {
@@ -88,6 +90,7 @@ SCALES = {
         steps=8000,
         longer=2,
         drawn={"mpii": (22246, 2958), "lsp": (1000, 1000), "flic": (3987, 1016), "coco": (20000, 500)},
+        seeds=3,
     ),
     "paper": Scale(
         side=256,
@@ -98,26 +101,49 @@ SCALES = {
         steps=0,
         longer=1,
         drawn={"mpii": (22246, 2958), "lsp": (1000, 1000), "flic": (3987, 1016), "coco": (100000, 500)},
+        seeds=3,
     ),
 }
 
 
-def catalogue(size: str = "smoke", data: str = "synthetic") -> dict[str, Run]:
-    """Every run at `size` on `data`, by name. Raises PaperlibError for a size or a kind of data that does not exist."""
+def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> dict[str, Run]:
+    """Every run at `size` on `data`, by name; runs that claims compare once for each of `seeds` (0: as many as the size has), as NAME-seed1.
+
+    Raises PaperlibError for a size or a kind of data that does not exist, and for a negative number of seeds.
+    """
     if size not in SIZES:
         raise PaperlibError(f"size {size!r}: it is {', '.join(SIZES)}")
     if data not in ("synthetic", "real"):
         raise PaperlibError(f"data {data!r}: it is synthetic or real")
+    if seeds < 0:
+        raise PaperlibError(f"{seeds} seeds: at least one is needed")
     scale = SCALES[size]
-    runs = _recurrent_runs(size, scale, data) + _hourglass_runs(size, scale, data)
-    return {run.name: run for run in runs}
+    runs = {run.name: run for run in _recurrent_runs(size, scale, data) + _hourglass_runs(size, scale, data)}
+    compared = [runs[name] for claim in claims() if len(claim["runs"]) > 1 for name in claim["runs"]]
+    repeats = [_repeat(run, seed) for seed in range(1, seeds or scale.seeds) for run in compared]
+    return runs | {run.name: run for repeat in repeats for run in (repeat.start, repeat) if run}
+
+
+def seeds_of(runs: dict[str, Run], name: str) -> list[str]:
+    """The names of run `name` and of its repeats with other seeds."""
+    return [other for other in runs if first_of(other) == name]
+
+
+def first_of(name: str) -> str:
+    """The run that a repeat repeats; any other run's own name."""
+    return name.partition("-seed")[0]
+
+
+def _repeat(run: Run, seed: int) -> Run:
+    return replace(run, name=f"{run.name}-seed{seed}", seed=seed, start=run.start and _repeat(run.start, seed))
 
 
 def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
-    """The main recurrent model, R-tab1's rows, the three policies of R-fig7, COCO then MPII, and LSP merged with MPII."""
+    """The main recurrent model, R-tab1's rows and one without fore- and background weighting, the three policies of R-fig7, COCO then MPII, and
+    LSP merged with MPII."""
 
-    def run(name, iterations, parts, artifacts, occluded="include", train_on=("mpii",), test_on="mpii", longer=1.0, start=None):
-        codec = RecurrentCodec(parts=parts, occluded=occluded)
+    def run(name, iterations, parts, artifacts, occluded="include", train_on=("mpii",), test_on="mpii", longer=1.0, start=None, balanced=True):
+        codec = RecurrentCodec(parts=parts, occluded=occluded, balanced=balanced)
         if size != "paper":
             codec = replace(codec, side=248 if size == "short" else scale.side, tail=1e-2)
         network = Network("recurrent", (("joints", 16), ("parts", 15 if parts else 0), ("iterations", iterations), *scale.recurrent.items()))
@@ -130,6 +156,7 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("t0-exclude", 0, False, "R-tab1", "exclude"),
         run("t0-ignore", 0, False, "R-tab1", "ignore"),
         run("t0", 0, False, "R-tab1"),
+        run("t0-unweighted", 0, False, "", balanced=False),
         run("t1", 1, False, "R-tab1"),
         run("t2", 2, False, "R-tab1"),
         run("t2-parts", 2, True, "R-tab1"),
@@ -143,12 +170,14 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
 
 
 def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
-    """The main hourglass, the eight-module family of H-fig8 and H-fig9, FLIC, and LSP for comparison with R."""
+    """The main hourglass, the same with the paper's empty maps for joints without annotation (at size paper the two are one), the eight-module
+    family of H-fig8 and H-fig9, FLIC, and LSP for comparison with R."""
 
-    def run(name, stacks, modules, artifacts, supervision="every", options=scale.family, train_on=("mpii",), test_on="mpii", longer=1.0):
+    def run(name, stacks, modules, artifacts, supervision="every", options=scale.family, train_on=("mpii",), test_on="mpii", longer=1.0, zero=False):
         codec = HourglassCodec(skeleton=FLIC) if test_on == "flic" else HourglassCodec()
         if size != "paper":
-            codec = replace(codec, side=scale.side, sigma=1.3, peak=12.0, tail=1e-2, balanced=True, absent="ignore")
+            codec = replace(codec, side=scale.side, sigma=1.3, peak=12.0, tail=1e-2)
+            codec = codec if zero else replace(codec, balanced=True, absent="ignore")
         shape = (("joints", len(codec.skeleton)), ("stacks", stacks), ("modules", modules), ("supervision", supervision))
         recipe = _hourglass_recipe(size, scale, longer, data)
         return Run(
@@ -164,6 +193,7 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
     main = {"options": scale.hourglass, "longer": scale.longer}
     return [
         run("", scale.stacks, 1, "H-fig2 H-fig5 H-fig7 H-fig9 H-fig10 H-fig11 H-tab2", **main),
+        run("zero", scale.stacks, 1, "H-fig11", zero=True, **main),
         run("1x8", 1, 8, "H-fig8", "last"),
         run("1x8-int", 1, 8, "H-fig8", "upsampling"),
         run("2x4-last", 2, 4, "H-fig8", "last"),

@@ -11,7 +11,8 @@ from paperlib.metrics import normalised_errors, pck
 from paperlib.models import Recurrent, StackedHourglass
 from paperlib.models.sizes import parameters
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
-from paperlib.reproduce.finding import HARD, MEMBERS, Estimate, Finding, over_people
+from paperlib.reproduce.certainty import Estimate, over_people
+from paperlib.reproduce.finding import HARD, MEMBERS, Finding
 from paperlib.reproduce.study import NotMeasured, Study
 from paperlib.skeleton import MPII
 

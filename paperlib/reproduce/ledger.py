@@ -2,11 +2,13 @@
 
 published/claims.toml      the thirty claims, with the papers' figures
 published/deviations.toml  every difference between a paper, its released code and us
+published/artifacts.toml   what each figure and table shows
 reproduce/claims.py        how each claim is measured
 """
 
 import csv
 import functools
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -20,7 +22,7 @@ MARGIN = 1.0  # points within which two systems count as equal
 
 @functools.cache
 def claims() -> tuple[dict, ...]:
-    """The papers' claims: id, paper (R or H), text, printed (the paper's figure), kind, and the runs that it takes. See published/claims.toml."""
+    """The papers' claims: id, paper (R or H), text, printed (the paper's figure), kind, artifacts and runs. See published/claims.toml."""
     return tuple(_read("claims.toml")["claim"])
 
 
@@ -61,9 +63,30 @@ def verdict(estimate: float, low: float, high: float, claim: dict) -> str:
 
 
 def verdict_of_all(estimates: list[tuple[float, float, float]], claim: dict) -> str:
-    """Of a claim with several parts: reproduced if each part is, contradicted if one is, else inconclusive."""
+    """Of a claim with several parts: reproduced if each part is, contradicted if one is, else inconclusive; without any part, not measured."""
+    if not estimates:
+        return "not measured"
     found = [verdict(*estimate, claim) for estimate in estimates]
     return "reproduced" if set(found) == {"reproduced"} else "contradicted" if "contradicted" in found else "inconclusive"
+
+
+def claim_of(name: str) -> dict:
+    """The claim `name`, such as "R-c1"."""
+    return next(claim for claim in claims() if claim["id"] == name)
+
+
+def estimates_of(row: dict) -> list[tuple[float, float, float]]:
+    """The estimates that a row of the ledger prints in `interval`; an exact one is its own interval."""
+    parts = row["interval"].split(";") if row["interval"] != "not measured" else []
+    numbers = [[float(number) for number in re.findall(r"[+-][\d.]+", part)] for part in parts]
+    return [(x, *(ends or (x, x))) for x, *ends in numbers]
+
+
+def follows(row: dict) -> bool:
+    """Whether a row's verdict is what the rule says of its printed interval."""
+    estimates = estimates_of(row)
+    meaningless = estimates and row["why"].startswith("size tiny")
+    return row["verdict"] == ("inconclusive" if meaningless else verdict_of_all(estimates, claim_of(row["id"])))
 
 
 def read_claims(results: Path) -> list[dict]:
@@ -73,7 +96,8 @@ def read_claims(results: Path) -> list[dict]:
         raise PaperlibError(f"{path}: no claims ledger there; notebook 07 writes it (paperlib reproduce --only 07)")
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, strict=True))
+            provenance = file.readline()
+            rows = list(csv.DictReader(file, strict=True)) if provenance.startswith("# {") else []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PaperlibError(f"{path}: cannot be read ({error}); write it again with paperlib reproduce --only 07 --force") from error
     if [row.get("id") for row in rows] != [claim["id"] for claim in claims()] or any(row.get("verdict") not in VERDICTS for row in rows):
@@ -81,6 +105,12 @@ def read_claims(results: Path) -> list[dict]:
             f"{path}: does not hold one verdict for each of {len(claims())} claims; write it again with paperlib reproduce --only 07 --force"
         )
     return [row | {"seeds": int(row["seeds"])} for row in rows]
+
+
+@functools.cache
+def captions() -> dict[str, str]:
+    """What each figure and table shows, by its id: published/artifacts.toml."""
+    return _read("artifacts.toml")
 
 
 def _read(name: str) -> dict:

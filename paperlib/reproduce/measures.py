@@ -9,6 +9,8 @@ from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import Scores, bootstrap_interval, convention, normalised_errors, score
 from paperlib.people import People
 from paperlib.predict import decode, predict_batch
+from paperlib.reproduce.certainty import Statistic, share
+from paperlib.reproduce.finding import MEMBERS
 from paperlib.reproduce.study import Study
 from paperlib.skeleton import joint_map
 
@@ -30,12 +32,17 @@ class Measured:
     def annotated(self) -> np.ndarray:
         return ~np.isnan(self.errors[:, self.counted])
 
+    def share(self, groups: tuple[str, ...] = (), threshold: float = 0.0) -> Statistic:
+        """The pooled share, percent, of the convention's joints, or of MPII's joint `groups`, within the convention's threshold or another."""
+        joints = sum((MEMBERS[group] for group in groups), []) or self.counted
+        return share(self.errors[:, joints], threshold or self.scores.threshold)
+
     def interval(self) -> tuple[float, float]:
-        """95 % of the total over people drawn with replacement, percent."""
+        """95 % of the total over people drawn with replacement, percent: of this training, whatever its seed."""
         return bootstrap_interval(self.hits, self.annotated)
 
     def gain_over(self, other: "Measured") -> tuple[float, float, float]:
-        """Total minus the other's, and its paired 95 % interval over people, percent points."""
+        """Total minus the other's, and its paired 95 % interval over people, percent points: of these trainings, whatever their seeds."""
         return (self.scores.total - other.scores.total, *bootstrap_interval(self.hits, self.annotated, against=other.hits))
 
 
@@ -57,6 +64,11 @@ def measure_run(study: Study, name: str, on: str = "", flip: bool = True, scales
     own = study.test_people(on).skeleton
     points = prediction.points[site][:, joint_map(run.codec.skeleton, own)]
     return measure(points, people.to(own), on)
+
+
+def measure_seeds(study: Study, name: str, **how) -> list[Measured]:
+    """`measure_run` of run `name` and of its repeats with other seeds."""
+    return [measure_run(study, run, **how) for run in study.seeds(name)]
 
 
 def baseline(study: Study, name: str, statistic=np.nanmean) -> Measured:

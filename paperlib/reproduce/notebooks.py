@@ -15,7 +15,8 @@ from traitlets.config import Config
 
 import paperlib
 from paperlib import PaperlibError
-from paperlib.reproduce.catalogue import Run
+from paperlib.reproduce.artifacts import enter, hashes
+from paperlib.reproduce.catalogue import Run, first_of
 from paperlib.reproduce.ledger import claims
 from paperlib.writing import write_whole
 
@@ -48,7 +49,7 @@ def runs_of(name: str, runs: dict[str, Run]) -> tuple[str, ...]:
     """The runs that a notebook needs: those that feed one of its artifacts, and those of every claim where a cell is tagged 'claims'."""
     made = set(artifacts_of(name))
     claimed = {run for claim in claims() for run in claim["runs"]} if "claims" in _tags(name) else set()
-    return tuple(run.name for run in runs.values() if made & set(run.artifacts) or run.name in claimed)
+    return tuple(run.name for run in runs.values() if made & set(run.artifacts) or first_of(run.name) in claimed)
 
 
 def _tags(name: str) -> list[str]:
@@ -104,8 +105,8 @@ def is_current(name: str, results: Path, key: str) -> bool:
     return kept["stamp"] == key and all((results / file).exists() for file in kept["files"])
 
 
-def execute(name: str, results: Path, parameters: dict, key: str) -> Path:
-    """Run a notebook with papermill and keep the executed, cleaned copy in results/notebooks.
+def execute(name: str, results: Path, parameters: dict, key: str, provenance: dict | None = None) -> Path:
+    """Run a notebook with papermill and keep the executed, cleaned copy in results/notebooks, with its `provenance` in its metadata.
 
     Raises PaperlibError that names the cell that failed; the copy as far as it came stays beside, as NAME.failed.ipynb.
     """
@@ -125,9 +126,11 @@ def execute(name: str, results: Path, parameters: dict, key: str) -> Path:
     except (DeadKernelError, CellTimeoutError) as error:
         raise PaperlibError(f"notebooks/{name}.ipynb: its kernel died (out of memory, or killed); the same command goes on where it was") from error
     notebook = clean(nbformat.read(raw, 4))
+    notebook.metadata["paperlib"] = provenance or {}
     copy = home / f"{name}.ipynb"
     write_whole(copy, nbformat.writes(notebook) + "\n")
     raw.unlink()
+    enter(results, name, {"kind": "notebook", "provenance": provenance or {}, "files": hashes(results, [copy])})
     manifest = json.loads((results / "manifest.json").read_text()) if (results / "manifest.json").exists() else {}
     files = [file for artifact in artifacts_of(name) for file in manifest.get(artifact, {}).get("files", {})]
     files += ["claims.csv"] if "claims" in _tags(name) else []

@@ -1,20 +1,30 @@
-"""What a reproduction leaves behind to look at: a summary table in the terminal, and results/<data>-<size>/index.html."""
+"""What a reproduction leaves behind to look at: a summary table in the terminal, and results/<data>-<size>/index.html, one file that can be mailed.
 
-import html
+page.html.j2 is the page; what it says is gathered here, from the files of the results folder alone, so that `paperlib verify` can make it again.
+"""
+
+import base64
+import io
 import json
 from pathlib import Path
 
-from paperlib.reproduce.artifacts import read_csv
-from paperlib.reproduce.ledger import read_claims
+import jinja2
+import nbformat
+import PIL
+from PIL import Image
+
+from paperlib.reproduce.artifacts import enter, hashes, read_csv, source_line, tree
+from paperlib.reproduce.ledger import MARGIN, VERDICTS, captions, claim_of, estimates_of, read_claims
 from paperlib.reproduce.notebooks import ORDER, artifacts_of
+from paperlib.reproduce.reading import sheet, short_form, table_html
 from paperlib.writing import write_whole
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark; }
-img { max-width: 100%; background: white; } figure { margin: 1rem 0 3rem; } .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 0.85rem; } td, th { padding: 0.2rem 0.6rem; border-bottom: 1px solid #8886; text-align: left; }
-.reproduced { color: #009e73; } .contradicted { color: #d55e00; } .inconclusive, .not { opacity: 0.75; } small { opacity: 0.75; }
-"""
+SECTIONS = (
+    ("R", "paper-r", "Recurrent Human Pose Estimation (R)"),
+    ("H", "paper-h", "Stacked Hourglass Networks (H)"),
+    ("", "behind", "Behind both: people, crops and targets"),
+)
+WEBP = {"quality": 82, "method": 4}  # the page's copies of the pictures; the .png files beside it are the originals
 
 
 def summary(results: Path, fate: dict[str, str]) -> str:
@@ -26,55 +36,140 @@ def summary(results: Path, fate: dict[str, str]) -> str:
             file = next(iter(manifest.get(artifact, {}).get("files", {})), None)
             rows.append((artifact, name, fate.get(name, "not run"), str(results / file) if file else "-"))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    verdicts = [row["verdict"] for row in read_claims(results)] if (results / "claims.csv").exists() else []
+    verdicts = [row["verdict"] for row in _claims(results)]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in sorted(set(verdicts)))
     lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows]
     return "\n".join([*lines, *([f"claims: {counts}"] if counts else [])])
 
 
 def write_page(results: Path) -> Path:
-    """index.html: the claims with their verdicts, then every artifact with what it was made of."""
-    manifest, parts = _manifest(results), []
-    if (results / "claims.csv").exists():
-        rows = read_claims(results)
-        cells = "".join(
-            f"<tr><td>{row['id']}</td><td>{_text(row['paper'])}</td><td>{_text(row['ours'])}</td>"
-            f"<td class='{row['verdict'].split()[0]}'>{row['verdict']}</td><td>{_text(row['why'])}</td></tr>"
-            for row in rows
-        )
-        head = "<tr><th>claim</th><th>paper</th><th>ours</th><th>verdict</th><th>why</th></tr>"
-        parts.append(f"<h2 id='claims'>Claims</h2><div class='scroll'><table>{head}{cells}</table></div>")
-    for name in ORDER:
-        parts += [f"<h2>{name}</h2>"] + [_artifact(results, artifact, manifest[artifact]) for artifact in artifacts_of(name) if artifact in manifest]
+    """index.html: the board of the claims, then every artifact with the paper's number beside ours and what it was made of."""
     page = results / "index.html"
-    title = f"Results: {results.name}"
-    body = f"<h1>{title}</h1>" + "".join(parts)
-    head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{title}</title><style>{STYLE}</style>"
-    write_whole(page, f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>\n")
+    write_whole(page, page_html(results))
+    enter(results, "index.html", {"kind": "page", "pillow": PIL.__version__, "files": hashes(results, [page])})
     return page
 
 
-def _artifact(results: Path, artifact: str, entry: dict) -> str:
-    made = entry["provenance"]
-    source = f"<small>{_text(', '.join(made['runs']) or 'no training')}; commit {made['commit']}; {made['device']}</small>"
-    if entry["kind"] == "figure":
-        picture = next(file for file in entry["files"] if file.endswith(".png"))
-        image = f"<img src='{picture}' alt='{artifact}' loading='lazy'>"
-        return f"<figure id='{artifact}'><figcaption><b>{artifact}</b></figcaption>{image}<br>{source}</figure>"
-    table = next(file for file in entry["files"] if file.endswith(".csv"))
-    frame = read_csv((results / table).read_bytes())
-    shown = frame.to_html(index=False, float_format=lambda value: f"{value:.1f}", na_rep="", border=0)
-    notes = "".join(f"<li>{_text(note)}</li>" for note in entry["notes"])
-    return (
-        f"<figure id='{artifact}'><figcaption><b>{artifact}</b>: {_text(entry['caption'])}</figcaption><div class='scroll'>{shown}</div>"
-        f"<details><summary>notes and deviations</summary><ul>{notes}</ul></details>{source}</figure>"
+def page_html(results: Path) -> str:
+    manifest = _manifest(results)
+    artifacts = {name: entry for name, entry in manifest.items() if entry["kind"] in ("figure", "table")}
+    rows, cells = {row["id"]: row for row in _claims(results)}, _cells(results)
+    claims = {name: _claim(row, cells) for name, row in rows.items()}
+    items = [_artifact(results, name, entry, claims, cells) for name, entry in sorted(artifacts.items(), key=lambda pair: _order(pair[0]))]
+    stamp = next(iter(manifest.values()), {}).get("provenance", {}) if not artifacts else next(iter(artifacts.values()))["provenance"]
+    found = [row["verdict"] for row in rows.values()]
+    data, size = stamp.get("data", "synthetic"), stamp.get("size", "")
+    sections = [{"id": mark, "title": title, "artifacts": [item for item in items if item["paper"] == paper]} for paper, mark, title in SECTIONS]
+    return _template().render(
+        people="drawn people" if data == "synthetic" else "real people",
+        size=size,
+        caveat=_caveat(data, size),
+        claims=list(claims.values()),
+        verdicts=[{"name": verdict, "slug": _slug(verdict), "count": found.count(verdict)} for verdict in VERDICTS],
+        sections=[section for section in sections if section["artifacts"]],
+        commit=stamp.get("commit", "unknown"),
+        tree=f"tree {tree(stamp)}" if stamp else "",
+        device=stamp.get("device", ""),
+        versions=", ".join(f"{name} {version}" for name, version in stamp.get("versions", {}).items()),
     )
+
+
+def interval_svg(estimates: list[tuple[float, float, float]], claim: dict) -> str:
+    """The estimates of a claim as bars on one scale about 0: dashed 0, and the tolerance within which figures count as equal, shaded."""
+    if not estimates:
+        return ""
+    margin = {"effect": 0.0, "equal": MARGIN, "value": claim.get("tolerance", 0.0)}[claim["kind"]]
+    widest = 1.1 * max(margin, *(abs(number) for estimate in estimates for number in estimate)) or 1
+    height = 14 * len(estimates) + 4
+
+    def at(number: float) -> str:
+        return f"{88 * (1 + number / widest):.1f}"
+
+    band = f'<rect class="band" x="{at(-margin)}" y="0" width="{176 * margin / widest:.1f}" height="{height}" rx="2"/>' if margin else ""
+    marks = []
+    for row, (x, low, high) in enumerate(estimates):
+        y = 9 + 14 * row
+        marks.append(f'<line class="range" x1="{at(low)}" x2="{at(high)}" y1="{y}" y2="{y}"/><circle class="dot" cx="{at(x)}" cy="{y}" r="4.5"/>')
+    axis = f'<line class="axis" x1="88" x2="88" y1="0" y2="{height}"/>'
+    return f'<svg class="interval" viewBox="0 0 176 {height}" width="176" height="{height}" aria-hidden="true">{band}{axis}{"".join(marks)}</svg>'
+
+
+def _claim(row: dict, cells: dict[str, str]) -> dict:
+    claim = claim_of(row["id"])
+    drawing = interval_svg(estimates_of(row), claim)
+    return row | {"slug": _slug(row["verdict"]), "artifacts": claim["artifacts"], "cell": cells.get("claims", ""), "drawing": drawing}
+
+
+def _artifact(results: Path, name: str, entry: dict, claims: dict[str, dict], cells: dict[str, str]) -> dict:
+    own = [claim for claim in claims.values() if name in claim["artifacts"]]
+    item = {
+        "id": name,
+        "paper": name[0] if name[0] in "RH" else "",
+        "shows": captions().get(name, entry.get("caption", f"A figure of notebook {name[:2]}")),
+        "claims": own,
+        "verdicts": " ".join(dict.fromkeys(claim["slug"] for claim in own)),
+        "cell": cells.get(name, ""),
+        "deviations": entry["deviations"],
+        "notes": entry.get("notes") or [source_line(entry["provenance"])],
+    }
+    if entry["kind"] == "figure":
+        file = next(file for file in entry["files"] if file.endswith(".png"))
+        return item | {"file": file} | _picture(results / file)
+    file = next(file for file in entry["files"] if file.endswith(".csv"))
+    table = read_csv((results / file).read_bytes())
+    short, full = short_form(table), table_html(sheet(table))
+    return item | {"file": file, "table": True, "short": table_html(short) if short else full, "full": full if short else ""}
+
+
+def _picture(path: Path) -> dict:
+    """The picture inside the page, lighter than the file."""
+    light = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").save(light, "webp", **WEBP)
+        width, height = picture.size
+    return {"image": f"data:image/webp;base64,{base64.b64encode(light.getvalue()).decode()}", "width": width, "height": height}
+
+
+def _cells(results: Path) -> dict[str, str]:
+    """Artifact -> the cell of the executed notebook that made it, as JupyterLab addresses it; 'claims' is the cell of the board."""
+    found = {}
+    for path in sorted((results / "notebooks").glob("??_*.ipynb")):
+        if path.stem not in ORDER:
+            continue
+        for cell in nbformat.read(path, 4).cells:
+            for tag in cell.metadata.get("tags", []):
+                if tag == "claims" or tag.startswith(("figure:", "table:")):
+                    found[tag.rpartition(":")[2]] = f"notebooks/{path.name}#cell-id={cell.id}"
+    return found
+
+
+def _caveat(data: str, size: str) -> str:
+    if size == "tiny":
+        return "This size tests the machinery: its numbers mean nothing."
+    small = "Networks are small and training is short, so most differences between them are inconclusive. " if size == "smoke" else ""
+    drawn = "Drawings are not the papers' photographs: compare ours with ours." if data == "synthetic" else ""
+    return small + drawn
+
+
+def _order(artifact: str) -> tuple:
+    """R before H, tables before figures, by number."""
+    digits = "".join(letter for letter in artifact.partition("-")[2] if letter.isdigit())
+    return not artifact.startswith("R"), not artifact.startswith("H"), "tab" not in artifact, artifact[:2], int(digits or 0), artifact
+
+
+def _slug(verdict: str) -> str:
+    return verdict.replace(" ", "-")
+
+
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("paperlib", "reproduce")
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template("page.html.j2")
+
+
+def _claims(results: Path) -> list[dict]:
+    return read_claims(results) if (results / "claims.csv").exists() else []
 
 
 def _manifest(results: Path) -> dict:
     path = results / "manifest.json"
     return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _text(value) -> str:
-    return html.escape(str(value))

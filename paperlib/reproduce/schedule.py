@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from paperlib import PaperlibError
 from paperlib.reproduce import notebooks
+from paperlib.reproduce.artifacts import provenance_of
 from paperlib.reproduce.plan import plan
 from paperlib.reproduce.runs import progress_of
 from paperlib.reproduce.study import Study
@@ -53,7 +54,7 @@ def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs
 def _tasks(study: Study, chosen: tuple[str, ...], parameters: dict, force: bool) -> tuple[list[Task], dict[str, str], dict[str, str]]:
     """What is left to do, in the order in which it should start."""
     rows = {row["run"]: row for row in plan(study)}
-    tasks, keys, fate, seen = [], {}, {}, set()
+    tasks, keys, fate, seen = [], {}, {}, {}  # seen: folder -> the task that fills it; two names of one training share it
     for name in chosen:
         needed = [run for run in notebooks.runs_of(name, study.runs) if not rows[run]["missing"]]
         keys[name] = notebooks.stamp(name, parameters, [f"{run} {rows[run]['folder'].name}" for run in needed])
@@ -61,12 +62,14 @@ def _tasks(study: Study, chosen: tuple[str, ...], parameters: dict, force: bool)
             fate[name] = "cached"
             continue
         for run in (link for last in needed for link in _with_starts(study, last)):
-            if run not in seen and not rows[run]["cached"]:
-                seen.add(run)
+            folder = rows[run]["folder"]
+            if folder not in seen and not rows[run]["cached"]:
                 start = study.runs[run].start
-                needs = (start.name,) if start and not rows[start.name]["cached"] else ()
-                tasks.append(Task(run, "run", rows[run]["seconds"], needs, rows[run]["folder"], study.runs[run].recipe.steps))
-        tasks.append(Task(name, "notebook", NOTEBOOK_SECONDS, tuple(run for run in needed if run in seen)))
+                needs = (seen[rows[start.name]["folder"]],) if start and not rows[start.name]["cached"] else ()
+                tasks.append(Task(run, "run", rows[run]["seconds"], needs, folder, study.runs[run].recipe.steps))
+                seen[folder] = run
+        trained = [seen[rows[run]["folder"]] for run in needed if rows[run]["folder"] in seen]
+        tasks.append(Task(name, "notebook", NOTEBOOK_SECONDS, tuple(dict.fromkeys(trained))))
     return tasks, keys, fate
 
 
@@ -112,7 +115,9 @@ def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str
 def _start(pool: ProcessPoolExecutor, task: Task, study: Study, settings: tuple, parameters: dict, keys: dict[str, str]) -> Future:
     if task.kind == "run":
         return pool.submit(_train_one, settings, task.name)
-    return pool.submit(notebooks.execute, task.name, study.results, notebooks.check_parameters(task.name, parameters), keys[task.name])
+    parameters = notebooks.check_parameters(task.name, parameters)
+    made_of = provenance_of(study, task.name, notebooks.runs_of(task.name, study.runs), parameters)
+    return pool.submit(notebooks.execute, task.name, study.results, parameters, keys[task.name], made_of)
 
 
 _STUDIES: dict[tuple, Study] = {}  # of a worker process, so that its runs share their people

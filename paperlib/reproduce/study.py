@@ -19,9 +19,9 @@ from paperlib.data.loaders import LOADERS
 from paperlib.data.synthetic import make_synthetic
 from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
-from paperlib.reproduce.catalogue import SCALES, Run, catalogue
+from paperlib.reproduce.catalogue import SCALES, Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.runs import Trained, identity, is_cached, train_or_load
+from paperlib.reproduce.runs import Trained, identity, is_cached, read_record, train_or_load
 from paperlib.watch import watch_accuracy
 from paperlib.writing import write_whole
 
@@ -39,11 +39,14 @@ class Study:
     def __init__(
         self, size: str = "", data: str = "synthetic", device: str = "auto", jobs: int = 1, progress: bool = True, folders: Folders | None = None
     ):
-        """`size` empty means PAPERLIB_SIZE, else smoke. Raises PaperlibError for an unknown size, data or device, or an absent data folder."""
+        """`size` empty means PAPERLIB_SIZE, else smoke; PAPERLIB_SEEDS is how many seeds compared runs have, else the size says it.
+
+        Raises PaperlibError for an unknown size, data or device, seeds that are no number, or an absent data folder.
+        """
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress = data, jobs, progress
         self.folders = folders or Folders.here()
-        self.runs = catalogue(self.size, data)
+        self.runs = catalogue(self.size, data, _seeds())
         self.device = choose_device(device)
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # one thread gives the same bits on every run; --jobs uses the other cores
@@ -138,9 +141,28 @@ class Study:
         write_whole(cache, content.getvalue())
         return found
 
+    def seeds(self, name: str) -> list[str]:
+        """The names of run `name` and of its repeats with other seeds."""
+        return seeds_of(self.runs, self._find(name).name)
+
     def records(self, *names: str) -> list[dict]:
-        """The records of runs, for the provenance of what was made of them; runs that cannot be had are left out."""
-        return [self.trained(name).record for name in names if not self.missing(name)]
+        """The records of runs, for the provenance of what was made of them; runs that cannot be had are left out.
+
+        Raises PaperlibError for a record of another training: sizes and kinds of data are not mixed.
+        """
+        found = []
+        for name in names:
+            if self.missing(name):
+                continue
+            folder = self.folder_of(name)
+            record = read_record(folder) if is_cached(folder) else self.trained(name).record
+            if record["spec"] != self.runs[name].spec():
+                raise PaperlibError(
+                    f"{folder / 'record.json'}: {name} was trained otherwise than at size {self.size} on {self.data} data; "
+                    f"sizes and data are not mixed: delete {folder} to train it anew"
+                )
+            found.append(record | {"name": name})
+        return found
 
     def _find(self, name: str) -> Run:
         if name not in self.runs:
@@ -149,8 +171,12 @@ class Study:
         return self.runs[name]
 
     def folder_of(self, name: str) -> Path:
-        """Where run `name` is or will be: its name and its identity. Raises NotMeasured if its data are absent."""
+        """Where run `name` is or will be: its name and its identity. Two names of one training share the first one's folder.
+
+        Raises NotMeasured if its data are absent.
+        """
         run = self._find(name)
+        run = next(first for first in self.runs.values() if first.spec() == run.spec())
         made_of = _files_sha256(self.training_people(run)) + (self.folder_of(run.start.name).name if run.start else "")
         return self.folders.runs / f"{self.data}-{self.size}" / f"{run.name}-{identity(run, made_of)}"
 
@@ -164,6 +190,13 @@ def _files_sha256(people: People) -> str:
     """Identity of labels and images without reading a pixel: labels, image names and their sizes in bytes."""
     images = sorted({str(path) for path in people.image})
     return hashlib.sha256(f"{people.sha256()} {[os.path.getsize(path) for path in images]}".encode()).hexdigest()
+
+
+def _seeds() -> int:
+    word = os.environ.get("PAPERLIB_SEEDS") or "0"
+    if not word.isdigit():
+        raise PaperlibError(f"PAPERLIB_SEEDS={word}: give a number, such as 3")
+    return int(word)
 
 
 def choose_device(name: str) -> torch.device:

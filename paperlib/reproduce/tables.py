@@ -7,7 +7,9 @@ Every table is long: a row a system, and the column `source` says where its numb
     recomputed   a published prediction file, scored here with our metrics
     ours         a run of the catalogue, measured on this study's people
 
-`difference` is a measured total minus that of the printed row it answers to; `low` and `high` are ours' 95 % interval over people.
+A measured row stands under the printed row that it answers to, named in `beside`. `difference` is its total less the printed one, `low` and `high`
+are the 95 % interval of its total (of a file over people, of ours over people and seeds: certainty.py), and `inside` says whether that holds the
+printed total.
 """
 
 from dataclasses import dataclass
@@ -18,14 +20,18 @@ import pandas as pd
 
 from paperlib import published
 from paperlib import score as scoring
-from paperlib.metrics import Convention, convention, normalised_errors, pck_curve
+from paperlib.metrics import bootstrap_interval, convention, normalised_errors
 from paperlib.models.sizes import model_sizes
-from paperlib.reproduce.measures import measure_run
+from paperlib.reproduce.certainty import Estimate, contrasts
+from paperlib.reproduce.measures import Measured, measure_seeds
 from paperlib.reproduce.study import Study
-from paperlib.skeleton import SKELETONS, Skeleton
+from paperlib.skeleton import SKELETONS
 
 GROUPS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+MEASURED = ("difference", "low", "high", "inside", "note", "beside", "study")  # what a measured row has more than a printed one
 PEOPLE = {"mpii": "MPII validation", "lsp": "LSP test", "flic": "FLIC test"}
+HOURGLASS, RECURRENT = "hourglass, 8 stacks, June 2016", "recurrent, 2 iterations, parts"
+FUSION = 7 * 7 * 64  # the convolution that R's printed figure leaves out (FACTS B)
 VALIDATION = "MPII validation, not the test set that the paper's row is measured on"
 
 
@@ -49,6 +55,7 @@ class Comparison:
     printed_on: str
     files: tuple[File, ...]
     runs: tuple[tuple[str, str], ...]
+    note: str = ""
 
 
 def _mpii_files(tompson: str, newell: str) -> tuple[File, ...]:
@@ -71,6 +78,7 @@ _LSP_FILES = {
     "PishchulinCVPR16": "Pishchulin CVPR16",
     "WeiCVPR16": "Wei CVPR16",
 }
+VALIDATED = "Recomputed rows are of MPII's validation people, printed rows of its test set."
 _NEWELL_FLIC = "predictions/flic/NewellARXIV16.mat"
 
 COMPARISONS = {
@@ -80,6 +88,7 @@ COMPARISONS = {
         "MPII test",
         _mpii_files("Tompson et al. [37]", "Newell et al. [25]"),
         (("recurrent", "Ours"), ("recurrent-t2-parts-finetuned", "Ours (fine-tuned)"), ("hourglass", "Newell et al. [25]")),
+        VALIDATED,
     ),
     "R-tab4": Comparison(
         "lsp",
@@ -87,6 +96,7 @@ COMPARISONS = {
         "LSP test, 1000 people",
         tuple(File(f"predictions/lsp_pc/{file}.mat", row, row) for file, row in _LSP_FILES.items()),
         (("recurrent-lsp", "Belagiannis&Zisserman (submitted predictions)"), ("hourglass-lsp", "")),
+        "Rows marked benchmark: the digits of R table IV are not in its stored text.",
     ),
     "H-tab1": Comparison(
         "flic",
@@ -99,6 +109,7 @@ COMPARISONS = {
             File(_NEWELL_FLIC, "Newell et al., published file, oc", "Our model", "oc", "the same file against the paper's observer-centric labels"),
         ),
         (("hourglass-flic", "Our model"),),
+        "Total: the mean of elbow and wrist, also in the rows of the paper, which prints none.",
     ),
     "H-tab2": Comparison(
         "mpii",
@@ -106,37 +117,75 @@ COMPARISONS = {
         "MPII test",
         _mpii_files("Tompson et al. CVPR15", "Our model"),
         (("hourglass", "Our model"), ("recurrent", "")),
+        VALIDATED,
     ),
 }
 
 
 def comparison(study: Study, artifact: str) -> pd.DataFrame:
-    """R-tab2, R-tab4, H-tab1 or H-tab2, in percent: printed rows, then prediction files, then ours. What cannot be had says so in `note`."""
+    """R-tab2, R-tab4, H-tab1 or H-tab2, in percent: under each printed row what answers to it. What cannot be had says so in `note`."""
     plan, printed = COMPARISONS[artifact], published.table(artifact)
-    return _table(plan, [*_printed(plan, printed), *_recomputed(plan, printed, study.folders.data), *_ours(plan, printed, study)])
+    measured = [*_recomputed(plan, printed, study.folders.data), *_ours(plan, printed, study)]
+    rows = [row for first in (*_printed(plan, printed), {"beside": ""}) for row in (first, *_answers(measured, first["beside"])) if "source" in row]
+    return _table(plan, rows)
+
+
+def made_of(study: Study, artifact: str) -> dict:
+    """What `save_table` says under a comparison: its runs, its prediction files, its convention and its note."""
+    plan = COMPARISONS[artifact]
+    runs = tuple(seed for run, _ in plan.runs for seed in study.seeds(run))
+    return {"runs": runs, "predictions": tuple(dict.fromkeys(file.path for file in plan.files)), "notes": (*reading_notes(plan.dataset), plan.note)}
+
+
+def reading_notes(dataset: str) -> tuple[str, ...]:
+    """The convention of a table, and how its interval is to be read."""
+    rule = convention(dataset)
+    name = "PCKh" if dataset == "mpii" else "PCK"
+    return (
+        f"Convention: {name}@{rule.threshold:g}, {rule.name}, total over {len(rule.joints)} joints {rule.total}. {rule.source}.",
+        "The 95 % interval is of the measured total: of ours over people and seeds, of a published file over people. 'inside' says whether it holds "
+        "the printed total. Where a row has both, difference and interval of the short table are ours'. Bold: the best of its source.",
+    )
 
 
 def recomputed(study: Study, artifact: str) -> pd.DataFrame:
     """The rows of `comparison` that published prediction files give: the same whatever was trained. Percent, two decimals."""
     plan = COMPARISONS[artifact]
     table = _table(plan, _recomputed(plan, published.table(artifact), study.folders.data))
-    return table.drop(columns=["source", "low", "high"]).round(2)
+    return table.drop(columns=["source", "study"]).round(2)
 
 
 def _table(plan: Comparison, rows: list[dict]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["method", "source", "people", *plan.columns, "low", "high", "difference", "note"])
-    return table.astype(dict.fromkeys([*plan.columns, "low", "high", "difference"], float)).fillna({"note": "", "people": ""})
+    table = pd.DataFrame(
+        rows, columns=["method", "source", "people", *plan.columns, "difference", "low", "high", "inside", "note", "beside", "study"]
+    )
+    words = dict.fromkeys(("note", "people", "inside", "beside", "study"), "")
+    kinds = dict.fromkeys([*plan.columns, "difference", "low", "high"], float) | dict.fromkeys(words, object)
+    return table.astype(kinds).fillna(words)
+
+
+def _answers(measured: list[dict], printed: str) -> list[dict]:
+    return [row for row in measured if row["beside"] == printed]
 
 
 def sizes_table() -> pd.DataFrame:
-    """R-tab3: the printed figure, the learnable numbers, the rule k * k * C_out that reconciles the two, and what explains each row (FACTS B)."""
+    """R-tab3: the printed figure, the same counted as it was counted, the learnable numbers, the rule k * k * C_out, and what explains each row
+    (FACTS B). `inside` is whether the count is the printed figure as it is rounded, to half a percent."""
     sizes = pd.DataFrame(model_sizes())
-    ours = sizes.set_index("model").parameters["recurrent, 2 iterations, parts"]
+    ours = sizes.set_index("model").parameters[RECURRENT]
     printed = ["-" if np.isnan(value) else f"{value:.0f}" for value in sizes.printed]
+    counted = sizes.paper_rule.where(sizes.model != HOURGLASS, sizes.parameters) - (sizes.model == RECURRENT) * FUSION
+    difference = (counted - sizes.printed).astype(float)
+    inside = [
+        "" if np.isnan(apart) else "yes" if abs(apart) <= 0.005 * value else "no" for apart, value in zip(difference, sizes.printed, strict=True)
+    ]
     return pd.DataFrame(
         {
             "model": sizes.model,
             "printed": printed,
+            "counted so": counted.where(sizes.printed.notna()).astype(float),
+            "difference": difference,
+            "inside": inside,
             "parameters": sizes.parameters,
             "k*k*C_out": sizes.paper_rule,
             "times recurrent": (sizes.parameters / ours).round(3),
@@ -147,88 +196,63 @@ def sizes_table() -> pd.DataFrame:
     )
 
 
-def five_numbers(study: Study, file: str = "mpii/preds/newell.h5") -> pd.DataFrame:
-    """One prediction file of MPII's validation people under every convention in use (FACTS D.4), in percent. Empty where the file is absent."""
-    path = study.folders.data / file
-    names = ("official", "headtop", "unweighted14", "pooled16", "hard10")
-    found = {name: scoring.score_file("mpii", path, study.folders.data, convention=name) for name in names if path.is_file()}
-    rows = [(name, found[name]["groups"]["head"], found[name]["total"], convention("mpii", name).source) for name in found]
-    return pd.DataFrame(rows, columns=["convention", "head", "total", "who"]).round(2)
-
-
-def curves(study: Study, artifact: str) -> tuple[pd.DataFrame, str]:
-    """H-fig6 (FLIC, elbow and wrist) or H-fig7 (MPII, every group and the total) for show.curves.pck_curves, and why a curve is missing, or ''."""
-    plan = COMPARISONS[{"H-fig6": "H-tab1", "H-fig7": "H-tab2"}[artifact]]
-    rule, skeleton = convention(plan.dataset), SKELETONS[plan.dataset]
-    groups, parts, absent = [column for column in plan.columns if column in GROUPS], [], []
-    for file in plan.files:
-        if not (study.folders.data / file.path).is_file():
-            absent.append("published predictions absent")
-        elif not (artifact == "H-fig6" and file.labels == "oc"):
-            errors = file_errors(plan.dataset, study.folders.data / file.path, study.folders.data, file.labels)
-            parts.append(_curve_rows(errors, skeleton, rule, groups).assign(system=file.system, kind="published"))
-    run = plan.runs[0][0]
-    if reason := study.missing(run):
-        absent.append(f"ours not measured: {reason}")
-    else:
-        measured = measure_run(study, run)
-        name = f"ours, {_people(study, plan.dataset, measured.scores.people)}"
-        parts.append(_curve_rows(measured.errors, skeleton, rule, groups).assign(system=name, kind="ours"))
-    columns = ["group", "system", "threshold", "pck", "kind"]
-    frame = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
-    return frame, "; ".join(dict.fromkeys(absent))
-
-
 def file_errors(dataset: str, path: Path, data: Path, labels: str | None = None) -> np.ndarray:
     """(N, J) normalised errors of a published prediction file under the official convention."""
     truth, _ = scoring.truths(dataset, data, None, "official", labels or ("oc" if dataset == "flic" else "pc"))
     return normalised_errors(scoring.read_points(path, len(truth.points), SKELETONS[dataset]), truth.points, truth.reference)
 
 
-def _curve_rows(errors: np.ndarray, skeleton: Skeleton, rule: Convention, groups: list[str]) -> pd.DataFrame:
-    """Each group's mean curve over its joints, and, for all seven groups, that of the convention's joints pooled."""
-    thresholds = np.arange(round(100 * rule.threshold) + 1) / 100
-    joints = pck_curve(errors, thresholds)  # (J, K)
-    found = {name: joints[list(members)].mean(0) for name, members in skeleton.groups if name in groups}
-    if len(groups) == len(GROUPS):
-        counted = errors[:, [skeleton.index(joint) for joint in rule.joints]]
-        found["total"] = pck_curve(counted.reshape(-1, 1), thresholds)[0]
-    return pd.concat([pd.DataFrame({"group": name, "threshold": thresholds, "pck": curve}) for name, curve in found.items()])
-
-
 def _printed(plan: Comparison, printed: pd.DataFrame) -> list[dict]:
     source = "benchmark" if plan.dataset == "lsp" else "paper"
-    return [row | {"source": source, "people": plan.printed_on} for row in printed.drop(columns="source").to_dict("records")]
+    rows = printed.drop(columns="source").to_dict("records")
+    more = {"source": source, "people": plan.printed_on}
+    return [{"total": _total(plan, printed, row["method"])} | row | more | {"beside": row["method"]} for row in rows]
 
 
 def _recomputed(plan: Comparison, printed: pd.DataFrame, data: Path) -> list[dict]:
     rows = []
     for file in plan.files:
-        row = {"method": file.system, "source": "recomputed", "note": file.note}
+        row = {"method": file.system, "source": "recomputed", "note": file.note, "beside": file.row}
         if not (data / file.path).is_file():
             rows.append(row | {"note": "not measured: published predictions absent"})
             continue
         found = scoring.score_file(plan.dataset, data / file.path, data, labels=file.labels)
-        values = found["groups"] | {"total": found["total"], "auc": found["auc"]}
-        people = f"{PEOPLE[plan.dataset]}, {found['people']} people"
-        rows.append(row | values | {"people": people, "difference": found["total"] - _total(plan, printed, file.row)})
+        values = found["groups"] | {"total": found["total"], "auc": found["auc"], "people": f"{PEOPLE[plan.dataset]}, {found['people']} people"}
+        counted = np.isin(SKELETONS[plan.dataset].joints, convention(plan.dataset).joints)
+        errors = file_errors(plan.dataset, data / file.path, data, file.labels)[:, counted]
+        ends = bootstrap_interval(errors <= found["threshold"], ~np.isnan(errors))
+        rows.append(row | values | _against(found["total"], _total(plan, printed, file.row), *ends))
     return rows
 
 
 def _ours(plan: Comparison, printed: pd.DataFrame, study: Study) -> list[dict]:
     rows = []
     for run, answers in plan.runs:
-        row = {"method": f"ours: {run}", "source": "ours"}
+        row = {"method": f"ours: {run}", "source": "ours", "beside": answers, "study": study.results.name}
         if reason := study.missing(run):
             rows.append(row | {"note": f"not measured: {reason}"})
             continue
-        measured = measure_run(study, run)
-        scores, (low, high) = measured.scores, measured.interval()
-        values = scores.groups | {"total": scores.total, "auc": scores.auc, "low": low, "high": high}
-        against = f"beside '{answers}'; " if answers else "no row in the paper; "
-        values |= {"difference": scores.total - _total(plan, printed, answers), "note": f"{against}size {study.size}, one seed"}
-        rows.append(row | values | {"people": _people(study, plan.dataset, scores.people)})
+        seeds = measure_seeds(study, run)
+        values, estimate = mean_scores(seeds), total_of(seeds)
+        row |= values | _against(estimate[0], _total(plan, printed, answers), *estimate[1:])
+        rows.append(row | {"people": people_of(study, plan.dataset, seeds[0].scores.people)})
     return rows
+
+
+def mean_scores(seeds: list[Measured]) -> dict[str, float]:
+    """Groups, total and AUC, means over the seeds."""
+    each = [one.scores.groups | {"total": one.scores.total, "auc": one.scores.auc} for one in seeds]
+    return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+
+
+def total_of(seeds: list[Measured]) -> Estimate:
+    """The total with its 95 % interval, over people and seeds."""
+    return contrasts([[one.share() for one in seeds]], [1], seeds[0].scores.people)[0]
+
+
+def _against(total: float, printed: float, low: float, high: float) -> dict:
+    inside = "" if np.isnan(printed) else "yes" if low <= printed <= high else "no"
+    return {"low": low, "high": high, "difference": total - printed, "inside": inside}
 
 
 def _total(plan: Comparison, printed: pd.DataFrame, row: str) -> float:
@@ -239,5 +263,5 @@ def _total(plan: Comparison, printed: pd.DataFrame, row: str) -> float:
     return float(values["total"] if "total" in values else values[["elbow", "wrist"]].mean())
 
 
-def _people(study: Study, dataset: str, count: int) -> str:
+def people_of(study: Study, dataset: str, count: int) -> str:
     return f"{count} drawn people" if study.data == "synthetic" else f"{count} people of {PEOPLE[dataset]}"

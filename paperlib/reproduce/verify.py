@@ -1,36 +1,53 @@
-"""paperlib verify: every figure and table is made again from its stored numbers and compared byte for byte."""
+"""paperlib verify: every figure, table and page is made again from its stored numbers and compared byte for byte, every verdict judged again."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import matplotlib
+import PIL
 
 from paperlib import PaperlibError
-from paperlib.reproduce.artifacts import draw_figure, png_bytes, read_csv, table_texts
+from paperlib.reproduce.artifacts import draw_figure, png_bytes, read_csv
+from paperlib.reproduce.ledger import follows, read_claims
+from paperlib.reproduce.page import page_html
+from paperlib.reproduce.reading import texts
 from paperlib.reproduce.runs import sha256
 
 
 def verify(results: Path) -> tuple[int, list[str]]:
     """How many artifacts `results` holds, and what does not follow, a line each. Raises PaperlibError where there is no readable manifest."""
+    manifest, changed = _manifest(results), changed_files(results)
+    touched = {problem.split(": ")[0] for problem in changed}
+    whole = {artifact: entry for artifact, entry in manifest.items() if artifact not in touched}
+    kinds = {"figure": _figure_problems, "table": _table_problems, "claims": _claims_problems, "notebook": _notebook_problems, "page": _page_problems}
+    wrong = [f"{artifact}: {what}" for artifact, entry in whole.items() for what in kinds[entry["kind"]](results, artifact, entry)]
+    return len(manifest), [*changed, *wrong, *_strangers(manifest)]
+
+
+def changed_files(results: Path) -> list[str]:
+    """The files of the manifest that are missing or not the bytes that were written, a line each."""
+    problems = []
+    for artifact, entry in _manifest(results).items():
+        for file, digest in entry["files"].items():
+            if not (results / file).exists():
+                problems.append(f"{artifact}: {file} is missing")
+            elif sha256(results / file) != digest:
+                problems.append(f"{artifact}: {file} was changed after it was made")
+    return problems
+
+
+def _manifest(results: Path) -> dict:
     path = results / "manifest.json"
     try:
-        manifest = json.loads(path.read_text())
+        return json.loads(path.read_text())
     except FileNotFoundError as error:
         raise PaperlibError(f"{path}: no such file; the folder of results has one, for example results/synthetic-smoke") from error
     except ValueError as error:
         raise PaperlibError(f"{path}: not JSON ({error}); 'paperlib reproduce' writes it anew") from error
-    return len(manifest), [f"{artifact}: {what}" for artifact, entry in manifest.items() for what in _problems(results, artifact, entry)]
 
 
-def _problems(results: Path, artifact: str, entry: dict) -> list[str]:
-    absent = [file for file in entry["files"] if not (results / file).exists()]
-    changed = [file for file, digest in entry["files"].items() if file not in absent and sha256(results / file) != digest]
-    if absent or changed:
-        return [f"{file} is missing" for file in absent] + [f"{file} was changed after it was made" for file in changed]
-    return _figure_problems(results, entry) if entry["kind"] == "figure" else _table_problems(results, artifact, entry)
-
-
-def _figure_problems(results: Path, entry: dict) -> list[str]:
+def _figure_problems(results: Path, artifact: str, entry: dict) -> list[str]:
     provenance = entry["provenance"]
     picture = next(file for file in entry["files"] if file.endswith(".png"))
     source = results / "figures" / provenance["numbers"]
@@ -44,9 +61,43 @@ def _figure_problems(results: Path, entry: dict) -> list[str]:
 
 def _table_problems(results: Path, artifact: str, entry: dict) -> list[str]:
     stored = next(results / file for file in entry["files"] if file.endswith(".csv"))
-    texts = table_texts(artifact, read_csv(stored.read_bytes()), entry["caption"], tuple(entry["notes"]))
-    return [
-        f"{stored.with_suffix(end).name} is not what {stored.name} says"
-        for end, text in texts.items()
-        if stored.with_suffix(end).read_bytes() != text
-    ]
+    problems = _stamp_problems(stored.name, _first_line(stored), entry)
+    made = texts(artifact, read_csv(stored.read_bytes()), entry)
+    changed = [end for end, text in made.items() if stored.with_suffix(end).read_bytes() != text]
+    return problems + [f"{stored.with_suffix(end).name} is not what {stored.name} says" for end in changed]
+
+
+def _claims_problems(results: Path, artifact: str, entry: dict) -> list[str]:
+    wrong = [row["id"] for row in read_claims(results) if not follows(row)]
+    problems = _stamp_problems("claims.csv", _first_line(results / "claims.csv"), entry)
+    return problems + [f"the verdict of {claim} does not follow from its interval" for claim in wrong]
+
+
+def _notebook_problems(results: Path, artifact: str, entry: dict) -> list[str]:
+    (file,) = entry["files"]
+    return _stamp_problems(file, json.loads((results / file).read_text())["metadata"].get("paperlib"), entry)
+
+
+def _page_problems(results: Path, artifact: str, entry: dict) -> list[str]:
+    if entry["pillow"] != PIL.__version__:
+        return [f"{artifact} holds pictures packed by pillow {entry['pillow']}; only that version packs the same bytes"]
+    same = page_html(results).encode() == (results / artifact).read_bytes()
+    return [] if same else [f"{artifact} is not what the tables, figures and claims beside it give"]
+
+
+def _first_line(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# "))
+    except ValueError:
+        return None
+
+
+def _stamp_problems(file: str, stamp: dict | None, entry: dict) -> list[str]:
+    return [] if stamp == entry["provenance"] else [f"{file} says another provenance than the manifest"]
+
+
+def _strangers(manifest: dict) -> list[str]:
+    """What is of another size or other data than the folder says."""
+    made = {artifact: f"{entry['provenance']['data']}-{entry['provenance']['size']}" for artifact, entry in manifest.items() if "provenance" in entry}
+    most = Counter(made.values()).most_common(1)[0][0] if made else ""
+    return [f"{artifact}: it is of {study}, the others are of {most}" for artifact, study in made.items() if study != most]

@@ -27,7 +27,7 @@ def precision_recall(frame: pd.DataFrame) -> Figure:
         axes.plot(curve.recall, curve.precision, label=f"{name}: AP {100 * curve.ap.iloc[0]:.1f} %")
     _chance(axes, frame.chance.iloc[0])
     _precision_axes(axes, lowest=min(frame.precision.min(), frame.chance.min()))
-    axes.legend(loc="lower left", **PLATE)
+    axes.legend(loc="upper right", **PLATE)
     return figure
 
 
@@ -46,7 +46,8 @@ def occlusion(frame: pd.DataFrame) -> Figure:
     left.set_title("joints found (at the right end: in the legend)")
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)
     for name, curve in presence.groupby("curve", sort=False):
-        (line,) = right.plot(curve.x, curve.y, label=f"{name}: area {100 * curve.area.iloc[0]:.1f} %")
+        area, chance = 100 * curve.area.iloc[0], 100 * curve.chance.iloc[0]
+        (line,) = right.plot(curve.x, curve.y, label=f"{name}: area {area:.1f} %, chance {chance:.1f} %")
         right.axhline(curve.chance.iloc[0], **CHANCE | {"color": line.get_color()})
     _precision_axes(right, lowest=min(presence.y.min(), presence.chance.min()))
     right.set_title("is a joint without annotation recognised? (dotted: chance)")

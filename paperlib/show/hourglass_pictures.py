@@ -162,11 +162,9 @@ def changed(prediction: Prediction, crops: Crops, early: int, shown: int = 6) ->
 
 
 def early_and_final(numbers: dict[str, np.ndarray], early: str = "early") -> Figure:
-    """H-fig9: on the left poses at an early stage and at the end, on the right the accuracy along the way of networks of equal capacity.
-
-    Left, of `changed`, with `early` the name of the stage. Right: `stacks`, `stage` and `accuracy` (R,), percent, and the paper's,
-    `printed_stacks`, `printed_stage` and `printed_accuracy` (P,).
-    """
+    """H-fig9. Left, of `changed`: each person's pose at the stage named `early` and at the end. Right, of networks of equal capacity: `stacks`,
+    `stage`, `accuracy` in heatmap space (FACTS C.7) and `pckh`, (R,) each, percent; beside the accuracy the paper's, `printed_stacks`,
+    `printed_stage` and `printed_accuracy` (P,)."""
     people, columns = len(numbers["images"]), 2
     figure = Figure(figsize=(9, 0.55 + 1.35 * -(-people // columns)), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.5, 1))
@@ -178,7 +176,13 @@ def early_and_final(numbers: dict[str, np.ndarray], early: str = "early") -> Fig
         _picture(axes, numbers["images"][person], ("final" if last else early) if i < 2 * columns else "")
         draw_pose(axes, numbers["poses"][person, last], MPII, width=1.5)
         axes.set_xlabel(f"{numbers['right'][person, last]} of {numbers['labelled'][person]} right", fontsize=7.5, labelpad=2)
-    _equal_capacity(right.subplots(), pd.DataFrame({name: numbers[name] for name in ("stacks", "stage", "accuracy")}), numbers)
+    ours = pd.DataFrame({name: numbers[name] for name in ("stacks", "stage", "accuracy", "pckh")})
+    above, below = right.subplots(2, 1, sharex=True, height_ratios=(1.5, 1))
+    _equal_capacity(above, ours, numbers)
+    for colour, (_, rows) in zip(COLOURS, ours.groupby("stacks"), strict=False):
+        below.plot(100 * rows.stage / rows.stacks, rows.pckh, "o-", color=colour, markersize=4)
+    below.set(ylim=(0, None), xlabel="way through the network, %", ylabel="PCKh@0.5, %\n(all joints)")
+    below.grid(color="#E5E5E5", linewidth=0.6)
     return figure
 
 
@@ -190,7 +194,7 @@ def _equal_capacity(axes: Axes, ours: pd.DataFrame, numbers: dict[str, np.ndarra
         axes.plot(100 * rows.stage / stacks, rows.accuracy, "o-", color=colour, markersize=4, label=label)
         axes.plot(part, paper, "D--", color=colour, markersize=5, markerfacecolor="none", linewidth=0.8)
     axes.plot([], [], "D--", color="#666666", markersize=5, markerfacecolor="none", linewidth=0.8, label="the paper's")
-    axes.set(xlim=(0, 104), ylim=(0, 100), xlabel="way through the network, %", ylabel="validation accuracy, %")
+    axes.set(xlim=(0, 104), ylim=(0, 100), ylabel="heatmap accuracy, %\n(wrists, elbows, knees, ankles)")
     axes.grid(color="#E5E5E5", linewidth=0.6)
     axes.legend(loc="lower right" if len(ours) == 0 or ours.accuracy.max() > 50 else "center right", fontsize=8)
 
