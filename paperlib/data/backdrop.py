@@ -145,7 +145,7 @@ def _trees(scene: np.ndarray, rng: np.random.Generator, edge: int, sky: np.ndarr
         middle = np.array((x * width, foot - 2.0 * crown))
         green = (1 - 0.4 * far) * np.array((74, 98, 48)) * rng.uniform(0.7, 1.2) + 0.4 * far * sky
         cv2.line(scene, (int(x * width), int(foot)), middle.astype(int).tolist(), (0.3 * green + (50, 40, 30)).tolist(), max(1, int(0.22 * crown)))
-        leaves = middle + (rng.normal(0, 0.5, (16, 2)) + (0.35, 0.5) - tone * (0.35, 0.6)) * crown
+        leaves = middle + (np.clip(rng.normal(0, 0.5, (16, 2)), -0.85, 0.85) + (0.35, 0.5) - tone * (0.35, 0.6)) * crown
         for centre, colour in zip(leaves.astype(int).tolist(), np.minimum(green * tone, 255).tolist(), strict=True):
             cv2.circle(scene, centre, int(0.36 * crown), colour, -1)
 

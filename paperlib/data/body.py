@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paperlib import PaperlibError
 from paperlib.skeleton import MPII
 
 HANDS, TOES, FACE, HEAD_CENTRE = slice(16, 18), slice(18, 20), slice(20, 25), 25  # points after the 16 joints; right before left
@@ -35,7 +34,7 @@ OWN = np.array([[_adjoins(joint, segment) for segment in SEGMENTS] for joint in 
 _POSES = {
     "stand": (20, 0.6, (0, 0), (3, 0, 0), (4, 12, 20, 15), (4, 12, 20, 15), (2, 5, 4), (2, 5, 4)),
     "gesture": (14, 1.4, (0, 0), (3, 0, 0), (35, 25, 20, 70), (20, 20, 20, 50), (4, 6, 6), (4, 6, 6)),
-    "hold": (6, 0.7, (0, 0), (4, 0, 0), (28, 10, 35, 80), (28, 10, 35, 80), (3, 6, 5), (3, 6, 5)),
+    "hold": (4, 0.7, (0, 0), (4, 0, 0), (28, 10, 35, 80), (28, 10, 35, 80), (3, 6, 5), (3, 6, 5)),
     "akimbo": (5, 0.6, (0, 0), (0, 0, 0), (-15, 45, 75, 85), (5, 15, 20, 30), (2, 10, 4), (2, 6, 4)),
     "walk": (14, 0.8, (0, 0), (4, 0, 0), (-22, 10, 15, 22), (26, 10, 20, 30), (28, 3, 12), (-16, 3, 28)),
     "run": (9, 0.9, (5, 0), (14, 0, 0), (-50, 15, 25, 90), (42, 15, 35, 95), (65, 4, 75), (-22, 4, 60)),
@@ -97,11 +96,8 @@ def rotations(angles: np.ndarray) -> np.ndarray:
 
 def random_yaw(rng: np.random.Generator, yaw: str) -> float:
     """Degrees; 0 faces the camera. "frontal": 65 % N(0, 0.6 rad), the rest any way; "uniform": any way, which makes telling left from right hard."""
-    if yaw not in ("frontal", "uniform"):
-        raise PaperlibError(f"no yaw '{yaw}'; choose frontal or uniform")
-    if yaw == "frontal" and rng.random() < 0.65:
-        return float(np.degrees(rng.normal(0, 0.6)))
-    return float(rng.uniform(-180, 180))
+    choice, towards, anywhere = rng.random(), np.degrees(rng.normal(0, 0.6)), rng.uniform(-180, 180)
+    return float(towards if yaw == "frontal" and choice < 0.65 else anywhere)
 
 
 def random_body(rng: np.random.Generator, yaw: str | float = "frontal", upright: bool = False) -> Body:

@@ -174,7 +174,7 @@ def _hulls(rings: np.ndarray) -> list[np.ndarray]:
 
 def _head(body: Body, look: Look) -> list[Part]:
     """Skull, ears, nose, the hair above and behind, eyes, brows and mouth: what tells front from back."""
-    turn, h = body.head, body.height * body.zoom[HEAD_CENTRE]
+    turn, h = body.head, np.linalg.norm(body.points[9] - body.points[HEAD_CENTRE]) / 0.069  # the height that goes with this head
     seen = np.stack([look.skin, look.hair, np.array((240.0, 238, 235))])[_HEAD_COLOUR] * _HEAD_TONE
     centres = body.points[HEAD_CENTRE] + _HEAD_PLACE * h @ turn.T
     outlines, tones, plain = _fixed(_ellipsoids(centres, turn, _HEAD_RADII * h)), shades(seen).tolist(), seen.tolist()

@@ -72,7 +72,7 @@ def compose(
     rng: np.random.Generator,
     size: tuple[int, int],
     bodies: list[Body],
-    objects: float = 0.55,
+    objects: float = 0.5,
     desk: float | None = None,
     same_clothes: float = 0.35,
     eye: float = 0.8,
@@ -83,25 +83,26 @@ def compose(
     ground the camera is, in heights of the main person.
     """
     main, ground = bodies[0], _feet(bodies[0])
-    look = random_look(rng)
-    looks = [look] + [look if rng.random() < same_clothes else random_look(rng) for _ in bodies[1:]]
-    canvas = backdrop.new_canvas(rng, *size, ground - eye * main.height, ground)
-    for _ in range(_count(rng, 0.4)):
-        things.limb_from_outside(canvas, rng, 0.18 * main.height)
+    behind, before, *each = rng.spawn(2 + len(bodies))  # more people or things leave the rest of the picture as it is
+    canvas = backdrop.new_canvas(behind, *size, ground - eye * main.height, ground)
+    for _ in range(_count(behind, 0.4)):
+        things.limb_from_outside(canvas, behind, 0.18 * main.height)
     for body in bodies:
         low, high = _extent(body)
         things.shadow(canvas, (body.points[6, 0], _feet(body)), max(0.4 * body.height, 0.9 * (high - low)[0]))
         if body.pose == "sit":
-            things.seat(canvas, rng, body.points[6, :2], body.points[[0, 5], 1].max(), body.height)
-    for person in sorted(range(len(bodies)), key=lambda i: bodies[i].height):  # who is smaller is farther away
-        drawing.paint(canvas, bodies[person], looks[person], person)
-        if bodies[person].pose == "hold" or rng.random() < 0.4 * objects:
-            things.held(canvas, rng, bodies[person])
-    for _ in range(_count(rng, objects)):
-        at = main.joints[np.searchsorted(_HIDDEN, rng.random())] + rng.normal(0, 0.03, 2) * main.height
-        things.in_front(canvas, rng, at, ground, main.height)
+            things.seat(canvas, behind, body.points[6, :2], body.points[[0, 5], 1].max(), body.height)
+    looks = [random_look(own) for own in each]
+    looks = [looks[0] if own.random() < same_clothes else look for own, look in zip(each, looks, strict=True)]
+    for i in sorted(range(len(bodies)), key=lambda i: bodies[i].height):  # who is smaller is farther away
+        drawing.paint(canvas, bodies[i], looks[i], i)
+        if each[i].random() < 0.35 * objects or (bodies[i].pose == "hold" and objects):
+            things.held(canvas, each[i], bodies[i])
+    for _ in range(_count(before, objects)):
+        at = main.joints[np.searchsorted(_HIDDEN, before.random())] + before.normal(0, 0.03, 2) * main.height
+        things.in_front(canvas, before, at, ground, main.height)
     if desk is not None:
-        things.furniture(canvas, rng, desk)
+        things.furniture(canvas, behind, desk)
     labels = np.ascontiguousarray(canvas[..., 3])
     return Scene(backdrop.develop(canvas, rng), [annotate(body, i, labels, size) for i, body in enumerate(bodies)], labels)
 
@@ -160,8 +161,9 @@ def _others(
     rng: np.random.Generator, main: Body, mean: float, apart: tuple[float, float], eye: float, difficulty: Difficulty, upright: bool = False
 ) -> list[Body]:
     """About `mean` other people, `apart` heights to one side of the first."""
-    bodies = (random_body(rng, difficulty.yaw, upright) for _ in range(_count(rng, mean * difficulty.crowd)))
-    return [_beside(rng, body, main, *apart, eye) for body in bodies]
+    own = rng.spawn(1)[0]
+    bodies = (random_body(own, difficulty.yaw, upright) for _ in range(_count(own, mean * difficulty.crowd)))
+    return [_beside(own, body, main, *apart, eye) for body in bodies]
 
 
 def mpii_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
@@ -172,7 +174,7 @@ def mpii_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
         if _outside(main.joints, size).sum() <= 8:
             break
     eye = _eye(rng)
-    return compose(rng, size, [main, *_others(rng, main, 0.5, (0.1, 0.6), eye, difficulty)], 0.55 * difficulty.occlusion, desk, eye=eye)
+    return compose(rng, size, [main, *_others(rng, main, 0.5, (0.1, 0.6), eye, difficulty)], 0.5 * difficulty.occlusion, desk, eye=eye)
 
 
 def _eye(rng: np.random.Generator) -> float:
@@ -233,7 +235,7 @@ def coco_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
     size, eye = (round(1.5 * side), round(1.25 * side)), _eye(rng)
     main = _inside(rng, random_body(rng, difficulty.yaw), 0.8 * side * rng.uniform(0.8, 1.2), size)
     others = _others(rng, main, rng.uniform(0, 2), (0.2, 0.8), eye, difficulty)
-    return compose(rng, size, [main, *others], 0.55 * difficulty.occlusion, eye=eye)
+    return compose(rng, size, [main, *others], 0.5 * difficulty.occlusion, eye=eye)
 
 
 def pair_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
