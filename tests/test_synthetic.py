@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -19,6 +20,8 @@ from paperlib.data.lsp import load_lsp
 from paperlib.data.mpii import load_mpii
 from paperlib.data.scenes import Difficulty
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
+from paperlib.reproduce.study import Study
+from paperlib.show import people as show
 from paperlib.skeleton import FLIC, LSP, MPII
 
 SIDE = 64
@@ -449,3 +452,34 @@ def test_pairs_are_close_and_of_like_size():
         assert np.linalg.norm(pair.centre[0] - pair.centre[1]) < 0.5 * 200 * pair.scale.max()
         assert 0.6 < pair.scale[0] / pair.scale[1] < 1.6
         assert ((pair.state == ABSENT) == np.isnan(pair.joints).any(-1)).all()
+
+
+# --- notebook 01's pictures and table ---
+
+
+def test_the_stated_shares_of_mpii_are_those_of_its_labels(real_data):
+    measured = show.hidden(load_mpii(real_data / "mpii", "valid", need_images=False))
+    np.testing.assert_allclose(list(measured.values()), show.MPII_VALIDATION, atol=0.05)
+
+
+def test_the_table_stands_without_mpii_and_counts_its_people(tiny, tmp_path):
+    alone = Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, data=tmp_path))
+    table = show.state_shares(alone)
+    assert list(table["MPII, 2958 people"]) == list(show.MPII_VALIDATION) and "this study, 32 people" in table
+    state = alone.people("mpii", "train").state
+    assert np.isclose(table.iloc[0, -1], 100 * (state == OCCLUDED).sum() / (state != ABSENT).sum())
+
+
+def test_the_contact_sheet_shows_each_person_twice_and_marks_each_joint_by_its_state(tiny):
+    sheet = show.contact_sheet(tiny, tiny.test_people("mpii"), count=3)
+    panels = show.labelled(sheet, columns=3).axes
+    assert len(panels) == 6
+    for axes, state in zip(panels[3:], sheet["state"], strict=True):
+        visible, occluded = axes.collections[-2:]
+        assert (len(visible.get_offsets()), len(occluded.get_offsets())) == ((state == VISIBLE).sum(), (state == OCCLUDED).sum())
+
+
+def test_the_difficulty_sheet_has_a_row_a_knob():
+    sheet = show.difficulty_sheet(count=2, side=32)
+    assert sheet["images"].shape == (4, 2, 40, 48, 3) and all((row != sheet["images"][0]).any() for row in sheet["images"][1:])
+    assert len(show.difficulties(sheet).axes) == 8

@@ -46,7 +46,7 @@ def new_canvas(rng: np.random.Generator, width: int, height: int, horizon: float
     top, near = _tint(rng, palette), _tint(rng, lower)
     low, far = (top * rng.uniform(0.85, 1.0), near * 0.85) if indoor else (0.4 * top + 0.6 * _tint(rng, palette), 0.75 * near + 0.25 * top)
     column = np.concatenate([top + (low - top) * _ramp(edge), far + (near - far) * _ramp(height - edge)])
-    scene = np.repeat(np.clip(column, 0, 255).astype(np.uint8)[:, None], width, axis=1)
+    scene = cv2.resize(np.clip(column, 0, 255).astype(np.uint8)[:, None], (width, height), interpolation=cv2.INTER_NEAREST)
     _darken(scene[:edge], _window(rng, edge, width), rng.uniform(0.05, 0.2))
     (_room if indoor else _landscape)(scene, rng, edge, low)
     vanishing = min(horizon, edge - 0.06 * height)
@@ -60,7 +60,7 @@ def new_canvas(rng: np.random.Generator, width: int, height: int, horizon: float
 
 
 def _ramp(length: int) -> np.ndarray:
-    return np.linspace(0, 1, length)[:, None]
+    return np.arange(length)[:, None] / length
 
 
 def _tint(rng: np.random.Generator, palette: np.ndarray) -> np.ndarray:
@@ -189,7 +189,7 @@ def develop(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     curve = np.clip(np.arange(256)[:, None] * gain + lift, 0, 255).astype(np.uint8)  # (256, 3)
     image = cv2.LUT(image, curve[None])
     height, width = image.shape[:2]
-    strength, (y, x) = rng.uniform(0.04, 0.2), rng.integers(0, _TILE, 2)
+    strength, (y, x) = rng.uniform(0.03, 0.13), rng.integers(0, _TILE, 2)
     grain = _grain()[y : y + height, x : x + width]
     if grain.shape != image.shape:  # a picture larger than the tile
         grain = np.resize(grain, image.shape)

@@ -35,9 +35,15 @@ _ROWS = [
     (f"{side}_{part}", ends[i], ends[2 + i], radii, seen, cut) for i, side in enumerate(("right", "left")) for part, ends, radii, seen, cut in _LIMBS
 ]
 _NAMES, _FROM, _TO, _RADII, _SEEN, _CUT = (list(column) for column in zip(*_ROWS, strict=True))
-_RADII = np.array(_RADII)  # (20, 2)
+_ENDS, _RADII = np.column_stack([_FROM, _TO]), np.array(_RADII)  # (20, 2)
 _BONES = (("upper_arm", _UPPER_ARM, 0.09), ("forearm", _FOREARM, 0.10), ("thigh", _THIGH, 0.0), ("shank", _SHANK, 0.0))  # how much nearer it counts
 _SEGMENTS = [(f"{side}_{bone}", ends[i], ends[2 + i], nearer) for i, side in enumerate(("right", "left")) for bone, ends, nearer in _BONES]
+# Discs about the trunk: right and left shoulder, base of the neck, ribs, waist, hips; their places between shoulders, thorax, pelvis and hips.
+_TRUNK = np.array([
+    (1, 0, -0.06, 0.06, 0, 0), (0, 1, -0.06, 0.06, 0, 0), (0, 0, 1.03, -0.03, 0, 0), (0.24, -0.24, 0.65, 0.35, 0, 0), (-0.24, 0.24, 0.65, 0.35, 0, 0),
+    (0.13, -0.13, 0.32, 0.68, 0, 0), (-0.13, 0.13, 0.32, 0.68, 0, 0), (0, 0, 0, 0, 1, 0), (0, 0, 0, 0, 0, 1),
+])  # fmt: skip
+_BONY, _STOUT = np.array([0.036, 0.036, 0.034, 0, 0, 0, 0, 0, 0]), np.array([0, 0, 0, 0.066, 0.066, 0.060, 0.060, 0.050, 0.050])  # radii
 _EMBLEM = np.array([(-0.045, -0.03), (0.045, -0.03), (0.045, 0.035), (-0.045, 0.035)])
 _COLLAR = np.array([(-0.03, -0.015), (0.03, -0.015), (0, 0.05)])
 # Ellipsoids of a head: place, radii, colour (0 skin, 1 hair, 2 white) and tone. From 7 on they are flat and on the face.
@@ -121,8 +127,8 @@ def _limbs(body: Body, look: Look) -> list[Part]:
     reach = {"whole": 1, "upper sleeve": min(look.sleeve, 1), "lower sleeve": look.sleeve - 1}
     reach |= {"upper leg": 0.3 if look.skirt else min(look.leg, 1), "lower leg": 0 if look.skirt else look.leg - 1}
     part = np.array([reach[cut] for cut in _CUT])[:, None]
-    start, end = body.points[_FROM, :2], body.points[_TO, :2]
-    radii = _RADII * body.height * look.stout * np.stack([body.zoom[_FROM], body.zoom[_TO]], -1)
+    start, end = body.points[_ENDS[:, 0], :2], body.points[_ENDS[:, 1], :2]
+    radii = _RADII * (body.height * look.stout) * body.zoom[_ENDS]
     radii[:, 1:] = radii[:, :1] + (radii[:, 1:] - radii[:, :1]) * part
     outlines = _fixed(capsules(start, start + (end - start) * part, radii))
     colours = shades(np.array([getattr(look, seen) for seen in _SEEN])).tolist()
@@ -140,12 +146,8 @@ def _trunk(body: Body, look: Look) -> list[Part]:
     """Hulls of shoulders and ribs and of ribs, waist and hips; on the front an open collar and an emblem; a belt or a skirt, and the neck."""
     h, p, stout = body.height, body.points, look.stout
     thorax, pelvis, chest = p[7], p[6], body.chest
-    across, down = 0.5 * (p[13] - p[12]), pelvis - thorax
-    ribs, waist = thorax + 0.35 * down, thorax + 0.68 * down
-    points = np.stack([p[12] + 0.06 * down, p[13] + 0.06 * down, thorax - 0.03 * down, ribs - 0.48 * across, ribs + 0.48 * across,
-                       waist - 0.26 * across, waist + 0.26 * across, p[2], p[3]])  # fmt: skip
-    radii = h * np.array([0.036, 0.036, 0.034, *stout * np.array([0.066, 0.066, 0.060, 0.060, 0.050, 0.050])])
-    rings = _fixed(discs(points[:, :2], radii))
+    ribs = 0.65 * thorax + 0.35 * pelvis
+    rings = _fixed(discs((_TRUNK @ p[[12, 13, 7, 6, 2, 3]])[:, :2], h * (_BONY + _STOUT * stout)))
     shirt = shades(look.shirt).tolist()
     upper, lower = _hulls(rings[:, : 5 * 16]), _hulls(rings[:, 3 * 16 :])
     polygons, colours = [upper[0], *lower, *upper[1:]], [shirt[0], *shirt, *shirt[1:]]
@@ -161,10 +163,8 @@ def _trunk(body: Body, look: Look) -> list[Part]:
     depth, below = p[6, 2] + 0.02 * h, belt
     if look.skirt:
         hem = p[2:4] + 0.62 * (p[[1, 4]] - p[2:4])
-        depth, below = (
-            max(0.3 * p[[2, 3], 2] + 0.7 * p[[1, 4], 2]) + 0.01 * h,
-            _hulls(_fixed(discs(np.concatenate([p[2:4], hem])[:, :2], 0.057 * h * stout))),
-        )
+        depth = max(0.3 * p[[2, 3], 2] + 0.7 * p[[1, 4], 2]) + 0.01 * h  # before both thighs
+        below = _hulls(_fixed(discs(np.concatenate([p[2:4], hem])[:, :2], 0.057 * h * stout)))
     return [*parts, (depth, "torso", below, shades(look.trousers).tolist())]
 
 
