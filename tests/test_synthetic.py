@@ -246,6 +246,13 @@ def test_crowd_puts_people_near_and_nothing_else():
     assert facing_away(crowd=3.0) == facing_away()
 
 
+@pytest.mark.parametrize("more", [Difficulty(crowd=2), Difficulty(occlusion=3)])
+def test_more_people_and_things_leave_the_rest_of_the_picture_as_it_is(more):
+    pairs = [[scenes.draw(scenes.mpii_scene, 1, "rest", i, 48, knob)[0].image for knob in (Difficulty(), more)] for i in range(20)]
+    same = [(a == b).all(-1).mean() for a, b in pairs]
+    assert np.mean(same) > 0.7 and np.mean(same) < 0.99
+
+
 def test_a_knob_at_its_default_changes_no_bit():
     plain, same = (scenes.draw(scenes.mpii_scene, 1, "a", 3, 48, *difficulty)[0] for difficulty in ((), (Difficulty("frontal", 1, 1),)))
     assert np.array_equal(plain.image, same.image)
