@@ -36,7 +36,7 @@ def drawn(tmp_path_factory):
 @cache
 def mpii_people(n=3000, **difficulty):
     """n drawings of MPII's kind: the states (n, 16) of the main people, their (centre, scale, Person), and the other people."""
-    rows = [scenes.draw(scenes.mpii_scene, 5, "statistics", i, 48, Difficulty(**difficulty)) for i in range(n)]
+    rows = [scenes.draw(scenes.mpii_scene, 5, "statistics", i, 96, Difficulty(**difficulty)) for i in range(n)]
     people = [scene.people[0] for scene, _ in rows]
     boxes = [(*scenes.mpii_box(rng, p), p) for (_, rng), p in zip(rows, people, strict=True)]
     return np.stack([p.state for p in people]), boxes, [scene.people[1:] for scene, _ in rows]
@@ -209,7 +209,7 @@ def test_the_head_is_a_tenth_of_the_crop_and_the_crop_holds_the_person():
     assert 0.09 < np.nanmedian(head) < 0.105
     reach = np.array([np.nanmax(abs(p.joints - centre - (0, 15 * scale))) / (125 * scale) for centre, scale, p in boxes])
     assert (reach < 1).mean() > 0.98
-    assert 0.85 < np.median([250 * scale / 48 for _, scale, _ in boxes]) < 1.6
+    assert 0.85 < np.median([250 * scale / 96 for _, scale, _ in boxes]) < 1.6
 
 
 # --- difficulty ---

@@ -72,7 +72,7 @@ def compose(
     rng: np.random.Generator,
     size: tuple[int, int],
     bodies: list[Body],
-    objects: float = 0.535,
+    objects: float = 0.59,
     desk: float | None = None,
     same_clothes: float = 0.35,
     eye: float = 0.8,
@@ -174,7 +174,7 @@ def mpii_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
         if _outside(main.joints, size).sum() <= 8:
             break
     eye = _eye(rng)
-    return compose(rng, size, [main, *_others(rng, main, 0.5, (0.1, 0.6), eye, difficulty)], 0.535 * difficulty.occlusion, desk, eye=eye)
+    return compose(rng, size, [main, *_others(rng, main, 0.5, (0.1, 0.6), eye, difficulty)], 0.59 * difficulty.occlusion, desk, eye=eye)
 
 
 def _eye(rng: np.random.Generator) -> float:
@@ -235,7 +235,7 @@ def coco_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
     size, eye = (round(1.5 * side), round(1.25 * side)), _eye(rng)
     main = _inside(rng, random_body(rng, difficulty.yaw), 0.8 * side * rng.uniform(0.8, 1.2), size)
     others = _others(rng, main, rng.uniform(0, 2), (0.2, 0.8), eye, difficulty)
-    return compose(rng, size, [main, *others], 0.535 * difficulty.occlusion, eye=eye)
+    return compose(rng, size, [main, *others], 0.59 * difficulty.occlusion, eye=eye)
 
 
 def pair_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
