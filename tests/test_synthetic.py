@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -11,13 +12,16 @@ import pytest
 from scipy.io import loadmat
 
 from paperlib import PaperlibError
-from paperlib.data import drawing, official, scenes, synthetic
+from paperlib.data import backdrop, drawing, official, scenes, synthetic
 from paperlib.data.body import OWN, SEGMENTS, random_body, random_yaw, rotations
 from paperlib.data.coco import load_coco
 from paperlib.data.flic import load_flic
 from paperlib.data.lsp import load_lsp
 from paperlib.data.mpii import load_mpii
+from paperlib.data.scenes import Difficulty
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
+from paperlib.reproduce.study import Study
+from paperlib.show import people as show
 from paperlib.skeleton import FLIC, LSP, MPII
 
 SIDE = 64
@@ -30,11 +34,12 @@ def drawn(tmp_path_factory):
 
 
 @cache
-def mpii_people(n=700):
-    """(n, 16) states and n (centre, scale, joints) of main people."""
-    rows = [scenes.draw(scenes.mpii_scene, 5, "statistics", i, 64) for i in range(n)]
+def mpii_people(n=3000, **difficulty):
+    """n drawings of MPII's kind: the states (n, 16) of the main people, their (centre, scale, Person), and the other people."""
+    rows = [scenes.draw(scenes.mpii_scene, 5, "statistics", i, 96, Difficulty(**difficulty)) for i in range(n)]
     people = [scene.people[0] for scene, _ in rows]
-    return np.stack([p.state for p in people]), [(*scenes.mpii_box(rng, p), p) for (_, rng), p in zip(rows, people, strict=True)]
+    boxes = [(*scenes.mpii_box(rng, p), p) for (_, rng), p in zip(rows, people, strict=True)]
+    return np.stack([p.state for p in people]), boxes, [scene.people[1:] for scene, _ in rows]
 
 
 def files_of(folder):
@@ -60,12 +65,47 @@ def test_facing_the_camera_the_left_shoulder_is_to_the_images_right(yaw, sign):
     assert (sign * nose > 0).mean() > 0.9
 
 
+def bones(body):
+    """The points (26, 3) without the camera's perspective."""
+    return np.column_stack([body.points[:, :2] / body.zoom[:, None], body.points[:, 2]])
+
+
 def test_limbs_have_human_lengths():
-    points = np.stack([random_body(np.random.default_rng(i), "uniform").points for i in range(200)])
+    points = np.stack([bones(random_body(np.random.default_rng(i), "uniform")) for i in range(200)])
     length = lambda a, b: np.linalg.norm(points[:, a] - points[:, b], axis=-1)  # noqa: E731
     for a, b, mean in ((0, 1, 0.246), (1, 2, 0.245), (6, 7, 0.288), (8, 9, 1 / 6), (11, 12, 0.176), (10, 11, 0.146)):
         assert abs(length(a, b).mean() - mean) < 0.01 and 0.005 < length(a, b).std() < 0.03
     np.testing.assert_allclose(length(2, 6), length(3, 6))
+
+
+def test_elbows_and_knees_bend_no_further_than_they_can():
+    points = np.stack([bones(random_body(np.random.default_rng(i), "uniform")) for i in range(400)])
+    for a, b, c in ((12, 11, 10), (13, 14, 15), (2, 1, 0), (3, 4, 5)):
+        upper, lower = points[:, b] - points[:, a], points[:, c] - points[:, b]
+        straight = (upper * lower).sum(-1) / np.linalg.norm(upper, axis=-1) / np.linalg.norm(lower, axis=-1)
+        bend = np.degrees(np.arccos(np.clip(straight, -1, 1)))
+        assert bend.max() < 146 and bend.max() > 90
+
+
+def test_what_is_nearer_is_shown_larger():
+    bodies = [random_body(np.random.default_rng(i)) for i in range(50)]
+    depth, zoom = (np.concatenate([getattr(body, name) for body in bodies]) for name in ("points", "zoom"))
+    assert np.array_equal(zoom > 1, depth[:, 2] > 0) and zoom.max() > 1.1 and zoom.min() < 0.95
+
+
+def test_poses_of_every_kind_occur():
+    poses = [random_body(np.random.default_rng(i)).pose for i in range(600)]
+    assert {"stand", "walk", "sit", "reach", "lie", "recline", "handstand", "cartwheel", "squat", "hold"} <= set(poses)
+
+
+def test_people_stand_on_one_ground():
+    """Whoever stands with the feet lower in the picture is nearer, and so larger; the ground is a plane under one horizon."""
+    for i in range(40):
+        rng, eye = np.random.default_rng(i), 0.8
+        main = random_body(rng, upright=True).place(60, (64, 60))
+        other = scenes._beside(rng, random_body(rng, upright=True), main, 0.2, 0.5, eye)
+        horizon = scenes._feet(main) - eye * main.height
+        assert np.isclose((scenes._feet(other) - horizon) / (scenes._feet(main) - horizon), other.height / main.height)
 
 
 def test_yaw_is_frontal_by_default_and_uniform_on_request():
@@ -128,26 +168,102 @@ def test_pictures_are_varied_and_not_single_hued():
     assert np.median([len(np.unique(hue // 15)) for hue in hues]) >= 5
 
 
+def test_no_grid_shows_in_the_texture():
+    """The kinks of a texture that is stretched from a coarse grid lie on a lattice; those of a natural one lie anywhere."""
+
+    def lattice(texture):
+        kinks = np.abs(np.diff(texture.astype(float), 2, axis=-1)).mean(tuple(range(texture.ndim - 1)))  # (width - 2,)
+        return kinks.max() / np.median(kinks)
+
+    rng = np.random.default_rng(0)
+    windows = np.stack([backdrop._window(rng, 300, 400) for _ in range(60)])
+    stretched = np.stack([cv2.resize(rng.standard_normal((30, 40)).astype(np.float32), (400, 300)) for _ in range(60)])
+    assert lattice(windows) < 1.5 and lattice(stretched) > 3
+
+
 # --- the statistics of MPII ---
 
 
 def test_occlusion_and_absence_are_those_of_mpii():
-    state, _ = mpii_people()
+    state, _, _ = mpii_people()
     annotated = state != ABSENT
-    assert abs((state == OCCLUDED).sum() / annotated.sum() - 0.23) < 0.03  # R sec. III: 23 %
-    assert abs(1 - annotated[:, [1, 4]].mean() - 0.161) < 0.04 and abs(1 - annotated[:, [0, 5]].mean() - 0.284) < 0.05  # H: knees, ankles
+    assert abs((state == OCCLUDED).sum() / annotated.sum() - 0.23) < 0.02  # R sec. IV-B: 23 %
+    assert abs(1 - annotated[:, [1, 4]].mean() - 0.161) < 0.02 and abs(1 - annotated[:, [0, 5]].mean() - 0.284) < 0.03  # H sec. 5.2: knees, ankles
     arms = [10, 11, 14, 15]
-    assert abs((state[:, arms] == VISIBLE).sum() / annotated[:, arms].sum() - 0.75) < 0.04  # H sec. 4.4
+    assert abs((state[:, arms] == VISIBLE).sum() / annotated[:, arms].sum() - 0.75) < 0.02  # H sec. 5.2
     assert annotated.sum(1).min() >= 4 and 0.25 < (~annotated).any(1).mean() < 0.42
 
 
+def test_another_person_is_near_in_more_than_a_third():
+    _, boxes, others = mpii_people()
+    near = [
+        any((np.abs(person.joints - centre - (0, 15 * scale)) < 125 * scale).all(-1).sum() >= 4 for person in row)
+        for (centre, scale, _), row in zip(boxes, others, strict=True)
+    ]
+    assert 1 / 3 < np.mean(near) < 0.55
+
+
 def test_the_head_is_a_tenth_of_the_crop_and_the_crop_holds_the_person():
-    _, boxes = mpii_people()
+    _, boxes, _ = mpii_people()
     head = np.array([0.75 * np.linalg.norm(p.joints[9] - p.joints[8]) / (250 * scale) for _, scale, p in boxes])
-    assert 0.075 < np.nanmedian(head) < 0.105
+    assert 0.09 < np.nanmedian(head) < 0.105
     reach = np.array([np.nanmax(abs(p.joints - centre - (0, 15 * scale))) / (125 * scale) for centre, scale, p in boxes])
     assert (reach < 1).mean() > 0.98
-    assert 0.85 < np.median([250 * scale / 64 for _, scale, _ in boxes]) < 1.6
+    assert 0.85 < np.median([250 * scale / 96 for _, scale, _ in boxes]) < 1.6
+
+
+# --- difficulty ---
+
+
+def occluded(**difficulty):
+    state, _, _ = mpii_people(300, **difficulty)
+    return (state == OCCLUDED).sum() / (state != ABSENT).sum()
+
+
+def facing_away(**difficulty):
+    """The share of people whose right shoulder is to the right of their left one."""
+    _, boxes, _ = mpii_people(300, **difficulty)
+    return np.nanmean([p.joints[12, 0] > p.joints[13, 0] for _, _, p in boxes])
+
+
+def company(**difficulty):
+    return np.mean([len(row) for row in mpii_people(300, **difficulty)[2]])
+
+
+def test_uniform_yaw_turns_half_of_the_people_away():
+    assert facing_away() < 0.32 and abs(facing_away(yaw="uniform") - 0.5) < 0.1
+
+
+def test_occlusion_puts_things_before_people_and_nothing_else():
+    none, default, more = (occluded(occlusion=x) for x in (0.0, 1.0, 3.0))
+    assert none + 0.05 < default < more - 0.08
+    assert company(occlusion=3.0) == company() and facing_away(occlusion=3.0) == facing_away()
+
+
+def test_crowd_puts_people_near_and_nothing_else():
+    assert company(crowd=0.0) == 0 and abs(company() - 0.5) < 0.09 and abs(company(crowd=3.0) - 1.5) < 0.09
+    assert occluded(crowd=0.0) < occluded() < occluded(crowd=3.0)
+    assert facing_away(crowd=3.0) == facing_away()
+
+
+@pytest.mark.parametrize("more", [Difficulty(crowd=2), Difficulty(occlusion=3)])
+def test_more_people_and_things_leave_the_rest_of_the_picture_as_it_is(more):
+    pairs = [[scenes.draw(scenes.mpii_scene, 1, "rest", i, 48, knob)[0].image for knob in (Difficulty(), more)] for i in range(20)]
+    same = [(a == b).all(-1).mean() for a, b in pairs]
+    assert np.mean(same) > 0.7 and np.mean(same) < 0.99
+
+
+def test_a_knob_at_its_default_changes_no_bit():
+    plain, same = (scenes.draw(scenes.mpii_scene, 1, "a", 3, 48, *difficulty)[0] for difficulty in ((), (Difficulty("frontal", 1, 1),)))
+    assert np.array_equal(plain.image, same.image)
+
+
+@pytest.mark.parametrize(
+    "wrong, message", [({"yaw": "sideways"}, "no yaw 'sideways'"), ({"crowd": -1}, "crowd.*-1"), ({"occlusion": np.nan}, "occlusion")]
+)
+def test_an_unknown_difficulty_is_refused(wrong, message):
+    with pytest.raises(PaperlibError, match=message):
+        Difficulty(**wrong)
 
 
 # --- reproducible ---
@@ -162,13 +278,19 @@ def test_a_picture_depends_on_seed_set_and_index_alone():
     assert not np.array_equal(draw(0).image, draw(0, seed=2).image) and not np.array_equal(draw(0).image, draw(0, name="b").image)
 
 
-def test_yaw_reaches_the_files(tmp_path):
+def test_difficulty_reaches_the_files(tmp_path):
     for yaw in ("frontal", "uniform"):
-        official.write_flic(tmp_path / yaw, 0, 24, 48, seed=1, yaw=yaw)
+        official.write_flic(tmp_path / yaw, 0, 24, 48, seed=1, difficulty=Difficulty(yaw))
     swapped = {yaw: (load_flic(tmp_path / yaw, "valid", "pc").joints[:, [0, 3], 0] @ [1, -1] < 0).mean() for yaw in ("frontal", "uniform")}
     assert swapped["frontal"] < 0.2 < swapped["uniform"]
-    with pytest.raises(PaperlibError, match="no yaw 'sideways'"):
-        synthetic.make_synthetic(tmp_path / "sideways", {"mpii": (1, 0)}, 48, 0, jobs=1, yaw="sideways")
+
+
+def test_another_difficulty_is_drawn_anew(tmp_path):
+    for crowd in (0, 2, 0):
+        synthetic.make_synthetic(tmp_path, {"mpii": (0, 4)}, 48, 0, lambda *_: None, 1, Difficulty(crowd=crowd))
+        people = load_mpii(tmp_path / "mpii", "valid")
+        assert any(len(other) for other in people.others) == bool(crowd)
+        assert json.loads((tmp_path / "synthetic.json").read_text())["mpii"]["difficulty"] == {"yaw": "frontal", "occlusion": 1.0, "crowd": crowd}
 
 
 def test_two_processes_write_the_same_bits(tmp_path, monkeypatch):
@@ -337,3 +459,34 @@ def test_pairs_are_close_and_of_like_size():
         assert np.linalg.norm(pair.centre[0] - pair.centre[1]) < 0.5 * 200 * pair.scale.max()
         assert 0.6 < pair.scale[0] / pair.scale[1] < 1.6
         assert ((pair.state == ABSENT) == np.isnan(pair.joints).any(-1)).all()
+
+
+# --- notebook 01's pictures and table ---
+
+
+def test_the_stated_shares_of_mpii_are_those_of_its_labels(real_data):
+    measured = show.hidden(load_mpii(real_data / "mpii", "valid", need_images=False))
+    np.testing.assert_allclose(list(measured.values()), show.MPII_VALIDATION, atol=0.05)
+
+
+def test_the_table_stands_without_mpii_and_counts_its_people(tiny, tmp_path):
+    alone = Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, data=tmp_path))
+    table = show.state_shares(alone)
+    assert list(table["MPII, 2958 people"]) == list(show.MPII_VALIDATION) and "this study, 32 people" in table
+    state = alone.people("mpii", "train").state
+    assert np.isclose(table.iloc[0, -1], 100 * (state == OCCLUDED).sum() / (state != ABSENT).sum())
+
+
+def test_the_contact_sheet_shows_each_person_twice_and_marks_each_joint_by_its_state(tiny):
+    sheet = show.contact_sheet(tiny, tiny.test_people("mpii"), count=3)
+    panels = show.labelled(sheet, columns=3).axes
+    assert len(panels) == 6
+    for axes, state in zip(panels[3:], sheet["state"], strict=True):
+        visible, occluded = axes.collections[-2:]
+        assert (len(visible.get_offsets()), len(occluded.get_offsets())) == ((state == VISIBLE).sum(), (state == OCCLUDED).sum())
+
+
+def test_the_difficulty_sheet_has_a_row_a_knob():
+    sheet = show.difficulty_sheet(count=2, side=32)
+    assert sheet["images"].shape == (4, 2, 40, 48, 3) and all((row != sheet["images"][0]).any() for row in sheet["images"][1:])
+    assert len(show.difficulties(sheet).axes) == 8

@@ -1,153 +1,196 @@
-"""What stands behind and before the people: backgrounds, loose limbs, occluding objects, furniture, and the camera's noise."""
+"""What stands behind the people: a landscape or a room in perspective, textured and out of focus; and what the camera adds at the end."""
+
+from functools import cache
 
 import cv2
 import numpy as np
 
-from paperlib.data.drawing import FURNITURE, NOTHING, OBJECT, OVERSAMPLING, capsules, fill, random_colour, shades
+from paperlib.data.drawing import NOTHING, OVERSAMPLING
+from paperlib.data.looks import random_colour
 
-_GRAIN = np.random.default_rng(0).normal(0, 1, (700, 900, 1)).astype(np.float32)  # one tile of noise; each picture takes its own window
-_SKY = np.array([(120, 170, 220), (190, 210, 225), (235, 205, 170), (150, 155, 165), (205, 215, 220), (90, 110, 150)], float)
-_WALL = np.array([(225, 215, 195), (190, 175, 150), (150, 165, 160), (205, 205, 210), (170, 120, 95), (120, 130, 150)], float)
-_GROUND = np.array([(95, 125, 60), (140, 150, 90), (150, 120, 85), (120, 120, 118), (195, 175, 135), (90, 80, 75), (165, 140, 110)], float)
+_SKY = np.array([(120, 165, 215), (178, 203, 224), (232, 214, 186), (160, 166, 176), (205, 214, 220), (104, 128, 168), (222, 226, 228)], float)
+_WALL = np.array([(226, 218, 202), (198, 184, 160), (162, 176, 170), (208, 208, 210), (178, 130, 106), (126, 140, 160), (236, 232, 224)], float)
+_GRASS = np.array([(96, 124, 58), (134, 148, 84), (78, 104, 54), (158, 150, 98)], float)
+_GROUND = np.array([(150, 122, 88), (128, 126, 122), (200, 180, 142), (96, 90, 86), (172, 164, 152)], float)
+_FLOOR = np.array([(176, 138, 98), (138, 98, 66), (190, 184, 172), (120, 116, 112), (92, 72, 58), (150, 142, 126)], float)
+_HOUSE = np.array([(172, 108, 84), (200, 184, 156), (150, 150, 152), (218, 212, 200), (116, 96, 84), (138, 152, 164)], float)
+_TILE = 512  # px
+_CIRCLE = np.linspace(0, 2 * np.pi, 12, endpoint=False)
 
 
-def new_canvas(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """(2 height, 2 width, 4) uint8: a background, label NOTHING. Sky or wall above the horizon, ground below, things along it, all out of focus."""
-    rows = np.linspace(0, 1, height)[:, None, None]
-    horizon = rng.uniform(0.3, 0.85)
-    above = _WALL if rng.random() < 0.5 else _SKY
-    tint = lambda ramp: ramp[rng.integers(len(ramp))] * rng.uniform(0.6, 1.1) + rng.normal(0, 12, 3)  # noqa: E731
-    top, middle, near, far = tint(above), tint(above), tint(_GROUND), tint(_GROUND)
-    upper = top + (middle - top) * np.clip(rows / horizon, 0, 1)
-    lower = far + (near - far) * np.clip((rows - horizon) / (1 - horizon + 1e-6), 0, 1)
-    column = np.clip(np.where(rows < horizon, upper, lower), 0, 255).astype(np.uint8)  # (height, 1, 3)
-    scene = np.repeat(column, width, axis=1)
-    _things(scene, rng, horizon * height)
+@cache
+def _noise() -> np.ndarray:
+    """(_TILE, _TILE) uint8 about 128: natural texture, alike at every scale, that goes on across its borders; pictures take windows of it."""
+    frequency = np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None])
+    white = np.fft.rfft2(np.random.default_rng(0).standard_normal((_TILE, _TILE)))
+    texture = np.fft.irfft2(white / np.maximum(frequency, 3 / _TILE))
+    return np.clip(128 + 32 * texture / texture.std(), 0, 255).astype(np.uint8)
+
+
+@cache
+def _grain() -> np.ndarray:
+    """(2 _TILE, 2 _TILE, 3) uint8 about 128: the noise of a camera, the same in all channels, each pixel by itself."""
+    grey = np.random.default_rng(1).normal(128, 24, (2 * _TILE, 2 * _TILE, 1))
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8), 3, axis=2)
+
+
+def new_canvas(rng: np.random.Generator, width: int, height: int, horizon: float, feet: float) -> np.ndarray:
+    """(2 height, 2 width, 4) uint8: a background, label NOTHING.
+
+    horizon: the y of the camera's eye level; feet: the y of the ground on which the people stand. Both may lie outside the picture.
+    """
+    indoor = rng.random() < 0.42
+    edge = horizon + (feet - horizon) * rng.uniform(0.3, 0.8) if indoor else horizon  # where the ground begins
+    edge = int(np.clip(edge, 0.12 * height, 0.96 * height))
+    palette, lower = (_WALL, _FLOOR) if indoor else (_SKY, _GRASS if rng.random() < 0.6 else _GROUND)
+    top, near = _tint(rng, palette), _tint(rng, lower)
+    low, far = (top * rng.uniform(0.85, 1.0), near * 0.85) if indoor else (0.4 * top + 0.6 * _tint(rng, palette), 0.75 * near + 0.25 * top)
+    column = np.concatenate([top + (low - top) * _ramp(edge), far + (near - far) * _ramp(height - edge)])
+    scene = cv2.resize(np.clip(column, 0, 255).astype(np.uint8)[:, None], (width, height), interpolation=cv2.INTER_NEAREST)
+    _darken(scene[:edge], _window(rng, edge, width), rng.uniform(0.05, 0.2))
+    (_room if indoor else _landscape)(scene, rng, edge, low)
+    vanishing = min(horizon, edge - 0.06 * height)
+    _darken(scene[edge:], _ground(rng, width, height, edge, vanishing), rng.uniform(0.1, 0.3) if indoor else rng.uniform(0.3, 0.7))
+    if rng.random() < (0.6 if indoor else 0.25):
+        _lines(scene, rng, edge, vanishing, near * (0.72 if indoor else 1.35), indoor)
+    blur = 2 * int(rng.integers(0, 2 + width // 120)) + 1
+    scene = cv2.cvtColor(cv2.blur(scene, (blur, blur)) if blur > 1 else scene, cv2.COLOR_RGB2RGBA)
+    scene[..., 3] = NOTHING
+    return cv2.resize(scene, None, fx=OVERSAMPLING, fy=OVERSAMPLING, interpolation=cv2.INTER_LINEAR)
+
+
+def _ramp(length: int) -> np.ndarray:
+    return np.arange(length)[:, None] / length
+
+
+def _tint(rng: np.random.Generator, palette: np.ndarray) -> np.ndarray:
+    return palette[rng.integers(len(palette))] * rng.uniform(0.82, 1.1) + rng.normal(0, 6, 3)
+
+
+def _darken(scene: np.ndarray, texture: np.ndarray, strength: float) -> None:
+    """Multiply a part of the scene by texture (H, W) uint8, 128 leaving it as it is; strength 1 takes the texture as it is."""
+    texture = cv2.convertScaleAbs(texture, alpha=strength, beta=128 * (1 - strength))
+    cv2.multiply(scene, cv2.cvtColor(texture, cv2.COLOR_GRAY2RGB), dst=scene, scale=1 / 128)
+
+
+def _window(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """(height, width) of the texture, from a random place at a random zoom."""
+    zoom = min(rng.uniform(0.35, 1.2), (_TILE - 1) / width, (_TILE - 1) / height)
+    h, w = int(height * zoom) + 1, int(width * zoom) + 1
+    y, x = rng.integers(0, _TILE - h + 1), rng.integers(0, _TILE - w + 1)
+    return cv2.resize(_noise()[y : y + h, x : x + w], (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _ground(rng: np.random.Generator, width: int, height: int, edge: int, vanishing: float) -> np.ndarray:
+    """(height - edge, width): the texture lying on the ground, as a plane is seen whose horizon is `vanishing`."""
+    depth = np.float32(height - vanishing) / (np.arange(edge, height, dtype=np.float32)[:, None] - np.float32(vanishing))  # 1 at the lower border
+    u, v = rng.uniform(0, _TILE, 2).astype(np.float32)
+    across = u + (np.arange(width, dtype=np.float32) - np.float32(width / 2)) * np.minimum(depth, 5)  # finer than that is haze
+    along = np.broadcast_to(v + np.float32(height - vanishing) * depth, across.shape)
+    return cv2.remap(_noise(), across, np.ascontiguousarray(along), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+
+def _lines(scene: np.ndarray, rng: np.random.Generator, edge: int, vanishing: float, colour: np.ndarray, indoor: bool) -> None:
+    """Boards, tiles or the lines of a pitch: towards one point of the horizon, and some across."""
+    height, width = scene.shape[:2]
+    ground, colour = scene[edge:], np.clip(colour, 0, 255).tolist()
+    middle, thick = rng.uniform(0, width), max(1, width // 250)
+    step = rng.uniform(0.1, 0.3) * width * (1 if indoor else 4)
+    for x in np.arange(middle - 14 * step, middle + 14 * step, step):  # at the lower border
+        at = middle + (x - middle) * (edge - vanishing) / (height - vanishing)
+        cv2.line(ground, (int(at), 0), (int(x), height - edge), colour, thick)
     if rng.random() < 0.4:
-        _stripes(scene, rng, horizon * height)
-    blur = int(rng.integers(0, max(2, width // 50)))
-    scene = cv2.blur(scene, (2 * blur + 1, 2 * blur + 1)).astype(np.float32)
-    scene += _texture(rng, width, height)
-    unlabelled = cv2.cvtColor(np.clip(scene, 0, 255, out=scene).astype(np.uint8), cv2.COLOR_RGB2RGBA)
-    unlabelled[..., 3] = NOTHING
-    return cv2.resize(unlabelled, None, fx=OVERSAMPLING, fy=OVERSAMPLING, interpolation=cv2.INTER_LINEAR)
+        for k in range(1, 7, 1 if indoor else 4):
+            cv2.line(ground, (0, y := int(vanishing + (height - vanishing) / (0.4 + 0.5 * k)) - edge), (width, y), colour, thick)
 
 
-def _texture(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """(height, width, 3) float32: light, shadow and grain, each octave drawn over the last; a little of it in colour."""
-    texture = np.zeros((3, 4, 3), np.float32)
-    for cells, strength in ((4, 15), (12, 8), (40, 4)):
-        grid = (cells * width // height + 1, cells)
-        noise = rng.standard_normal((*grid[::-1], 1), np.float32) + 0.35 * rng.standard_normal((*grid[::-1], 3), np.float32)
-        texture = cv2.resize(texture, grid, interpolation=cv2.INTER_CUBIC) + noise * np.float32(strength * rng.uniform(0.3, 1.2))
-    return cv2.resize(texture, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def _things(scene: np.ndarray, rng: np.random.Generator, horizon: float) -> None:
-    """Along the horizon: trees with a crown of leaves, or houses, doors and pictures with panes."""
+def _landscape(scene: np.ndarray, rng: np.random.Generator, edge: int, sky: np.ndarray) -> None:
+    """Along the horizon: far hills, then houses, trees, a hedge or a fence."""
     height, width = scene.shape[:2]
-    count, trees = int(rng.integers(2, 8)), rng.random() < 0.5
-    for colour, (x, y, size, ratio) in zip(random_colour(rng, count, vivid=0.0), rng.random((count, 4)), strict=True):
-        a, b = (0.05 + 0.16 * size) * width, (0.07 + 0.2 * size) * width * (0.6 + 1.2 * ratio)
-        if trees:
-            leaves, trunk = 0.35 * colour + 0.65 * np.array((75, 105, 50)), 0.3 * colour + np.array((55, 40, 28))
-            foot, crown = np.array((x * width, horizon + 0.12 * y * height)), np.array((x * width, horizon - b))
-            cv2.line(scene, foot.astype(int).tolist(), crown.astype(int).tolist(), trunk.tolist(), max(1, int(0.12 * a)))
-            for shift, tone in zip(rng.normal(0, 0.4, (9, 2)), np.linspace(0.75, 1.2, 9), strict=True):
-                cv2.circle(scene, (crown + shift * (a, 0.6 * b)).astype(int).tolist(), int(0.45 * a), np.minimum(leaves * tone, 255).tolist(), -1)
-        else:
-            centre = np.array((x * width, horizon - b * (0.95 if y < 0.6 else 1.8)))
-            corner, opposite = (centre - (a, b)).astype(int), (centre + (a, b)).astype(int)
-            cv2.rectangle(scene, corner.tolist(), opposite.tolist(), colour.tolist(), -1)
-            for row, column in np.ndindex(*rng.integers(0, 4, 2)):
-                pane = corner + ((column + 0.25) * 0.5 * a, (row + 0.3) * 0.5 * b)
-                cv2.rectangle(scene, pane.astype(int).tolist(), (pane + (0.28 * a, 0.3 * b)).astype(int).tolist(), (colour * 0.6 + 25).tolist(), -1)
+    if rng.random() < 0.5:
+        tops = edge - np.abs(np.cumsum(rng.normal(0, 0.04, 12)) + 0.1) * height
+        outline = np.column_stack([np.linspace(0, width, 12), tops]).tolist() + [(width, edge), (0, edge)]
+        cv2.fillPoly(scene, [np.array(outline, np.int32)], (0.55 * sky + 0.45 * np.array((82, 100, 92))).tolist())
+    if rng.random() < 0.4:
+        _houses(scene, rng, edge)
+    if rng.random() < 0.6:
+        _trees(scene, rng, edge, sky)
+    if rng.random() < 0.35:
+        top, colour = max(0, edge - 1 - int(rng.uniform(0.04, 0.16) * height)), _tint(rng, _GRASS if rng.random() < 0.6 else _FLOOR) * 0.8
+        cv2.rectangle(scene, (0, top), (width, edge), colour.tolist(), -1)
+        _darken(scene[top:edge], _window(rng, edge - top, width), 0.9)
 
 
-def _stripes(scene: np.ndarray, rng: np.random.Generator, horizon: float) -> None:
-    """Boards, blinds, a fence or the lines of a floor, faint."""
+def _houses(scene: np.ndarray, rng: np.random.Generator, edge: int) -> None:
     height, width = scene.shape[:2]
-    step, shade = int(rng.integers(6, 22) * width / 200) + 2, rng.uniform(0.8, 1.18)
-    on_ground = rng.random() < 0.5
-    part = scene[int(horizon) :] if on_ground else scene[: int(horizon)]
-    if rng.random() < 0.5:
-        part = part.transpose(1, 0, 2)
-    for offset in range(max(1, step // 4)):
-        part[offset::step] = np.clip(part[offset::step] * shade, 0, 255)
+    x = rng.uniform(-0.3, 0.4) * width
+    for _ in range(int(rng.integers(1, 4))):
+        w, h, colour = int(rng.uniform(0.2, 0.6) * width), int(rng.uniform(0.25, 0.9) * height), _tint(rng, _HOUSE)
+        left, top = int(x), edge - h
+        cv2.rectangle(scene, (left, top), (left + w, edge), np.clip(colour, 0, 255).tolist(), -1)
+        step, pane = max(4, int(rng.uniform(0.06, 0.14) * width)), (colour * 0.5 + (10, 14, 20)).tolist()
+        for px in range(left + step // 3, left + w - step // 2, step):
+            for py in range(top + step // 3, edge - step, int(1.3 * step)):
+                if 0 <= px + step and px < width and py + step > 0:
+                    cv2.rectangle(scene, (px, py), (px + step // 2, py + int(0.7 * step)), pane, -1)
+        x += w + rng.uniform(0, 0.15) * width
 
 
-def loose_limbs(canvas: np.ndarray, rng: np.random.Generator, size: float) -> None:
-    """Limbs that belong to nobody, `size` px long: what looks like a joint is not always one."""
-    height, width = np.array(canvas.shape[:2]) / OVERSAMPLING
-    count = int(rng.integers(0, 3))
-    start = rng.uniform(0, 1, (count, 2)) * (width, height)
-    steps = np.cumsum(rng.uniform(0, 2 * np.pi, (count, 1)) + rng.normal(0, 0.9, (count, 2)) * [0, 1], 1)
-    for a, turns, colour in zip(start, steps, random_colour(rng, count), strict=True):
-        for turn in turns:
-            b = a + size * np.array((np.cos(turn), np.sin(turn)))
-            radii = np.array([[0.18, 0.13]]) * size
-            fill(canvas, capsules(a[None], b[None], radii)[0], shades(colour), NOTHING)
-            a = b
+def _trees(scene: np.ndarray, rng: np.random.Generator, edge: int, sky: np.ndarray) -> None:
+    """Trunks and crowns of leaves, lit from above on the left; the farther, the paler."""
+    height, width = scene.shape[:2]
+    tone = np.linspace(0.7, 1.2, 16)[:, None]
+    for x, size, far in sorted(rng.random((int(rng.integers(1, 6)), 3)).tolist(), key=lambda tree: -tree[2]):
+        crown, foot = (0.10 + 0.16 * size) * height * (1.3 - far), edge + 0.05 * (1 - far) * height
+        middle = np.array((x * width, foot - 2.0 * crown))
+        green = (1 - 0.4 * far) * np.array((74, 98, 48)) * rng.uniform(0.7, 1.2) + 0.4 * far * sky
+        cv2.line(scene, (int(x * width), int(foot)), middle.astype(int).tolist(), (0.3 * green + (50, 40, 30)).tolist(), max(1, int(0.22 * crown)))
+        leaves = middle + (np.clip(rng.normal(0, 0.5, (16, 2)), -0.85, 0.85) + (0.35, 0.5) - tone * (0.35, 0.6)) * crown
+        for centre, colour in zip(leaves.astype(int).tolist(), np.minimum(green * tone, 255).tolist(), strict=True):
+            cv2.circle(scene, centre, int(0.36 * crown), colour, -1)
 
 
-def seat(canvas: np.ndarray, rng: np.random.Generator, hips: np.ndarray, floor: float, height: float) -> None:
-    """A stool or a crate from below the hips down to y = `floor`, for a person `height` px tall; it hides nobody who is painted after it."""
-    colour, half = random_colour(rng, 1, vivid=0.2)[0], rng.uniform(0.10, 0.16) * height
-    x, y = hips + (0, 0.045 * height)
-    if floor < y + 0.03 * height:
-        return
-    box = lambda x0, x1, y0, y1: np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])  # noqa: E731
-    if rng.random() < 0.5:
-        fill(canvas, box(x - half, x + half, y, floor), colour * 0.75, NOTHING)
-    else:
-        for leg in (x - 0.85 * half, x + 0.7 * half):
-            fill(canvas, box(leg, leg + 0.15 * half, y, floor), colour * 0.6, NOTHING)
-    fill(canvas, box(x - half, x + half, y, y + 0.03 * height), colour, NOTHING)
+def _room(scene: np.ndarray, rng: np.random.Generator, edge: int, wall: np.ndarray) -> None:
+    """On the wall: windows, doors, pictures, shelves; a skirting board."""
+    height, width = scene.shape[:2]
+    things = random_colour(rng, 4, vivid=0.2)
+    for kind, x, size, colour in zip(rng.integers(0, 4, 4)[: rng.integers(0, 5)], rng.random(4), rng.random(4), things, strict=False):
+        w, left = (0.12 + 0.2 * size) * width, int((1.2 * x - 0.2) * width)
+        if kind == 0:  # a door
+            _panel(scene, left, edge - 1.9 * w, 0.8 * w, 1.9 * w, colour * 0.5 + 0.4 * wall, wall * 0.7)
+        elif kind == 1:  # a window
+            top = edge - (0.7 + size) * w - 0.2 * height
+            _panel(scene, left, top, w, 0.9 * w, np.array((215, 226, 235)) - 60 * (size < 0.3), wall * 0.85 + 30)
+            cv2.line(scene, (int(left + w / 2), int(top)), (int(left + w / 2), int(top + 0.9 * w)), (wall * 0.85).tolist(), max(1, width // 90))
+        elif kind == 2:  # a picture
+            _panel(scene, left, edge - (0.5 + size) * w - 0.35 * height, 0.5 * w, 0.4 * w, colour, wall * 0.4)
+        else:  # a shelf with books
+            top = int(edge - 0.5 * height * (0.5 + size))
+            _panel(scene, left, top, w, edge - top, wall * 0.45, wall * 0.35)
+            backs = random_colour(rng, 12, vivid=0.4).tolist()
+            for k, back in enumerate(backs):
+                row, column = divmod(k, 6)
+                x0, y1 = int(left + w * (0.05 + 0.15 * column)), int(top + 0.12 * w + 0.5 * w * (row + 0.8))
+                cv2.rectangle(scene, (x0, int(y1 - (0.28 + 0.1 * (k * 7 % 4) / 3) * w)), (int(x0 + 0.12 * w), y1), back, -1)
+    cv2.rectangle(scene, (0, edge - max(1, height // 50)), (width, edge), (wall * rng.uniform(0.5, 1.1)).clip(0, 255).tolist(), -1)
 
 
-def occluder(canvas: np.ndarray, rng: np.random.Generator, centre: np.ndarray, size: float) -> None:
-    """A thing before the people: a box, a ball, a pole, a bush or a board, `size` px across."""
-    kind, (colour, second) = int(rng.integers(5)), random_colour(rng, 2, vivid=0.6)
-    angle, circle = rng.normal(0, 0.25), np.linspace(0, 2 * np.pi, 20, endpoint=False)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) / 2
-    if kind in (0, 4):  # box, board
-        shape = square * size * np.array([(1.0, 1.25), (1.7, 0.6)][kind == 4])
-        fill(canvas, centre + shape @ turn.T, colour * 0.7, OBJECT)
-        fill(canvas, centre + shape * 0.92 @ turn.T - 0.02 * size, colour, OBJECT)
-        fill(canvas, centre + shape * (0.9, 0.18) @ turn.T, second, OBJECT)
-    elif kind == 1:  # ball
-        ball = np.stack([np.cos(circle), np.sin(circle)], -1) * size * 0.55
-        fill(canvas, centre + np.stack([ball, ball * 0.88 - 0.03 * size, ball * 0.45 - 0.14 * size]), shades(colour), OBJECT)
-    elif kind == 2:  # pole
-        thick, tall = size * 0.16, size * 6
-        widths = np.array([(2 * thick, tall), (1.5 * thick, tall), (0.5 * thick, tall)])[:, None]
-        fill(canvas, centre + square * widths @ turn.T, shades(colour), OBJECT)
-    else:  # bush
-        green = np.array((70, 110, 50)) * rng.uniform(0.6, 1.3) + 0.25 * colour - 30
-        for offset, tone in zip(rng.normal(0, 0.28, (14, 2)) * size, rng.uniform(0.7, 1.2, 14), strict=True):
-            fill(canvas, centre + offset + np.stack([np.cos(circle), np.sin(circle)], -1) * size * 0.24, green * tone, OBJECT)
-
-
-def furniture(canvas: np.ndarray, rng: np.random.Generator, top: float) -> None:
-    """A table, a wall or a hedge that hides everything below y = `top`: the legs behind it are absent, as annotators leave them out."""
-    height, width = np.array(canvas.shape[:2]) / OVERSAMPLING
-    colour, tilt = random_colour(rng, 1, vivid=0.35)[0] * 0.9, rng.normal(0, 0.015) * width
-    edge = np.array([(-5, top - tilt), (width + 5, top + tilt)])
-    slab = 0.035 * height * rng.uniform(0.6, 1.6)
-    fill(canvas, np.concatenate([edge, [(width + 5, height + 5), (-5, height + 5)]]), colour * 0.72, FURNITURE)
-    for x in np.arange(rng.uniform(0, 0.2), 1, rng.uniform(0.15, 0.4)) * width:
-        fill(canvas, np.array([(x, top), (x + 0.01 * width, top), (x + 0.01 * width, height + 5), (x, height + 5)]), colour * 0.6, FURNITURE)
-    fill(canvas, np.concatenate([edge, edge[::-1] + (0, slab)]), colour * 1.1, FURNITURE)
+def _panel(scene: np.ndarray, x: float, y: float, w: float, h: float, colour: np.ndarray, frame: np.ndarray) -> None:
+    corners = (int(x), int(y)), (int(x + w), int(y + h))
+    cv2.rectangle(scene, *corners, np.clip(colour, 0, 255).tolist(), -1)
+    cv2.rectangle(scene, *corners, np.clip(frame, 0, 255).tolist(), max(1, scene.shape[1] // 80))
 
 
 def develop(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: the canvas shrunk, with a random exposure, cast and grain."""
-    image = cv2.resize(canvas, None, fx=1 / OVERSAMPLING, fy=1 / OVERSAMPLING, interpolation=cv2.INTER_AREA)[..., :3]
+    """(H, W, 3) uint8 RGB: the canvas shrunk, with a random exposure, contrast, cast and grain."""
+    image = cv2.resize(canvas, None, fx=1 / OVERSAMPLING, fy=1 / OVERSAMPLING, interpolation=cv2.INTER_AREA)
+    image = cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)
+    gain, lift = rng.uniform(0.85, 1.12) * (1 + rng.normal(0, 0.025, 3)), rng.normal(2, 5)
+    curve = np.clip(np.arange(256)[:, None] * gain + lift, 0, 255).astype(np.uint8)  # (256, 3)
+    image = cv2.LUT(image, curve[None])
     height, width = image.shape[:2]
-    y, x = rng.integers(0, 700), rng.integers(0, 900)
-    grain = np.take(np.take(_GRAIN, np.arange(y, y + height), 0, mode="wrap"), np.arange(x, x + width), 1, mode="wrap")
-    gain = (rng.uniform(0.85, 1.12) * (1 + rng.normal(0, 0.03, 3))).astype(np.float32)
-    exposed = image * gain
-    exposed += grain * np.float32(rng.uniform(1, 4)) + np.float32(rng.normal(0, 5))
-    return np.clip(exposed, 0, 255, out=exposed).astype(np.uint8)
+    strength, (y, x) = rng.uniform(0.03, 0.13), rng.integers(0, _TILE, 2)
+    grain = _grain()[y : y + height, x : x + width]
+    if grain.shape != image.shape:  # a picture larger than the tile
+        grain = np.resize(grain, image.shape)
+    return cv2.addWeighted(image, 1.0, grain, strength, -128 * strength)

@@ -3,11 +3,10 @@
 Axes of a body facing the camera: x to the image's right (the person's left), y down, z towards the camera. Lengths are parts of the standing height.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from paperlib import PaperlibError
 from paperlib.skeleton import MPII
 
 HANDS, TOES, FACE, HEAD_CENTRE = slice(16, 18), slice(18, 20), slice(20, 25), 25  # points after the 16 joints; right before left
@@ -35,6 +34,7 @@ OWN = np.array([[_adjoins(joint, segment) for segment in SEGMENTS] for joint in 
 _POSES = {
     "stand": (20, 0.6, (0, 0), (3, 0, 0), (4, 12, 20, 15), (4, 12, 20, 15), (2, 5, 4), (2, 5, 4)),
     "gesture": (14, 1.4, (0, 0), (3, 0, 0), (35, 25, 20, 70), (20, 20, 20, 50), (4, 6, 6), (4, 6, 6)),
+    "hold": (4, 0.7, (0, 0), (4, 0, 0), (28, 10, 35, 80), (28, 10, 35, 80), (3, 6, 5), (3, 6, 5)),
     "akimbo": (5, 0.6, (0, 0), (0, 0, 0), (-15, 45, 75, 85), (5, 15, 20, 30), (2, 10, 4), (2, 6, 4)),
     "walk": (14, 0.8, (0, 0), (4, 0, 0), (-22, 10, 15, 22), (26, 10, 20, 30), (28, 3, 12), (-16, 3, 28)),
     "run": (9, 0.9, (5, 0), (14, 0, 0), (-50, 15, 25, 90), (42, 15, 35, 95), (65, 4, 75), (-22, 4, 60)),
@@ -47,7 +47,8 @@ _POSES = {
     "stoop": (4, 1.0, (0, 0), (70, 0, 0), (80, 12, 10, 20), (70, 12, 10, 30), (4, 8, 12), (12, 8, 20)),
     "jump": (4, 1.1, (0, 0), (-4, 0, 0), (30, 130, 0, 20), (20, 120, 0, 25), (35, 12, 60), (10, 12, 70)),
     "star": (3, 0.8, (0, 0), (0, 0, 0), (0, 100, 0, 12), (0, 100, 0, 12), (0, 25, 6), (0, 25, 6)),
-    "lie": (3, 1.0, (-78, 0), (5, 0, 0), (40, 40, 10, 50), (20, 30, 10, 40), (30, 10, 40), (15, 10, 25)),
+    "lie": (2, 0.7, (-85, 0), (2, 0, 0), (15, 35, 10, 40), (5, 25, 10, 30), (30, 8, 50), (6, 8, 12)),
+    "recline": (3, 0.7, (0, 74), (4, 8, 0), (40, 15, 20, 60), (10, 70, 10, 80), (25, 4, 40), (12, 4, 30)),
     "handstand": (2, 0.8, (180, 0), (-6, 0, 0), (172, 6, 0, 8), (172, 6, 0, 8), (10, 14, 15), (-15, 14, 25)),
     "cartwheel": (2, 1.0, (0, 130), (0, 0, 0), (165, 25, 0, 8), (165, 25, 0, 8), (10, 38, 10), (-5, 38, 15)),
 }
@@ -64,7 +65,8 @@ _MEANS = {name: np.concatenate([p[2], p[3], (4, 0, 0), *p[4:]]).astype(float) fo
 class Body:
     """Points in the camera's axes; in parts of the height until `place` puts the body into an image, then in pixels."""
 
-    points: np.ndarray  # (26, 3): the 16 joints, hands, toes, the 5 face points of COCO, the head's centre
+    points: np.ndarray  # (26, 3): the 16 joints, hands, toes, the 5 face points of COCO, the head's centre; x and y in perspective
+    zoom: np.ndarray  # (26,) how much larger than the pelvis the camera shows what is at a point: the nearer, the larger
     chest: np.ndarray  # (3, 3) rotation of the rib cage: columns are the person's left, down and front
     head: np.ndarray  # (3, 3) rotation of the head
     height: float  # the standing height
@@ -76,10 +78,10 @@ class Body:
         return self.points[:16, :2]
 
     def place(self, height: float, pelvis: np.ndarray) -> "Body":
-        """The body `height` px tall with its pelvis at the image point `pelvis` (2,): weak perspective."""
+        """The body `height` px tall with its pelvis at the image point `pelvis` (2,)."""
         points = self.points * (height / self.height)
         points[:, :2] += np.asarray(pelvis) - points[6, :2]
-        return replace(self, points=points, height=height)
+        return Body(points, self.zoom, self.chest, self.head, height, self.pose)
 
 
 def rotations(angles: np.ndarray) -> np.ndarray:
@@ -94,27 +96,24 @@ def rotations(angles: np.ndarray) -> np.ndarray:
 
 def random_yaw(rng: np.random.Generator, yaw: str) -> float:
     """Degrees; 0 faces the camera. "frontal": 65 % N(0, 0.6 rad), the rest any way; "uniform": any way, which makes telling left from right hard."""
-    if yaw not in ("frontal", "uniform"):
-        raise PaperlibError(f"no yaw '{yaw}'; choose frontal or uniform")
-    if yaw == "frontal" and rng.random() < 0.65:
-        return float(np.degrees(rng.normal(0, 0.6)))
-    return float(rng.uniform(-180, 180))
+    choice, towards, anywhere = rng.random(), np.degrees(rng.normal(0, 0.6)), rng.uniform(-180, 180)
+    return float(towards if yaw == "frontal" and choice < 0.65 else anywhere)
 
 
 def random_body(rng: np.random.Generator, yaw: str | float = "frontal", upright: bool = False) -> Body:
     """A person of random build in a random pose. `upright` leaves out poses whose trunk is not."""
     name = _NAMES[int(np.searchsorted(_WEIGHTS, rng.random()))]
-    if upright and name in ("lie", "handstand", "cartwheel", "stoop", "squat", "run"):
+    if upright and name in ("lie", "recline", "handstand", "cartwheel", "stoop", "squat", "run"):
         name = "gesture"
     angles = np.clip(_MEANS[name] + _POSES[name][1] * _SPREAD * rng.normal(size=22), _LOWEST, _HIGHEST)
-    if name in ("gesture", "jump", "lie", "sit"):  # the arms anywhere
+    if name in ("gesture", "jump", "sit"):  # the arms anywhere
         angles[8:16] += rng.uniform(-1, 1, 8) * (70, 40, 60, 90, 70, 40, 60, 90) * (rng.random() < 0.6)
         angles = np.clip(angles, _LOWEST, _HIGHEST)
     if rng.random() < 0.5:  # as seen in a mirror: left and right change places
         angles = angles[[0, 1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 19, 20, 21, 16, 17, 18]] * ([1, -1, 1, -1, -1, 1, -1, -1] + [1] * 14)
     turn = random_yaw(rng, yaw) if isinstance(yaw, str) else yaw
     camera = (rng.normal(0, 6), rng.normal(0, 2.5))
-    return _skeleton(angles, turn, camera, _proportions(rng), name)
+    return _skeleton(angles, turn, camera, rng.uniform(3, 10), _proportions(rng), name)
 
 
 def _proportions(rng: np.random.Generator) -> dict[str, float]:
@@ -125,8 +124,8 @@ def _proportions(rng: np.random.Generator) -> dict[str, float]:
     return {part: length * limbs * factor for (part, length), factor in zip(mean.items(), rng.normal(1, 0.035, len(mean)), strict=True)}
 
 
-def _skeleton(angles: np.ndarray, yaw: float, camera: tuple[float, float], length: dict[str, float], name: str) -> Body:
-    """Forward kinematics from the pelvis outwards."""
+def _skeleton(angles: np.ndarray, yaw: float, camera: tuple[float, float], distance: float, length: dict[str, float], name: str) -> Body:
+    """Forward kinematics from the pelvis outwards, seen by a camera that is turned a little and stands `distance` heights away."""
     pitch, roll, bend, lean, twist, nod, tilt, turn = angles[:8]
     left_arm, right_arm, left_leg, right_leg = angles[8:12], angles[12:16], angles[16:19], angles[19:22]
     other_way = np.array([1, -1, -1])
@@ -161,4 +160,7 @@ def _skeleton(angles: np.ndarray, yaw: float, camera: tuple[float, float], lengt
     face = centre + _FACE @ head.T * size
     joints = [ankles[0], knees[0], hips[0], hips[1], knees[1], ankles[1], pelvis, thorax, neck, top]
     joints += [wrists[0], elbows[0], shoulders[0], shoulders[1], elbows[1], wrists[1]]
-    return Body(np.concatenate([joints, hands, toes, face, [centre]]), chest, head, 1.0, name)
+    points = np.concatenate([joints, hands, toes, face, [centre]])
+    zoom = distance / (distance - points[:, 2])
+    points[:, :2] *= zoom[:, None]
+    return Body(points, zoom, chest, head, 1.0, name)

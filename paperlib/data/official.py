@@ -2,7 +2,7 @@
 
 Image i of a set depends on (seed, set, i) alone: not on the order, the number of processes or the other sets. Labels are the drawing's truth,
 except for MPII's centre and scale, which are a little off as an annotator's are. Every file is written whole or not at all.
-Each writer shares its work among `jobs` processes and calls `tick(1)` after every image; `yaw` is "frontal" or "uniform" (paperlib.data.body).
+Each writer shares its work among `jobs` processes and calls `tick(1)` after every image; `difficulty` is of paperlib.data.scenes.
 """
 
 import json
@@ -22,7 +22,7 @@ from scipy.io import savemat
 
 from paperlib import PaperlibError
 from paperlib.data import scenes
-from paperlib.data.scenes import Person, Scene
+from paperlib.data.scenes import DEFAULT, Difficulty, Person, Scene
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.skeleton import COCO, FLIC, LSP, MPII, joint_map
 from paperlib.writing import write_whole
@@ -34,12 +34,14 @@ _WORTH_PROCESSES = 200  # images; starting a process takes as long as drawing so
 Tick = Callable[[int], Any] | None
 
 
-def write_mpii(folder: str | Path, train: int, valid: int, side: int, seed: int, jobs: int = 1, tick: Tick = None, yaw: str = "frontal") -> None:
+def write_mpii(
+    folder: str | Path, train: int, valid: int, side: int, seed: int, jobs: int = 1, tick: Tick = None, difficulty: Difficulty = DEFAULT
+) -> None:
     """<folder>/mpii_annotations.json and images/: one record a picture, a second person among its others. The format: paperlib.data.mpii."""
     folder, records = Path(folder), []
     for is_validation, (split, count) in enumerate((("train", train), ("valid", valid))):
         files = [folder / "images" / f"{is_validation}{i + 1:08d}.jpg" for i in range(count)]
-        for file, note in zip(files, _draw(_note_mpii, scenes.mpii_scene, f"mpii {split}", files, side, seed, jobs, tick, yaw), strict=True):
+        for file, note in zip(files, _draw(_note_mpii, scenes.mpii_scene, f"mpii {split}", files, side, seed, jobs, tick, difficulty), strict=True):
             head = {"dataset": "MPI", "isValidation": float(is_validation), "img_paths": file.name}
             records.append(head | note | {"annolist_index": len(records) + 1.0})
     write_whole(folder / "mpii_annotations.json", json.dumps(records).encode())
@@ -67,7 +69,9 @@ def _points(joints: np.ndarray, state: np.ndarray, third: np.ndarray) -> np.ndar
     return np.where((state == ABSENT)[..., None], 0.0, np.concatenate([joints, third[..., None].astype(float)], -1))
 
 
-def write_lsp(folder: str | Path, train: int, test: int, side: int, seed: int, jobs: int = 1, tick: Tick = None, yaw: str = "frontal") -> None:
+def write_lsp(
+    folder: str | Path, train: int, test: int, side: int, seed: int, jobs: int = 1, tick: Tick = None, difficulty: Difficulty = DEFAULT
+) -> None:
     """<folder>/joints.mat (`joints` and `oc_joints`, 3 x 14 x N, third row 1 = occluded) and images/im0001.jpg... The format: paperlib.data.lsp.
 
     Raises PaperlibError unless `train` equals `test`: in this format the first half of the images is for training.
@@ -76,7 +80,7 @@ def write_lsp(folder: str | Path, train: int, test: int, side: int, seed: int, j
         raise PaperlibError(f"{folder}: LSP has as many test as training images, but {train} and {test} were asked for; ask for equal numbers")
     folder = Path(folder)
     files = [folder / "images" / f"im{i + 1:04d}.jpg" for i in range(train + test)]
-    points = np.array(_draw(_note_lsp, scenes.lsp_scene, "lsp", files, side, seed, jobs, tick, yaw)).reshape(-1, len(LSP), 3)  # (N, 14, 3)
+    points = np.array(_draw(_note_lsp, scenes.lsp_scene, "lsp", files, side, seed, jobs, tick, difficulty)).reshape(-1, len(LSP), 3)  # (N, 14, 3)
     seen = points.copy()
     for first, last, right, left in ((0, 6, 2, 3), (6, 12, 8, 9)):  # legs by the hips, arms by the shoulders: the right one is to the image's left
         crossed = seen[:, right, 0] > seen[:, left, 0]
@@ -91,7 +95,9 @@ def _note_lsp(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([person.joints, (person.state == OCCLUDED)[:, None]], -1)[order]  # (14, 3)
 
 
-def write_flic(folder: str | Path, train: int, test: int, side: int, seed: int, jobs: int = 1, tick: Tick = None, yaw: str = "frontal") -> None:
+def write_flic(
+    folder: str | Path, train: int, test: int, side: int, seed: int, jobs: int = 1, tick: Tick = None, difficulty: Difficulty = DEFAULT
+) -> None:
     """<folder>/annot/{train,valid}[_personcentric].h5, annot/{train,valid}_images.txt and images/. The format: paperlib.data.flic, FACTS C.8.
 
     The official box of 440 px has `side` px here; scale and centre are in proportion.
@@ -99,7 +105,7 @@ def write_flic(folder: str | Path, train: int, test: int, side: int, seed: int, 
     folder, start = Path(folder), 0
     for split, count in (("train", train), ("valid", test)):
         files = [folder / "images" / f"drawn-{split}-{i + 1:08d}.jpg" for i in range(count)]
-        notes = _draw(_note_flic, scenes.flic_scene, f"flic {split}", files, side, seed, jobs, tick, yaw)
+        notes = _draw(_note_flic, scenes.flic_scene, f"flic {split}", files, side, seed, jobs, tick, difficulty)
         part = np.array([points for points, _, _ in notes]).reshape(-1, len(FLIC), 2)
         names = [file.name for file in files]
         torso = part[:, 6:8].mean(1) - part[:, (0, 3)].mean(1)
@@ -135,14 +141,16 @@ def _h5(arrays: Mapping[str, np.ndarray]) -> bytes:
     return file.getvalue()
 
 
-def write_coco(folder: str | Path, train: int, val: int, side: int, seed: int, jobs: int = 1, tick: Tick = None, yaw: str = "frontal") -> None:
+def write_coco(
+    folder: str | Path, train: int, val: int, side: int, seed: int, jobs: int = 1, tick: Tick = None, difficulty: Difficulty = DEFAULT
+) -> None:
     """<folder>/annotations/person_keypoints_{train,val}2017.json, train2017/ and val2017/, everybody annotated. The format: paperlib.data.coco."""
     folder = Path(folder)
     category = {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(COCO.joints)}
     category["skeleton"] = [[a + 1, b + 1] for a, b in COCO.limbs]
     for split, count in (("train", train), ("val", val)):
         files = [folder / f"{split}2017" / f"{i + 1:012d}.jpg" for i in range(count)]
-        notes = _draw(_note_coco, scenes.coco_scene, f"coco {split}", files, side, seed, jobs, tick, yaw)
+        notes = _draw(_note_coco, scenes.coco_scene, f"coco {split}", files, side, seed, jobs, tick, difficulty)
         images = [{"license": 1, "file_name": file.name, **note["size"], "id": i} for i, (file, note) in enumerate(zip(files, notes, strict=True), 1)]
         people = [person | {"image_id": i, "category_id": 1} for i, note in enumerate(notes, 1) for person in note["people"]]
         content = {"info": {"description": "Drawn people in the format of COCO", "year": 2017}, "licenses": [{"id": 1, "name": "MIT", "url": ""}]}
@@ -173,9 +181,9 @@ def _coco_person(person: Person, labels: np.ndarray) -> dict[str, Any] | None:
     }
 
 
-def _draw(note: Callable, kind: Callable, name: str, files: list[Path], side: int, seed: int, jobs: int, tick: Tick, yaw: str) -> list:
+def _draw(note: Callable, kind: Callable, name: str, files: list[Path], side: int, seed: int, jobs: int, tick: Tick, difficulty: Difficulty) -> list:
     """Draw one picture a file and return their notes, in order, over `jobs` processes of one thread each."""
-    work = partial(_draw_one, note, kind, name, side, seed, yaw)
+    work = partial(_draw_one, note, kind, name, side, seed, difficulty)
     if jobs <= 1 or len(files) < _WORTH_PROCESSES:
         return [result for result in map(work, enumerate(files)) if (tick and tick(1), True)]
     try:
@@ -185,9 +193,9 @@ def _draw(note: Callable, kind: Callable, name: str, files: list[Path], side: in
         raise PaperlibError(f"{files[0].parent}: a drawing process died (memory, or a script without a main guard); ask for jobs=1") from error
 
 
-def _draw_one(note: Callable, kind: Callable, name: str, side: int, seed: int, yaw: str, numbered: tuple[int, Path]) -> Any:
+def _draw_one(note: Callable, kind: Callable, name: str, side: int, seed: int, difficulty: Difficulty, numbered: tuple[int, Path]) -> Any:
     index, file = numbered
-    scene, rng = scenes.draw(kind, seed, name, index, side, yaw)
+    scene, rng = scenes.draw(kind, seed, name, index, side, difficulty)
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     write_whole(file, jpeg.tobytes())
     return note(scene, rng)

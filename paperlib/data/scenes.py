@@ -6,12 +6,42 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from paperlib import PaperlibError
 from paperlib.data import backdrop, drawing
+from paperlib.data import objects as things
 from paperlib.data.body import FACE, SEGMENTS, Body, random_body, random_yaw
+from paperlib.data.looks import random_look
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 
+YAWS = ("frontal", "uniform")
 _LEGS = np.array([0, 1, 4, 5])  # ankles and knees: absent behind furniture
+_HIDDEN = np.cumsum((5, 3, 2, 2, 3, 5, 3, 1, 0.3, 0.3, 1, 1, 1, 1, 1, 1)) / 30.6  # where things stand: mostly before legs, as in MPII
+_FACING = np.array([(0, 0, 1), (0.35, 0, 1), (-0.35, 0, 1), (1, 0, 0), (-1, 0, 0)]).T  # nose, eyes and ears: where they look
 HEAD_PART = 1 / 6  # upper neck to head top, part of the standing height: 33.3 of 200 in the MPII files
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """How hard the people are to find; as it stands, the drawings of MPII's kind have MPII's statistics.
+
+    yaw: "frontal" (65 % N(0, 0.6 rad), the rest any way) or "uniform", which makes telling left from right hard.
+    occlusion: how many things stand before the people or are in their hands, 1 as many as by default. Furniture and the frame cut as they do anyway.
+    crowd: how many other people are near, 1 as many as by default: in MPII's kind 0.5 on average.
+    """
+
+    yaw: str = "frontal"
+    occlusion: float = 1.0
+    crowd: float = 1.0
+
+    def __post_init__(self):
+        if self.yaw not in YAWS:
+            raise PaperlibError(f"no yaw '{self.yaw}'; choose {' or '.join(YAWS)}")
+        for name in ("occlusion", "crowd"):
+            if not 0 <= getattr(self, name) <= 4:
+                raise PaperlibError(f"{name} of drawn people: {getattr(self, name)} is not from 0 (none) to 4; 1 is the default")
+
+
+DEFAULT = Difficulty()
 
 
 @dataclass(frozen=True)
@@ -42,47 +72,61 @@ def compose(
     rng: np.random.Generator,
     size: tuple[int, int],
     bodies: list[Body],
-    objects: float = 0.55,
+    objects: float = 0.59,
     desk: float | None = None,
     same_clothes: float = 0.35,
+    eye: float = 0.8,
 ) -> Scene:
     """Paint `bodies` (the first is the main person) into a picture of `size` (width, height) and read off what can be seen.
 
-    objects: the chance of things in front of the main person; desk: the y below which furniture hides all.
+    objects: the mean number of things in front of the main person; desk: the y below which furniture hides all; eye: how far above the
+    ground the camera is, in heights of the main person.
     """
-    main, look = bodies[0], drawing.random_look(rng)
-    looks = [look] + [look if rng.random() < same_clothes else drawing.random_look(rng) for _ in bodies[1:]]
-    canvas = backdrop.new_canvas(rng, *size)
-    backdrop.loose_limbs(canvas, rng, 0.17 * main.height)
+    main, ground = bodies[0], _feet(bodies[0])
+    behind, before, *each = rng.spawn(2 + len(bodies))  # more people or things leave the rest of the picture as it is
+    canvas = backdrop.new_canvas(behind, *size, ground - eye * main.height, ground)
+    for _ in range(_count(behind, 0.4)):
+        things.limb_from_outside(canvas, behind, 0.18 * main.height)
     for body in bodies:
+        low, high = _extent(body)
+        things.shadow(canvas, (body.points[6, 0], _feet(body)), max(0.4 * body.height, 0.9 * (high - low)[0]))
         if body.pose == "sit":
-            backdrop.seat(canvas, rng, body.points[6, :2], body.points[[0, 5], 1].max(), body.height)
-    for person in rng.permutation(len(bodies)):
-        drawing.paint(canvas, bodies[person], looks[person], int(person))
-    if rng.random() < objects:
-        for _ in range(int(rng.integers(1, 4))):
-            centre = main.joints[rng.integers(16)] + rng.normal(0, 0.04, 2) * main.height
-            backdrop.occluder(canvas, rng, centre, rng.uniform(0.08, 0.25) * main.height)
+            things.seat(canvas, behind, body.points[6, :2], body.points[[0, 5], 1].max(), body.height)
+    looks = [random_look(own) for own in each]
+    looks = [looks[0] if own.random() < same_clothes else look for own, look in zip(each, looks, strict=True)]
+    for i in sorted(range(len(bodies)), key=lambda i: bodies[i].height):  # who is smaller is farther away
+        drawing.paint(canvas, bodies[i], looks[i], i)
+        if each[i].random() < 0.35 * objects or (bodies[i].pose == "hold" and objects):
+            things.held(canvas, each[i], bodies[i])
+    for _ in range(_count(before, objects)):
+        at = main.joints[np.searchsorted(_HIDDEN, before.random())] + before.normal(0, 0.03, 2) * main.height
+        things.in_front(canvas, before, at, ground, main.height)
     if desk is not None:
-        backdrop.furniture(canvas, rng, desk)
+        things.furniture(canvas, behind, desk)
     labels = np.ascontiguousarray(canvas[..., 3])
     return Scene(backdrop.develop(canvas, rng), [annotate(body, i, labels, size) for i, body in enumerate(bodies)], labels)
 
 
+def _count(rng: np.random.Generator, mean: float) -> int:
+    """A whole number next to `mean`, which it has on average."""
+    return int(mean) + int(rng.random() < mean % 1)
+
+
+def _feet(body: Body) -> float:
+    """The y of the ground under the body: its lowest point, or below that for one who jumps."""
+    return float(body.points[:, 1].max() + body.height * (0.14 if body.pose == "jump" else 0.02))
+
+
 def annotate(body: Body, index: int, labels: np.ndarray, size: tuple[int, int]) -> Person:
     """A joint is visible where its own adjoining segments lie on top, absent out of the frame, a leg's joint also behind furniture."""
-    joints, face = body.joints, body.points[FACE, :2]
-    top = drawing.labels_at(labels, joints)
-    seen = drawing.own_labels(index)[np.arange(16), top]
-    gone = _outside(joints, size)
+    points = np.concatenate([body.joints, body.points[FACE, :2]])
+    top, outside = drawing.labels_at(labels, points), _outside(points, size)
+    gone, face_gone = outside[:16], outside[16:] | (body.head[2] @ _FACING < -0.1)  # the far side of a head is not labelled
     gone[_LEGS] |= top[_LEGS] == drawing.FURNITURE
-    state = np.where(gone, ABSENT, np.where(seen, VISIBLE, OCCLUDED)).astype(np.uint8)
-
-    head = drawing.label_of(index, 2)
-    towards = (body.head @ np.array([(0, 0, 1), (0.35, 0, 1), (-0.35, 0, 1), (1, 0, 0), (-1, 0, 0)]).T)[2] > -0.1  # turned to the camera
-    hidden = drawing.labels_at(labels, face) != head
-    face_gone = _outside(face, size) | ~towards  # the far side of a head is not labelled
+    state = np.where(gone, ABSENT, np.where(drawing.own(top[:16], index), VISIBLE, OCCLUDED)).astype(np.uint8)
+    hidden = top[16:] != drawing.label_of(index, 2)
     face_state = np.where(face_gone, ABSENT, np.where(hidden, OCCLUDED, VISIBLE)).astype(np.uint8)
+    joints, face = points[:16], points[16:]
     blank = lambda points, gone: np.where(gone[:, None], np.nan, points)  # noqa: E731
     return Person(blank(joints, gone), state, blank(face, face_gone), face_state, body.height, drawing.label_of(index))
 
@@ -98,32 +142,44 @@ def _extent(body: Body) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _inside(rng: np.random.Generator, body: Body, height: float, size: tuple[int, int]) -> Body:
-    """The body wholly in the picture, about the middle, at most `height` px tall and smaller where it does not fit."""
-    body = body.place(height, (0, 0))
+    """The body, as `random_body` makes it, wholly in the picture, about the middle, at most `height` px tall and smaller where it does not fit."""
     low, high = _extent(body)
-    body = body.place(height * min(1, *(np.array(size) / (high - low))), (0, 0))
-    low, high = _extent(body)
-    free = np.array(size) - (high - low)
-    return body.place(body.height, free * np.clip(rng.normal(0.5, 0.16, 2), 0, 1) - low)
+    height = min(height, *(np.array(size) / (high - low)).tolist())
+    free = np.array(size) - height * (high - low)
+    return body.place(height, free * np.clip(rng.normal(0.5, 0.16, 2), 0, 1) - height * low)
 
 
-def _beside(rng: np.random.Generator, body: Body, main: Body, near: float, far: float) -> Body:
-    """A second person of about the same size, `near` to `far` heights to one side of the first."""
+def _beside(rng: np.random.Generator, body: Body, main: Body, near: float, far: float, eye: float) -> Body:
+    """Another person on the same ground, `near` to `far` heights to one side of the first, nearer to the camera or farther away."""
     aside = rng.choice([-1, 1]) * rng.uniform(near, far) * main.height
-    return body.place(main.height * rng.uniform(0.82, 1.15), main.points[6, :2] + (aside, rng.normal(0, 0.06) * main.height))
+    ratio = rng.uniform(0.8, 1.22)
+    body = body.place(main.height * ratio, main.points[6, :2] + (aside, 0))
+    return body.place(body.height, body.points[6, :2] + (0, _feet(main) + (ratio - 1) * eye * main.height - _feet(body)))
 
 
-def mpii_scene(rng: np.random.Generator, side: int, yaw: str = "frontal") -> Scene:
-    """A picture 1.6 x 1.2 `side`: the main person's crop (250 x scale) has at least about `side` px; a third of the people are cut."""
-    size = (round(1.6 * side), round(1.2 * side))
+def _others(
+    rng: np.random.Generator, main: Body, mean: float, apart: tuple[float, float], eye: float, difficulty: Difficulty, upright: bool = False
+) -> list[Body]:
+    """About `mean` other people, `apart` heights to one side of the first."""
+    own = rng.spawn(1)[0]
+    bodies = (random_body(own, difficulty.yaw, upright) for _ in range(_count(own, mean * difficulty.crowd)))
+    return [_beside(own, body, main, *apart, eye) for body in bodies]
+
+
+def mpii_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
+    """A picture 1.5 x 1.25 `side`: the main person's crop (250 x scale) has at least about `side` px; a third of the people are cut."""
+    size = (round(1.5 * side), round(1.25 * side))
     while True:  # an annotator needs half of a person
-        main, desk = _cut(rng, random_body(rng, yaw), side, size)
+        main, desk = _cut(rng, random_body(rng, difficulty.yaw), side, size)
         if _outside(main.joints, size).sum() <= 8:
             break
-    bodies = [main]
-    if rng.random() < 0.5:
-        bodies.append(_beside(rng, random_body(rng, yaw), main, 0.1, 0.6))
-    return compose(rng, size, bodies, desk=desk)
+    eye = _eye(rng)
+    return compose(rng, size, [main, *_others(rng, main, 0.5, (0.1, 0.6), eye, difficulty)], 0.59 * difficulty.occlusion, desk, eye=eye)
+
+
+def _eye(rng: np.random.Generator) -> float:
+    """How far above the ground the camera is, in heights of a person: from a child's hand to above a grown-up's head."""
+    return rng.uniform(0.35, 1.1)
 
 
 def _cut(rng: np.random.Generator, body: Body, side: int, size: tuple[int, int]) -> tuple[Body, float | None]:
@@ -133,9 +189,9 @@ def _cut(rng: np.random.Generator, body: Body, side: int, size: tuple[int, int])
         body = body.place(0.8 * side * rng.uniform(1.1, 1.5), body.points[6, :2])
         cut = rng.uniform(-0.15, 1.0) * _drop(body)
         body = body.place(body.height, (body.points[6, 0], size[1] - cut))
-    elif how < 0.305:
+    elif how < 0.317 and body.points[9, 1] < body.points[6, 1]:  # who is not head over heels
         desk = body.points[6, 1] + rng.uniform(-0.15, 0.7) * _drop(body)
-    elif how < 0.345:  # the frame cuts one side
+    elif how < 0.357:  # the frame cuts one side
         low, high = _extent(body)
         beyond = rng.uniform(0.1, 0.35) * (high - low)[0]
         body = body.place(body.height, body.points[6, :2] + (rng.choice([-low[0] - beyond, size[0] - high[0] + beyond]), 0))
@@ -147,48 +203,46 @@ def _drop(body: Body) -> float:
     return abs(float(body.points[[0, 5], 1].max() - body.points[6, 1]))
 
 
-def lsp_scene(rng: np.random.Generator, side: int, yaw: str = "frontal") -> Scene:
+def lsp_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
     """A picture cut tightly about one person: its longer side has `side` px; nothing is out of the frame."""
-    body = random_body(rng, yaw)
+    body = random_body(rng, difficulty.yaw)
     low, high = _extent(body)
     span = (high - low) * (1 + rng.uniform(0.03, 0.14, 2)) + 0.05
     size = np.maximum(np.rint(span * side / span.max()), round(0.4 * side)).astype(int)
-    main = _inside(rng, body, side / span.max(), tuple(size.tolist()))
-    bodies = [main]
-    if rng.random() < 0.3:
-        bodies.append(_beside(rng, random_body(rng, yaw), main, 0.35, 0.7))
-    return compose(rng, tuple(size.tolist()), bodies, objects=0.1)
+    size, eye = tuple(size.tolist()), _eye(rng)
+    main = _inside(rng, body, side / span.max(), size)
+    return compose(rng, size, [main, *_others(rng, main, 0.3, (0.35, 0.7), eye, difficulty)], 0.1 * difficulty.occlusion, eye=eye)
 
 
-def flic_scene(rng: np.random.Generator, side: int, yaw: str = "frontal") -> Scene:
+def flic_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
     """A film frame, 720 x 480 in proportion to a box of 440 (`side` px): the upper body of a person who mostly faces the camera."""
     size = (round(720 * side / 440), round(480 * side / 440))
-    angle = rng.normal(0, 28) if yaw == "frontal" and rng.random() < 0.95 else random_yaw(rng, "uniform")
+    angle = rng.normal(0, 28) if difficulty.yaw == "frontal" and rng.random() < 0.95 else random_yaw(rng, "uniform")
     while True:  # the eleven joints are all in the frame
         body = random_body(rng, float(angle), upright=True)
         torso = side * float(np.clip(rng.normal(0.37, 0.06), 0.24, 0.5))
         main = body.place(torso / 0.31, np.array(size) * (rng.normal(0.5, 0.1), rng.normal(0.68, 0.04)))
         if not _outside(np.concatenate([main.joints[[2, 3, *range(10, 16)]], main.points[FACE, :2]]), size).any():
             break
-    bodies = [main] + [_beside(rng, random_body(rng, yaw, upright=True), main, 0.28, 0.5) for _ in range(rng.random() < 0.5)]
-    scene = compose(rng, size, bodies, objects=0.15)
+    eye = _eye(rng)
+    scene = compose(rng, size, [main, *_others(rng, main, 0.5, (0.28, 0.5), eye, difficulty, upright=True)], 0.15 * difficulty.occlusion, eye=eye)
     towards = main.points[FACE, :2]
     return replace(scene, people=[replace(scene.people[0], face=towards), *scene.people[1:]])  # FLIC labels both eyes of everybody
 
 
-def coco_scene(rng: np.random.Generator, side: int, yaw: str = "frontal") -> Scene:
-    """A picture of one to three people, all labelled."""
-    scene_size = (round(1.6 * side), round(1.2 * side))
-    main = _inside(rng, random_body(rng, yaw), 0.8 * side * rng.uniform(0.8, 1.2), scene_size)
-    bodies = [main] + [_beside(rng, random_body(rng, yaw), main, 0.2, 0.8) for _ in range(int(rng.integers(0, 3)))]
-    return compose(rng, scene_size, bodies)
+def coco_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
+    """A picture of a few people, two on average, all labelled."""
+    size, eye = (round(1.5 * side), round(1.25 * side)), _eye(rng)
+    main = _inside(rng, random_body(rng, difficulty.yaw), 0.8 * side * rng.uniform(0.8, 1.2), size)
+    others = _others(rng, main, rng.uniform(0, 2), (0.2, 0.8), eye, difficulty)
+    return compose(rng, size, [main, *others], 0.59 * difficulty.occlusion, eye=eye)
 
 
-def pair_scene(rng: np.random.Generator, side: int, yaw: str = "frontal") -> Scene:
-    """Two people of like size side by side, so close that a small shift of the crop decides whose pose comes out (H fig. 10)."""
-    size = (round(1.6 * side), round(1.2 * side))
-    main = _inside(rng, random_body(rng, yaw, upright=True), 0.8 * side, size)
-    other = random_body(rng, yaw, upright=True)
+def pair_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
+    """Two people of like size side by side, so close that a small shift of the crop decides whose pose comes out (H fig. 10). Only the yaw counts."""
+    size = (round(1.5 * side), round(1.25 * side))
+    main = _inside(rng, random_body(rng, difficulty.yaw, upright=True), 0.8 * side, size)
+    other = random_body(rng, difficulty.yaw, upright=True)
     aside = rng.choice([-1, 1]) * rng.uniform(0.2, 0.28) * main.height
     other = other.place(main.height * rng.uniform(0.96, 1.04), main.points[6, :2] + (aside, rng.normal(0, 0.01) * main.height))
     return compose(rng, size, [main, other], objects=0.0, same_clothes=0.5)
@@ -202,10 +256,12 @@ def mpii_box(rng: np.random.Generator, person: Person) -> tuple[np.ndarray, floa
     return (low + high) / 2 + scale * (rng.normal(0, (4, 4)) - (0, 10)), float(scale)
 
 
-def draw(kind: Callable[..., Scene], seed: int, name: str, index: int, side: int, yaw: str = "frontal") -> tuple[Scene, np.random.Generator]:
+def draw(
+    kind: Callable[..., Scene], seed: int, name: str, index: int, side: int, difficulty: Difficulty = DEFAULT
+) -> tuple[Scene, np.random.Generator]:
     """Image `index` of a set, with the generator as it is left, for the annotator's noise."""
     rng = generator(seed, name, index)
-    return kind(rng, side, yaw), rng
+    return kind(rng, side, difficulty), rng
 
 
 def silhouette(labels: np.ndarray, first: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from tqdm.auto import tqdm
 from paperlib import PaperlibError
 from paperlib.data import scenes
 from paperlib.data.official import write_coco, write_flic, write_lsp, write_mpii
+from paperlib.data.scenes import DEFAULT, Difficulty
 from paperlib.writing import make_folder, write_whole
 
 _WRITERS = {"mpii": write_mpii, "lsp": write_lsp, "flic": write_flic, "coco": write_coco}
-_SOURCES = ("body.py", "drawing.py", "backdrop.py", "scenes.py", "official.py")
+_SOURCES = ("body.py", "looks.py", "drawing.py", "backdrop.py", "objects.py", "scenes.py", "official.py")
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,22 @@ def make_synthetic(
     seed: int,
     progress: Callable[[int, int], Any] | None = None,
     jobs: int | None = None,
-    yaw: str = "frontal",
+    difficulty: Difficulty = DEFAULT,
 ) -> Path:
     """Draw the sets of `size_counts`, {"mpii": (train, valid), "lsp": (n, n), "flic": ..., "coco": ...}, into <root>/<set>; return the root.
 
-    A set already there with the same counts, side, seed, yaw and drawing code is kept; any other that we drew is drawn anew.
+    A set already there with the same counts, side, seed, difficulty and drawing code is kept; any other that we drew is drawn anew.
     <root>/synthetic.json says which are finished: a set's entry is null from before its first picture until after its last file.
-    `progress` is called with (done, of) images; without it a bar is shown. `jobs` defaults to the processor's cores. `yaw` is "frontal" or "uniform".
+    `progress` is called with (done, of) images; without it a bar is shown. `jobs` defaults to the processor's cores. `difficulty`: how people
+    turn, how much stands before them, how many others are near; as it stands, "mpii" has MPII's statistics.
     Raises PaperlibError where <root>/<set> holds something that we did not draw, for an unknown set, and on a full or read-only disk.
     """
     if unknown := sorted(set(size_counts) - set(_WRITERS)):
         raise PaperlibError(f"no drawn data set '{unknown[0]}'; there are {', '.join(_WRITERS)}")
     root, jobs = Path(root), jobs or os.cpu_count() or 1
     wanted = {
-        name: {"counts": list(counts), "side": side, "seed": seed, "yaw": yaw, "version": drawing_version()} for name, counts in size_counts.items()
+        name: {"counts": list(counts), "side": side, "seed": seed, "difficulty": asdict(difficulty), "version": drawing_version()}
+        for name, counts in size_counts.items()
     }
     if not _missing(root, _read_stamp(root), wanted):
         return root
@@ -89,7 +92,7 @@ def make_synthetic(
             for name in missing:
                 _write_stamp(root, stamp := stamp | {name: None})
                 shutil.rmtree(root / name, ignore_errors=True)
-                _WRITERS[name](root / name, *size_counts[name], side, seed, jobs, tick, yaw)
+                _WRITERS[name](root / name, *size_counts[name], side, seed, jobs, tick, difficulty)
                 _write_stamp(root, stamp := stamp | {name: wanted[name]})
     return root
 
