@@ -1,7 +1,9 @@
 """The doors: what can be done from a command line. Each is a few lines over the library."""
 
 import json
+import math
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -82,9 +84,18 @@ def plan(
 
 
 @app.command()
-def train(run: str, size: Size = "", data: Data = "synthetic", device: Device = "auto", jobs: Annotated[int, typer.Option(min=1)] = 1) -> None:
+def train(
+    run: str,
+    size: Size = "",
+    data: Data = "synthetic",
+    device: Device = "auto",
+    jobs: Annotated[int, typer.Option(min=1)] = 1,
+    minutes: Annotated[float, typer.Option(min=0, help="stop at a checkpoint after so many; the same command goes on")] = math.inf,
+) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
-    print(_study(size, data, device, jobs).trained(run).folder)
+    study = _study(size, data, device, jobs)
+    study.deadline = time.monotonic() + 60 * minutes
+    print(study.trained(run).folder)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Training: one loop for every model. A run killed at any step goes on at its last checkpoint and ends, on a CPU, with the same bits."""
 
 import csv
+import math
 import os
 import time
 from collections.abc import Callable
@@ -34,23 +35,38 @@ class Recipe:
     batch: int
     rate: float
     optimizer: str = "adam"  # "adam", "rmsprop" (H) or "sgd" (R, with the released code's factors)
-    schedule: str = "one-cycle"  # "one-cycle", "recurrent" (R, FACTS A.7) or "hourglass" (H sec. 3.4)
+    schedule: str = "one-cycle"  # "one-cycle", "recurrent" (R, FACTS A.7) or "plateau" (H sec. 3.4)
     augmentation: str = "small"
     precision: str = "bf16"
     log_every: int = 20
     watch_every: int = 0  # steps between looks at validation people; 0: never
 
-    def factor(self, step: int) -> float:
-        """The learning rate at `step` in parts of `rate`."""
+    def factor(self, step: int, plateau: bool = False) -> float:
+        """The learning rate at `step` in parts of `rate`; `plateau`: the accuracy has stopped rising."""
         done = step / self.steps
         match self.schedule:
             case "one-cycle":  # a tenth of linear warm-up, then linear to zero
                 return max(min(done / 0.1, (1 - done) / 0.9), 1e-3)
             case "recurrent":  # 30 epochs at 1e-5, 5 at 5e-6, 15 at 1e-6 (FACTS A.7)
                 return 1 if done < 0.6 else 0.5 if done < 0.7 else 0.1
-            case "hourglass":  # dropped once, by 5; the paper waits for the plateau, the released code's author for 100 epochs (FACTS C.4)
-                return 1 if done < 0.95 else 0.2
-        raise ValueError(f"schedule {self.schedule!r}: it is one-cycle, recurrent or hourglass")
+            case "plateau":  # dropped once, by 5, when the accuracy stops rising (H sec. 3.4), at the latest for the last twentieth
+                return 0.2 if plateau or done >= 0.95 else 1
+        raise ValueError(f"schedule {self.schedule!r}: it is one-cycle, recurrent or plateau")
+
+
+class OutOfTime(PaperlibError):
+    """The minutes given are over; the checkpoint holds everything."""
+
+
+def plateaued(log: list[dict], looks: int = 5) -> bool:
+    """Whether the accuracy watched while training has ever gone `looks` looks without a new best one."""
+    best, since = -math.inf, 0
+    for row in log:
+        if "accuracy" in row:
+            best, since = (row["accuracy"], 0) if row["accuracy"] > best else (best, since + 1)
+            if since == looks:
+                return True
+    return False
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -79,11 +95,20 @@ Watch = Callable[[nn.Module], dict[str, float]]
 
 
 def train(
-    model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Path, watch: Watch | None = None, title: str = "train", progress: bool = True
+    model: nn.Module,
+    crops: Crops,
+    recipe: Recipe,
+    seed: int,
+    folder: Path,
+    watch: Watch | None = None,
+    title: str = "train",
+    progress: bool = True,
+    minutes: float = math.inf,
 ) -> list[dict]:
     """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
 
-    Raises PaperlibError for a checkpoint that cannot be read, for a loss that is not finite (the last good checkpoint stays), and for a full disk.
+    Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
+    full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
     """
     device = crops.device
     torch.use_deterministic_algorithms(device.type == "cpu")
@@ -93,13 +118,13 @@ def train(
     checkpoint, log = folder / "checkpoint.pt", []
     step = _resume(checkpoint, model, optimizer, log)
     order, loss_of = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed), LOSS[type(crops.codec)]
-    saved, total = time.monotonic(), torch.zeros((), device=device)
+    saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)
     before = log[-1]["seconds"] if log else 0.0
     with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not progress, mininterval=1) as bar:
         started = time.monotonic()
         while step < recipe.steps:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * recipe.factor(step)
+                group["lr"] = rate * recipe.factor(step, plateau)
             batch = crops.batch(*order(step))
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                 sites = model(batch.images.to(memory_format=torch.channels_last))
@@ -119,11 +144,16 @@ def train(
                 if watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
                     row |= watch(model.eval())
                     model.train()
-                log.append(row | {"rate": rates[0] * recipe.factor(step - 1), "seconds": before + time.monotonic() - started})
+                now = time.monotonic()
+                log.append(row | {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started})
+                plateau = plateau or plateaued(log)
                 bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
-                if step == recipe.steps or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                over = now - started > 60 * minutes
+                if step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS:
                     _save(checkpoint, model, optimizer, step, log)
-                    saved = time.monotonic()
+                    saved = now
+                if over and step < recipe.steps:
+                    raise OutOfTime(f"{title}: {minutes:.1f} minutes are over at step {step} of {recipe.steps}; the same command goes on from there")
     model.eval()
     return log
 
@@ -145,6 +175,9 @@ def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer
 def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[dict]) -> None:
     """Checkpoint and log.csv, each under a temporary name first, so that a kill leaves the last good ones."""
     part, table = checkpoint.with_suffix(".pt.part"), checkpoint.parent / "log.csv.part"
+    if broken := [name for name, value in model.state_dict().items() if not torch.isfinite(value).all()]:
+        kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
+        raise PaperlibError(f"{checkpoint.parent.name}: {broken[0]} is not finite after step {step}; lower the rate. {kept}")
     try:
         torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "log": log}, part)
         with table.open("w", newline="") as file:

@@ -104,8 +104,31 @@ def test_the_schedule_of_the_recurrent_paper():
 
 
 def test_the_schedule_of_the_hourglass_paper_drops_once_by_five():
-    rate = rates("hourglass")
+    rate = rates("plateau")
     assert set(np.round(rate / 1e-5, 9)) == {1, 0.2} and (np.diff(rate) <= 0).all() and rate[-1] == pytest.approx(2e-6)
+
+
+def test_the_plateau_is_the_fifth_look_without_a_new_best():
+    def looks(*values):
+        return [row for value in values for row in ({"loss": 1.0}, {"loss": 1.0, "accuracy": value})]
+
+    assert not module.plateaued(looks(1, 2, 3, 4, 5, 6, 7, 8)) and not module.plateaued(looks(5, 4, 4, 4, 4, 6, 1, 2, 3, 4))
+    assert module.plateaued(looks(1, 5, 4, 4, 4, 4, 5))  # an equal one is no new one
+    assert module.plateaued(looks(1, 5, 4, 4, 4, 4, 5, 9, 10)), "once dropped, it stays dropped"
+
+
+def test_the_rate_drops_at_the_plateau_and_stays_so_when_resumed(fit):
+    def watch(model):
+        looks.append(1)
+        return {"accuracy": 50.0 - len(looks)}
+
+    looks = []
+    recipe = {"schedule": "plateau", "rate": 1e-4, "log_every": 1, "watch_every": 2, "optimizer": "rmsprop"}
+    _, log = fit(watch, steps=20, **recipe)
+    dropped = [row["rate"] < 1e-4 for row in log]
+    assert dropped == [False] * 12 + [True] * 8  # the sixth look, at step 12, is the fifth without a new best
+    _, more = fit(watch, steps=24, **recipe)
+    assert [round(row["rate"], 9) for row in more[20:]] == [2e-5] * 4
 
 
 def test_one_cycle_warms_up_and_ends_near_zero():
@@ -115,7 +138,7 @@ def test_one_cycle_warms_up_and_ends_near_zero():
 
 
 def test_unknown_names_are_named():
-    with pytest.raises(ValueError, match="'cosine'.*one-cycle, recurrent or hourglass"):
+    with pytest.raises(ValueError, match="'cosine'.*one-cycle, recurrent or plateau"):
         Recipe(1, 1, 1, schedule="cosine").factor(0)
     with pytest.raises(ValueError, match="'lion'.*adam, rmsprop or sgd"):
         make_optimizer(nn.Linear(1, 1), Recipe(1, 1, 1, "lion"))
@@ -254,7 +277,38 @@ def test_killed_right_after_a_file_was_renamed_it_ends_with_the_same_bits_and_lo
     assert killed["renames"][f"{name}-{step}"] == killed["whole"]
 
 
+def test_out_of_time_it_stops_at_a_checkpoint_and_ends_with_the_same_bits(crops, tiny, tmp_path):
+    def run(folder, minutes):
+        torch.manual_seed(0)
+        model = tiny.runs[RUN].network.build()
+        train(model, crops, replace(tiny.runs[RUN].recipe, steps=6, log_every=2), 0, folder, progress=False, minutes=minutes)
+        return model.state_dict()
+
+    (tmp_path / "whole").mkdir()
+    whole = run(tmp_path / "whole", math.inf)
+    with pytest.raises(module.OutOfTime, match=r"train: 0\.0 minutes are over at step 2 of 6; the same command goes on"):
+        run(tmp_path, 0)
+    assert saved_step(tmp_path) == 2
+    with pytest.raises(module.OutOfTime, match="step 4 of 6"):
+        run(tmp_path, 0)
+    parts = run(tmp_path, 0)  # the end is no interruption
+    assert all(torch.equal(parts[name], whole[name]) for name in whole)
+
+
 # ---------------------------------------------------------------- what can go wrong
+
+
+def test_a_weight_that_is_not_finite_is_not_saved(fit, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", -1)
+    fit(steps=4, log_every=2)
+
+    def spoil(model):
+        next(model.parameters()).data[0] = math.inf
+        return {}
+
+    with pytest.raises(PaperlibError, match=r"is not finite after step 6; lower the rate\. .*checkpoint\.pt is the last good state"):
+        fit(spoil, steps=8, log_every=2, watch_every=6)
+    assert saved_step(tmp_path) == 4
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(fit, tmp_path, monkeypatch):

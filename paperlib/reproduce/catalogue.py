@@ -213,7 +213,7 @@ def _recurrent_recipe(size: str, scale: Scale, longer: float, data: str) -> Reci
 
 def _hourglass_recipe(size: str, scale: Scale, longer: float, data: str) -> Recipe:
     if size == "paper":  # 100 epochs of 8,000 batches of 6 (FACTS C.4)
-        return Recipe(800_000, 6, 2.5e-4, "rmsprop", "hourglass", "hourglass", "fp32", log_every=100, watch_every=8000)
+        return Recipe(800_000, 6, 2.5e-4, "rmsprop", "plateau", "hourglass", "fp32", log_every=100, watch_every=8000)
     return _short_recipe(size, scale, longer, data, rate=2e-3)
 
 

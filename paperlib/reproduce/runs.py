@@ -5,6 +5,7 @@ import csv
 import functools
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -68,12 +69,22 @@ def is_cached(folder: Path) -> bool:
     return (folder / "record.json").exists() and (folder / "weights.safetensors").exists()
 
 
-def train_or_load(run: Run, crops: Crops, folder: Path, start: Trained | None = None, watch: Watch | None = None, progress: bool = True) -> Trained:
-    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first."""
+def train_or_load(
+    run: Run,
+    crops: Crops,
+    folder: Path,
+    start: Trained | None = None,
+    watch: Watch | None = None,
+    progress: bool = True,
+    minutes: float = math.inf,
+) -> Trained:
+    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first.
+
+    Raises OutOfTime where it is not trained within `minutes`; called again it goes on."""
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder, run.name):
         if not is_cached(folder):
-            _train(run, crops, folder, start, watch, progress)
+            _train(run, crops, folder, start, watch, progress, minutes)
     return load(run, folder, crops.device)
 
 
@@ -99,12 +110,12 @@ def read_record(folder: Path) -> dict:
         raise PaperlibError(f"{folder / 'record.json'}: not JSON ({error}); delete {folder} to train the run anew") from error
 
 
-def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: Watch | None, progress: bool) -> None:
+def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: Watch | None, progress: bool, minutes: float) -> None:
     torch.manual_seed(run.seed)
     model = run.network.build()
     if start:
         model.load_state_dict(start.model.state_dict())
-    log = train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress)
+    log = train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes)
     weights = folder / "weights.safetensors"
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, weights.with_suffix(".part"))
     os.replace(weights.with_suffix(".part"), weights)

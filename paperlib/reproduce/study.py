@@ -4,7 +4,9 @@ import difflib
 import functools
 import hashlib
 import io
+import math
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,7 @@ class Study:
         """
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress = data, jobs, progress
+        self.deadline = math.inf  # time.monotonic() at which a training stops at a checkpoint
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, _seeds())
         self.device = choose_device(device)
@@ -124,7 +127,7 @@ class Study:
         folder = self.folder_of(name)
         if is_cached(folder):
             return train_or_load(run, crops, folder)
-        return train_or_load(run, crops, folder, start, self._watch(run), self.progress)
+        return train_or_load(run, crops, folder, start, self._watch(run), self.progress, (self.deadline - time.monotonic()) / 60)
 
     def predict(self, name: str, on: str = "", flip: bool = True, scales: tuple[float, ...] = (1.0,)) -> Prediction:
         """What run `name` says of the test people of `on` (default: the run's own test set), cached beside the run."""
