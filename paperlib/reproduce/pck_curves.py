@@ -4,19 +4,19 @@ import numpy as np
 import pandas as pd
 
 from paperlib import score as scoring
-from paperlib.metrics import Convention, convention, pck_curve
+from paperlib.metrics import CONVENTIONS, Convention, convention, pck_curve
 from paperlib.reproduce.measures import measure_run
 from paperlib.reproduce.study import Study
 from paperlib.reproduce.tables import COMPARISONS, GROUPS, file_errors, people_of
 from paperlib.skeleton import SKELETONS, Skeleton
 
 
-def five_numbers(study: Study, file: str = "mpii/preds/newell.h5") -> pd.DataFrame:
-    """One prediction file of MPII's validation people under every convention in use (FACTS D.4), in percent. Empty where the file is absent."""
+def every_convention(study: Study, file: str = "mpii/preds/newell.h5") -> pd.DataFrame:
+    """One prediction file of MPII's validation people under every convention in use (FACTS C.7, D.4), in percent. Empty where the file is absent."""
     path = study.folders.data / file
-    names = ("official", "headtop", "unweighted14", "pooled16", "hard10")
-    found = {name: scoring.score_file("mpii", path, study.folders.data, convention=name) for name in names if path.is_file()}
-    rows = [(name, found[name]["groups"]["head"], found[name]["total"], convention("mpii", name).source) for name in found]
+    rules = CONVENTIONS["mpii"] if path.is_file() else ()
+    found = {rule: scoring.score_file("mpii", path, study.folders.data, convention=rule.name) for rule in rules}
+    rows = [(rule.name, scores["groups"]["head"], scores["total"], rule.source) for rule, scores in found.items()]
     return pd.DataFrame(rows, columns=["convention", "head", "total", "who"]).round(2)
 
 
