@@ -4,23 +4,20 @@
 
 One thread of one CPU, or a GPU and one thread. Without official files the images are noise at many scales, 1280 x 720 px, as JPEGs; with
 PAPERLIB_DATA they are MPII's. Elapsed and CPU time are each the best of several repeats: others may use the machine.
-Writes benchmarks/<device>-<data>.csv, to compare with benchmarks/README.md.
+Writes benchmarks/data-path-<data>-<device>.csv, to compare with benchmarks/README.md.
 """
 
 import argparse
-import csv
 import hashlib
 import os
-import platform
 import re
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from measuring import best, one_thread, write_rows
 
 import paperlib
 from paperlib.codecs import HourglassCodec
@@ -87,16 +84,6 @@ def decode(people: People) -> None:
         read_image(path)
 
 
-def best(run: Callable[[], None], repeats: int) -> tuple[float, float]:
-    """Elapsed and CPU seconds of `run`, the least of each."""
-    seconds = []
-    for _ in range(repeats):
-        started, busy = time.perf_counter(), time.process_time()
-        run()
-        seconds.append((time.perf_counter() - started, time.process_time() - busy))
-    return tuple(map(min, zip(*seconds, strict=True)))
-
-
 def memory_of_all_of_mpii(people: People, folder: Path) -> float:
     """MB that this process holds with no file behind them after crops of every tenth of 22,246 people, shuffled, whose canvases are 9.8 GB."""
     n = ALL_OF_MPII
@@ -109,19 +96,10 @@ def memory_of_all_of_mpii(people: People, folder: Path) -> float:
     return int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1e3
 
 
-def device_name(device: str) -> str:
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
-
-
-def provenance() -> dict[str, str]:
-    """What was measured: versions, and the sources of the data path by their hash."""
+def sources() -> str:
+    """The sources of the data path, by their hash."""
     package = Path(paperlib.__file__).parent
-    sources = hashlib.sha256(b"".join((package / name).read_bytes() for name in SOURCES)).hexdigest()[:12]
-    return {"python": platform.python_version(), "torch": torch.__version__, "opencv": cv2.__version__, "numpy": np.__version__, "sources": sources}
+    return hashlib.sha256(b"".join((package / name).read_bytes() for name in SOURCES)).hexdigest()[:12]
 
 
 def main() -> None:
@@ -131,8 +109,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    one_thread()
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -152,14 +129,8 @@ def main() -> None:
         if options.device == "cpu" and Path("/proc/self/status").exists():
             rows.append({"what": "22246 canvases mapped", "people": ALL_OF_MPII, "memory_mb": f"{memory_of_all_of_mpii(people, folder):.0f}"})
             print(f"{rows[-1]['what']:38s} {rows[-1]['memory_mb']:>8} MB of memory without a file behind it")
-    name = device_name(options.device)
-    common = {"data": options.data, "device": name, "threads": 1, **provenance()}
-    file = options.out / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}-{options.data}.csv"
-    with file.open("w", newline="") as table:
-        writer = csv.DictWriter(table, [*rows[0], "memory_mb", *common], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | common for row in rows)
-    print(file)
+    about = {"data": options.data, "sources": sources()}
+    print(write_rows([row | about for row in rows], f"data-path-{options.data}", options.device, options.out))
 
 
 if __name__ == "__main__":

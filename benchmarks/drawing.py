@@ -3,18 +3,15 @@
     python benchmarks/drawing.py [--images 200] [--repeats 5]
 
 The sizes take turns, and the best of several repeats counts: others may use the machine. `wall` is by the clock; `cpu` by the processor's time that
-the pictures took, which others disturb less. Writes benchmarks/drawing-cpu.csv.
+the pictures took, which others disturb less. Writes benchmarks/drawing-<device>.csv.
 """
 
 import argparse
-import csv
-import platform
 import time
 from pathlib import Path
 
-import cv2
+from measuring import one_thread, write_rows
 
-import paperlib
 from paperlib.data import scenes
 from paperlib.data.synthetic import drawing_version
 
@@ -34,23 +31,19 @@ def main() -> None:
     options.add_argument("--images", type=int, default=200)
     options.add_argument("--repeats", type=int, default=5)
     chosen = options.parse_args()
-    cv2.setNumThreads(1)
+    one_thread()
     rates("mpii", 96, 20)
     found = {case: [] for case in CASES}
     for _ in range(chosen.repeats):
         for case in CASES:
             found[case].append(rates(*case, chosen.images))
-    about = {"images": chosen.images, "repeats": chosen.repeats, "paperlib": paperlib.__version__, "drawing": drawing_version()}
-    about |= {"opencv": cv2.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    about = {"images": chosen.images, "repeats": chosen.repeats, "drawing": drawing_version()}
     rows = []
     for (kind, side), pairs in found.items():
         wall, cpu = (round(max(column), 1) for column in zip(*pairs, strict=True))
         rows.append({"pictures": kind, "side_px": side, "per_s_wall": wall, "per_s_cpu": cpu} | about)
         print(f"{kind} at {side} px: {wall} pictures/s by the clock, {cpu} by the processor's time")
-    with (Path(__file__).parent / "drawing-cpu.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    print(write_rows(rows, "drawing", "cpu", Path(__file__).parent))
 
 
 if __name__ == "__main__":

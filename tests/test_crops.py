@@ -518,13 +518,13 @@ def anonymous_memory() -> int:
 def test_the_benchmark_runs_without_official_files(tmp_path):
     script = Path(__file__).parents[1] / "benchmarks" / "data_path.py"
     subprocess.run([sys.executable, script, "--people", "3", "--data", "noise", "--device", "cpu", "--out", tmp_path], check=True, timeout=120)
-    (table,) = tmp_path.glob("*-noise.csv")
+    (table,) = tmp_path.glob("data-path-noise-*.csv")
     rows = {row["what"]: row for row in csv.DictReader(table.open())}
-    stored = [path.read_text().splitlines()[0] for path in (script.parent).glob("*.csv")]
+    stored = [path.read_text().splitlines()[0] for path in (script.parent).glob("data-path-*.csv")]
     assert stored and set(stored) == {table.read_text().splitlines()[0]}
     assert 0 < float(rows["warm"]["cpu_ms_per_person"]) < float(rows["cold"]["cpu_ms_per_person"])
     assert float(rows["22246 canvases mapped"]["memory_mb"]) < 1000
-    for table in script.parent.glob("*.csv"):  # the page states what the tables hold
+    for table in script.parent.glob("data-path-*.csv"):  # the page states what the tables hold
         milliseconds = {row["what"]: float(row["cpu_ms_per_person"] or 0) for row in csv.DictReader(table.open())}
         warm, cold, decoding = (milliseconds[what] for what in ("warm", "cold, one person an image", "decoding alone, one person an image"))
         assert f"| {warm:.2f} | {cold:.1f} | {decoding:.1f} |" in (script.parent / "README.md").read_text()

@@ -1,0 +1,51 @@
+"""What the benchmarks share: the best of several repeats, by the clock and by the processor, and one CSV a device that says what was measured."""
+
+import csv
+import platform
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+import paperlib
+
+
+def one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def best(run: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Elapsed and CPU seconds of `run`, the least of each: others may use the machine."""
+    seconds = []
+    for _ in range(repeats):
+        started, busy = time.perf_counter(), time.process_time()
+        run()
+        seconds.append((time.perf_counter() - started, time.process_time() - busy))
+    return tuple(map(min, zip(*seconds, strict=True)))
+
+
+def device_name(device: str) -> str:
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def write_rows(rows: list[dict], name: str, device: str, folder: Path) -> Path:
+    """`rows` with device and versions beside each, as `folder`/`name`-DEVICE.csv."""
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "opencv": cv2.__version__, "numpy": np.__version__}
+    common = {"device": device_name(device), "threads": 1, "paperlib": paperlib.__version__} | versions
+    slug = re.sub(r"[^a-z0-9]+", "-", common["device"].lower()).strip("-")
+    file = folder / f"{name}-{slug}.csv"
+    columns = dict.fromkeys(key for row in rows for key in row) | common
+    with file.open("w", newline="") as table:
+        writer = csv.DictWriter(table, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row | common for row in rows)
+    return file
