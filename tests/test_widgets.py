@@ -187,6 +187,14 @@ def test_the_microscope_gives_the_published_numbers():
     }  # fmt: skip
 
 
+def test_a_strict_convention_leaves_out_what_lies_at_the_threshold():
+    errors = np.array([0.1, 0.5, 0.5, 0.9, np.inf, np.nan])
+    row = {"truth": "fractions", "normaliser": "head", "joint": "left_wrist", "state": "visible"} | microscope._counted(errors)
+    counts = pd.DataFrame([row])
+    shares = {name: microscope.share_curve(counts, convention("mpii", name))[50] for name in ("official", "unweighted14")}
+    assert row["annotated"] == 5 and shares == {"official": 60, "unweighted14": 20}
+
+
 def test_the_shipped_counts_follow_from_the_official_files(real_data):
     made, counts = microscope.count_errors(real_data), microscope.shipped_counts()
     pd.testing.assert_frame_equal(made, counts, check_dtype=False)
