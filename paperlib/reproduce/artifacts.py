@@ -20,6 +20,7 @@ from paperlib.reproduce.ledger import deviations_of
 from paperlib.reproduce.reading import ABSENT, NONE, spelled, texts
 from paperlib.reproduce.runs import sha256, surroundings
 from paperlib.reproduce.study import Study
+from paperlib.show.alt import alt_text
 from paperlib.show.style import house_style
 from paperlib.writing import write_whole
 
@@ -47,7 +48,7 @@ def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple
     write_whole(picture, png_bytes(figure, provenance))
     entry = {"kind": "figure", "draw": name, "options": options, "deviations": list(deviations_of(artifact, study.size, study.data))}
     enter(study.results, artifact, entry | {"provenance": provenance, "files": hashes(study.results, [picture, source])})
-    return _light_copy(figure, artifact)
+    return _light_copy(figure, alt_text(draw, artifact))
 
 
 def save_table(
@@ -133,14 +134,14 @@ def png_bytes(figure: Figure, provenance: dict) -> bytes:
     return buffer.getvalue()
 
 
-def _light_copy(figure: Figure, artifact: str) -> Image:
-    """The figure with 256 colours at 75 dpi: executed notebooks stay small."""
+def _light_copy(figure: Figure, alt: str) -> Image:
+    """The figure with 128 colours at 75 dpi: executed notebooks stay small."""
     buffer, light = io.BytesIO(), io.BytesIO()
     with house_style():
         figure.savefig(buffer, format="png", dpi=75)
     plt.close(figure)  # else the notebook shows a figure of pyplot's a second time
-    PIL.Image.open(buffer).convert("RGB").quantize(256).save(light, "png", optimize=True)
-    return Image(light.getvalue(), format="png", alt=f"{artifact}, drawn from this study's numbers")
+    PIL.Image.open(buffer).convert("RGB").quantize(128).save(light, "png", optimize=True)
+    return Image(light.getvalue(), format="png", alt=alt)
 
 
 def csv_bytes(table: pd.DataFrame, provenance: dict) -> bytes:

@@ -32,7 +32,9 @@ def precision_recall(frame: pd.DataFrame) -> Figure:
 
 
 def occlusion(frame: pd.DataFrame) -> Figure:
-    """H-fig11. Left, panel "pckh": curve, x (normalised distance) and y (percent of the joints). Right, panel "presence": curve, x (recall),
+    """H-fig11: PCKh of all, visible and occluded joints, and how well the height of a heatmap tells that a joint has no annotation.
+
+    Left, panel "pckh": curve, x (normalised distance) and y (percent of the joints). Right, panel "presence": curve, x (recall),
     y (precision), area under it, and chance, all in 0..1; a dotted line at each level of chance, in its curve's colour."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
