@@ -1,5 +1,6 @@
 # Two commands do everything on a fresh machine with Python >= 3.11: make reproduce, make test.
 PYTHON ?= python3
+EXTRAS ?= test
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 ifdef PAPERLIB_DATA
@@ -13,7 +14,7 @@ venv: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("paperlib needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": call make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 reproduce: venv

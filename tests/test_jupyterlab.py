@@ -1,7 +1,7 @@
 """The notebooks as a reader meets them: JupyterLab in headless Chromium runs every cell and moves a slider of every widget, at size tiny.
 
 Two notebooks are opened in the ordinary suite, all seven with `pytest -m jupyterlab`. It needs a Chromium, on the path or named by
-PAPERLIB_CHROMIUM, and the package playwright, which is not among the requirements, and skips without them. PAPERLIB_SCREENSHOTS names a folder for
+PAPERLIB_CHROMIUM, and playwright (pip install -e .[browser]), and skips without them. PAPERLIB_SCREENSHOTS names a folder for
 what was seen.
 """
 
@@ -44,7 +44,7 @@ def free_port():
 def browser():
     if not CHROMIUM:
         pytest.skip("needs Chromium: apt-get install chromium, or name one with PAPERLIB_CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright (no browser of its own)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e .[browser]")
     with playwright.sync_playwright() as driver, contextlib.closing(driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)) as opened:
         yield opened
 
