@@ -19,7 +19,7 @@ from paperlib.metrics import normalised_errors, pck
 from paperlib.models import Recurrent, StackedHourglass
 from paperlib.photo import people_in, see
 from paperlib.reproduce.best import best_weights, describe
-from paperlib.reproduce.shipping import ship
+from paperlib.reproduce.shipping import empty_pictures, ship
 from paperlib.skeleton import LSP, MPII, joint_map
 from paperlib.weights import load_weights, save_weights, shipped
 
@@ -290,6 +290,14 @@ def draw_people():
     for room, picture in zip(padded, pictures, strict=True):
         room[: picture.shape[0], : picture.shape[1]] = picture
     return {"pictures": padded, "sizes": sizes, "truth": people.joints}
+
+
+def test_the_pictures_without_people_are_pictures():
+    pictures = empty_pictures(count=3)
+    assert list(pictures) == ["uniform", "noise", "drawn background"]
+    assert {picture.shape for some in pictures.values() for picture in some} == {(200, 150, 3)}
+    assert all(picture.dtype == np.uint8 and picture.flags.c_contiguous for some in pictures.values() for picture in some)
+    assert pictures["uniform"][0].std(axis=(0, 1)).max() == 0 < pictures["drawn background"][0].std()
 
 
 if __name__ == "__main__":

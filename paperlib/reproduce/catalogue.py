@@ -193,7 +193,7 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
     main = {"options": scale.hourglass, "longer": scale.longer}
     return [
         run("", scale.stacks, 1, "H-fig2 H-fig5 H-fig7 H-fig9 H-fig10 H-fig11 H-tab2", **main),
-        run("zero", scale.stacks, 1, "H-fig11", zero=True, **main),
+        run("zero", scale.stacks, 1, "H-fig11", options=scale.hourglass, zero=True),
         run("1x8", 1, 8, "H-fig8", "last"),
         run("1x8-int", 1, 8, "H-fig8", "upsampling"),
         run("2x4-last", 2, 4, "H-fig8", "last"),

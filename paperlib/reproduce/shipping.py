@@ -144,10 +144,13 @@ def empty_pictures(count: int = 100) -> dict[str, list[np.ndarray]]:
     def noise(cells: int) -> np.ndarray:
         return cv2.resize(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8), (150, 200), interpolation=cv2.INTER_CUBIC)
 
+    def backdrop() -> np.ndarray:
+        return np.ascontiguousarray(new_canvas(rng, 150, 200, horizon=rng.uniform(60, 120), feet=rng.uniform(160, 220))[..., :3])
+
     return {
         "uniform": [np.full((200, 150, 3), rng.integers(0, 256, 3), np.uint8) for _ in range(count)],
         "noise": [noise(int(cells)) for cells in np.geomspace(4, 150, count)],
-        "drawn background": [np.ascontiguousarray(new_canvas(rng, 150, 200)[..., :3]) for _ in range(count)],
+        "drawn background": [backdrop() for _ in range(count)],
     }
 
 
