@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
-from paperlib.data.backdrop import new_canvas
+from paperlib.data.backdrop import develop, new_canvas
 from paperlib.data.images import read_image
 from paperlib.people import ABSENT, VISIBLE, People
 from paperlib.photo import SCALES, people_in, see
@@ -145,7 +145,7 @@ def empty_pictures(count: int = 100) -> dict[str, list[np.ndarray]]:
         return cv2.resize(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8), (150, 200), interpolation=cv2.INTER_CUBIC)
 
     def backdrop() -> np.ndarray:
-        return np.ascontiguousarray(new_canvas(rng, 150, 200, horizon=rng.uniform(60, 120), feet=rng.uniform(160, 220))[..., :3])
+        return develop(new_canvas(rng, 150, 200, horizon=rng.uniform(60, 120), feet=rng.uniform(160, 220)), rng)
 
     return {
         "uniform": [np.full((200, 150, 3), rng.integers(0, 256, 3), np.uint8) for _ in range(count)],
