@@ -93,7 +93,7 @@ def test_sides_have_their_colours():
 
 def test_heat_is_transparent_at_zero_and_opaque_at_the_top():
     """Over a white crop: grey where the map is 0 or NaN, the colour map's last colour at the top; and the map covers its crop."""
-    _, panels = pictures._grid(1, 1)
+    _, panels = pictures.panel_grid(1, 1)
     heat = np.zeros((4, 4))
     heat[1, 2], heat[3, 0] = 5, np.nan
     bar = pictures.draw_heat(panels[0, 0], np.full((64, 64, 3), 255, np.uint8), heat, top=5)

@@ -15,7 +15,7 @@ from paperlib.data.scenes import Difficulty, draw, mpii_scene
 from paperlib.geometry import draw_augmentation
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.reproduce.study import Study
-from paperlib.show.pictures import crop_images, draw_pose, thumbnails
+from paperlib.show.pictures import crop_images, draw_pose, fit_picture, panel_grid, thumbnails
 from paperlib.skeleton import SKELETONS
 
 SIDE = 72  # px of a stored picture
@@ -44,7 +44,7 @@ def contact_sheet(study: Study, people: People, count: int, side: int = 88) -> d
 def labelled(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
     """A `contact_sheet`: each row of crops, and under it the same crops as annotated, the person's left side blue, the right side red."""
     images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
-    figure, panels = _grid(2 * -(-len(images) // columns), columns, 1.0)
+    figure, panels = panel_grid(2 * -(-len(images) // columns), columns, extra=0.2)
     for i, image in enumerate(images):
         row, column = 2 * (i // columns), i % columns
         _picture(panels[row, column], image)
@@ -68,7 +68,7 @@ def difficulty_sheet(count: int, side: int = 84) -> dict[str, np.ndarray]:
 def difficulties(numbers: dict[str, np.ndarray]) -> Figure:
     """A `difficulty_sheet`, one row a knob."""
     images = numbers["images"]
-    figure, panels = _grid(*images.shape[:2], images.shape[2] / images.shape[3])
+    figure, panels = panel_grid(*images.shape[:2], extra=0.2, shape=images.shape[2] / images.shape[3])
     for row, name, shown in zip(panels, numbers["names"], images, strict=True):
         row[0].set_ylabel(name)
         for axes, image in zip(row, shown, strict=True):
@@ -76,21 +76,10 @@ def difficulties(numbers: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _grid(rows: int, columns: int, shape: float) -> tuple[Figure, np.ndarray]:
-    """A figure as wide as a notebook's column, of panels `shape` times as high as wide."""
-    figure = Figure(figsize=(9, 9 * shape * rows / columns + 0.2), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    panels = figure.subplots(rows, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    return figure, panels
-
-
 def _picture(axes: Axes, image: np.ndarray) -> None:
     """Only the picture: a limb that leaves it is cut."""
     axes.imshow(image)
-    axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
+    fit_picture(axes, image)
 
 
 def crops_of_both(study: Study, people: People, count: int) -> dict[str, np.ndarray]:

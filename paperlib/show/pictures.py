@@ -47,7 +47,7 @@ def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
     highest = {name: max(float(numbers[name].max()), 1e-6) for name in ("keypoints", "parts")}
     keypoints, parts = (numbers[name].astype(np.float32).max(axis=0) / top for name, top in highest.items())
     titles = (f"(a) keypoints, up to {highest['keypoints']:.1f}", f"(b) body parts, up to {highest['parts']:.1f}", "(c) superimposed")
-    figure, panels = _grid(1, 4, extra=0.55)
+    figure, panels = panel_grid(1, 4, extra=0.55)
     for axes, heat, title in zip(panels[0], (keypoints, parts, np.maximum(keypoints, parts)), titles, strict=False):
         bar = draw_heat(axes, numbers["image"], heat, 1)
         axes.set_title(title)
@@ -55,7 +55,7 @@ def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
     axes.imshow(numbers["image"])
     draw_pose(axes, numbers["points"], SKELETONS[str(numbers["skeleton"])])
     axes.set_title("(d) keypoint prediction")
-    _fit(axes, numbers["image"])
+    fit_picture(axes, numbers["image"])
     figure.colorbar(bar, ax=panels[0].tolist(), orientation="horizontal", shrink=0.4, aspect=40, label="heatmap value / the highest of its kind")
     return figure
 
@@ -85,7 +85,7 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
     """A row a sample: the crop, then a column a heatmap, with its maximum, the label, and how far apart they are."""
     images, maps = numbers["images"], numbers["maps"].astype(np.float32)
     columns = 1 + maps.shape[1]
-    figure, panels = _grid(len(images), columns, width=min(7.0, 2.4 * columns), extra=0.1 * len(images) + 0.42)
+    figure, panels = panel_grid(len(images), columns, width=min(7.0, 2.4 * columns), extra=0.1 * len(images) + 0.42)
     for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
         axes.set_title(title)
     for i, row in enumerate(panels):
@@ -97,7 +97,7 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
             axes.set_xlabel(f"{numbers['error'][i, k]:.2f} {numbers['unit']} off, peak {maps[i, k].max():.1f}", fontsize=7, labelpad=2)
         for axes in row:
             axes.scatter(*numbers["truth"][i], **TRUTH)
-            _fit(axes, images[i])
+            fit_picture(axes, images[i])
     _key(figure)
     return figure, panels
 
@@ -113,7 +113,7 @@ def one_heatmap(numbers: dict[str, np.ndarray], image: int = 0, joint: int = 0, 
         within(what, value, low, high)
     site %= sites
     crop, maps, errors = numbers["images"][image], numbers["maps"][image, :, joint].astype(np.float32), numbers["error"][image, :, joint]
-    figure, panels = _grid(1, 3, extra=0.2)
+    figure, panels = panel_grid(1, 3, extra=0.2)
     pose, heat, peaks = panels[0]
     pose.imshow(crop)
     draw_pose(pose, numbers["found"][image, site], SKELETONS[str(numbers["skeleton"])], width=1.5)
@@ -128,7 +128,7 @@ def one_heatmap(numbers: dict[str, np.ndarray], image: int = 0, joint: int = 0, 
     figure.colorbar(bar, ax=heat, shrink=0.8, aspect=20, label="heatmap value")
     for axes in (pose, heat):
         axes.scatter(*numbers["truth"][image, joint], **TRUTH)
-        _fit(axes, crop)
+        fit_picture(axes, crop)
     highest = maps.max(axis=(1, 2))
     peaks.bar(np.arange(sites), highest, color=[RIGHT if k == site else LEFT for k in range(sites)], width=0.7)
     peaks.set(ylim=(0, 1.15 * max(float(highest.max()), 1e-6)), title="confidence: maximum of the heatmap")
@@ -144,7 +144,7 @@ def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
     `images` (N, S, S, 3) uint8; `points` (N, J, 2); `skeleton`, its name; optional `truth` (N, J, 2), drawn as rings.
     """
     images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
-    figure, panels = _grid(-(-len(images) // columns), columns, width=8)
+    figure, panels = panel_grid(-(-len(images) // columns), columns, width=8)
     for axes in panels.flat[len(images) :]:
         axes.remove()
     for i, axes in enumerate(panels.flat[: len(images)]):
@@ -152,7 +152,7 @@ def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
         draw_pose(axes, numbers["points"][i], skeleton)
         if "truth" in numbers:
             axes.scatter(*numbers["truth"][i].T, **TRUTH | {"s": 25, "linewidths": 1})
-        _fit(axes, images[i])
+        fit_picture(axes, images[i])
     return figure
 
 
@@ -162,7 +162,7 @@ def targets_and_weights(numbers: dict[str, np.ndarray]) -> Figure:
     Optional `image` (S, S, 3) uint8 or `images` (K, S, S, 3) lies under the targets. R sec. II-E's three policies are drawn by it too.
     """
     maps, weights = numbers["maps"].astype(np.float32), numbers["weights"].astype(np.float32)
-    figure, panels = _grid(2, len(maps), width=min(WIDTH, 2.3 * len(maps) + 1), extra=0.1)
+    figure, panels = panel_grid(2, len(maps), width=min(WIDTH, 2.3 * len(maps) + 1), extra=0.1)
     images = numbers["images"] if "images" in numbers else [numbers["image"]] * len(maps) if "image" in numbers else None
     for k, name in enumerate(numbers["names"]):
         panels[0, k].set_title(name)
@@ -202,9 +202,9 @@ def _side_colour(joints: list[str]) -> str:
     return MIDDLE if len(sides) != 1 else LEFT if "left" in sides else RIGHT
 
 
-def _grid(rows: int, columns: int, width: float = WIDTH, extra: float = 0.0) -> tuple[Figure, np.ndarray]:
-    """A figure of square panels (rows, columns) without ticks, and `extra` inches of height for what is written around them."""
-    figure = Figure(figsize=(width, rows * width / columns + extra), layout="constrained")
+def panel_grid(rows: int, columns: int, width: float = WIDTH, extra: float = 0.0, shape: float = 1.0) -> tuple[Figure, np.ndarray]:
+    """A figure of panels (rows, columns) without ticks, `shape` times as high as wide, and `extra` inches of height for what is written around."""
+    figure = Figure(figsize=(width, width * shape * rows / columns + extra), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat:
@@ -213,7 +213,7 @@ def _grid(rows: int, columns: int, width: float = WIDTH, extra: float = 0.0) -> 
     return figure, panels
 
 
-def _fit(axes: Axes, image: np.ndarray) -> None:
+def fit_picture(axes: Axes, image: np.ndarray) -> None:
     """Only the crop: a limb that leaves it is cut."""
     axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
 
