@@ -85,7 +85,7 @@ def test_conda_installs_the_same():
 
 def test_make_installs_the_same():
     makefile = (ROOT / "Makefile").read_text()
-    assert re.search(r"pip install .*-c constraints\.txt -e '\.\[test\]'", makefile)
+    assert re.search(r"pip install .*-c constraints\.txt -e '\.\[\$\(EXTRAS\)\]'", makefile) and "EXTRAS ?= test\n" in makefile
     lowest = PROJECT["requires-python"].removeprefix(">=")
     assert f"sys.version_info >= ({lowest.replace('.', ', ')})" in makefile
 
@@ -115,7 +115,8 @@ GROUND = {
     "codecs.py": {"geometry", "people", "skeleton"},
     "losses.py": {"codecs"},
     "metrics.py": {"people", "skeleton"},
-    "train.py": {"codecs", "data.crops", "losses"},
+    "compared.py": {"codecs", "losses", "models.error_feedback", "people", "skeleton"},
+    "train.py": {"codecs", "compared", "data.crops", "losses"},
     "predict.py": {"codecs", "data.crops", "geometry"},
     "watch.py": {"data.crops", "metrics", "predict", "train"},
 }
