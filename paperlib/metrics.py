@@ -28,6 +28,7 @@ class Convention:
     strict: bool = False  # right if error < threshold; else if error <= threshold
     total: str = "pooled"  # over every annotated joint; or "mean" of the joints' shares
     head: tuple[str, ...] = ()  # joints of the head column where they are not the skeleton's own
+    cells: bool = False  # points are cells of H's heatmap, which paperlib.score makes them, and not pixels
 
 
 _MPII_14 = (*_LIMBS, "upper_neck", "head_top")
@@ -41,7 +42,7 @@ CONVENTIONS = {
         Convention("unweighted14", "bearpaw, anibali, Tompson's script (FACTS D.4)", _MPII_14, 0.5, strict=True, total="mean", head=("head_top",)),
         Convention("pooled16", "princeton's PyTorch port, truth in whole pixels (FACTS D.4)", (*_MPII_14, "pelvis", "thorax"), 0.5, strict=True),
         Convention("hard10", "the ten joints of the Torch training log, in image space, truth in whole pixels (FACTS D.4)", _HARD, 0.5, total="mean"),
-        Convention("torch-training", "H fig. 8 and 9: the Torch training log, points as cells of the heatmap (FACTS C.7)", _HARD, 0.5, total="mean"),
+        Convention("torch-training", "the Torch training log, cells of the heatmap: H fig. 8, 9 (FACTS C.7)", _HARD, 0.5, total="mean", cells=True),
     ),
     "lsp": (Convention("official", "evalLSP toolkit; R table IV (FACTS D.2)", _LSP_14, 0.2),),
     "flic": (Convention("official", "H table 1: elbows and wrists (FACTS D.3)", _ARMS, 0.2),),

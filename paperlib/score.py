@@ -99,7 +99,7 @@ def truths(dataset: str, data: Path, truth: Path | None, convention: str, labels
     """What the shares are measured against, and what visible and occluded joints are."""
     if dataset == "mpii":
         floats, whole = data / "mpii/annot/detections_our_format.mat", data / "mpii/annot/valid.h5"
-        if convention == "torch-training":
+        if metrics.convention(dataset, convention).cells:
             found = torch_training_truth(truth or whole)
             return found, found
         integers = convention in ("pooled16", "hard10")

@@ -296,3 +296,9 @@ def test_every_picture_has_words(module):
         if inspect.signature(function).return_annotation is pictures.Figure and function.__module__ == found.__name__:
             text = alt_text(function, "X")
             assert 30 < len(text) < 260 and "`" not in text and text.startswith("X: "), (name, text)
+
+
+def test_the_microscope_leaves_out_what_distances_cannot_tell():
+    from paperlib.show import microscope
+
+    assert microscope.NAMES == ("official", "headtop", "unweighted14", "pooled16", "hard10")

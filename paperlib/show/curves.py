@@ -53,7 +53,7 @@ def occlusion(frame: pd.DataFrame) -> Figure:
         right.axhline(curve.chance.iloc[0], **CHANCE | {"color": line.get_color()})
     _precision_axes(right, lowest=min(presence.y.min(), presence.chance.min()))
     right.set_title("is a joint without annotation recognised? (dotted: chance)")
-    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8)
     return figure
 
 

@@ -20,7 +20,8 @@ from paperlib.show.style import COLOURS
 from paperlib.skeleton import MPII
 
 FINEST = np.arange(61) / 100  # thresholds, in reference lengths
-NAMES = tuple(rule.name for rule in CONVENTIONS["mpii"])
+RULES = tuple(rule for rule in CONVENTIONS["mpii"] if not rule.cells)  # cells cannot be told from distances
+NAMES = tuple(rule.name for rule in RULES)
 GROUPS = ("all", *(name for name, _ in MPII.groups))
 STATES = ("all", "visible", "occluded")
 NORMALISERS = ("head", "torso")
@@ -40,7 +41,7 @@ def count_errors(data: Path, file: str = "mpii/preds/newell.h5") -> pd.DataFrame
     flags = scoring.mpii_truth(data / "mpii" / TRUTHS["whole"][0], above=0).state
     rows = []
     for truth, (labels, above) in TRUTHS.items():
-        counted = {joint for rule in CONVENTIONS["mpii"] if truth_of(rule) == truth for joint in rule.joints}
+        counted = {joint for rule in RULES if truth_of(rule) == truth for joint in rule.joints}
         known = scoring.mpii_truth(data / "mpii" / labels, above)
         torso = np.linalg.norm(known.points[:, MPII.index("left_shoulder")] - known.points[:, MPII.index("right_hip")], axis=-1)
         for normaliser, length in zip(NORMALISERS, (known.reference, torso), strict=True):
