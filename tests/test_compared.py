@@ -80,7 +80,8 @@ def test_an_earlier_step_has_no_gradient_from_a_later_one():
 def test_they_learn_in_the_same_loop(tiny, tmp_path, model, codec, data, rate):
     people = tiny.test_people(data)
     assert people.skeleton is codec.skeleton
-    recipe = Recipe(steps=16, batch=6, rate=rate, augmentation="none", log_every=2)
+    # in single precision: on maps of 4 x 4 cells the CPU's bf16 kernels of 11 x 11 filters once gave a weight that was not finite
+    recipe = Recipe(steps=16, batch=6, rate=rate, augmentation="none", log_every=2, precision="fp32")
     torch.manual_seed(0)
     log = train(model(), tiny.crops(people, codec), recipe, 0, tmp_path, title="compared", progress=False)
     losses = [row["loss"] for row in log]
