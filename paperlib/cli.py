@@ -65,9 +65,10 @@ def reproduce(
 def plan(
     size: Size = "", data: Data = "synthetic", only: Annotated[str, typer.Option()] = "", device: Device = "auto", as_json: AsJson = False
 ) -> None:
-    """What would run, what is cached, and the time, disk and memory it will need."""
+    """What would run, what is cached or stale, and the time, disk and memory it will need."""
     from paperlib.reproduce.notebooks import choose, runs_of
     from paperlib.reproduce.plan import plan as make_plan
+    from paperlib.reproduce.stale import describe
 
     chosen = choose(only)
     study = _study(size, data, device, quiet=as_json)
@@ -79,8 +80,11 @@ def plan(
     for row in rows:
         state = row["missing"] or ("cached" if row["cached"] else f"{row['seconds']:.0f} s")
         print(f"{row['run']:30} {state:24} {row['disk_mb']:6.0f} MB disk {row['memory_mb']:7.0f} MB memory  {' '.join(row['artifacts'])}")
+        for older in () if row["cached"] else row["stale"]:
+            print(f"    {describe(row['run'], older)}")
     todo = sum(row["seconds"] for row in rows if not row["cached"] and not row["missing"])
-    print(f"{todo / 60:.1f} minutes of training left on one {study.device.type} process")
+    bases = ", ".join(sorted({row["basis"] for row in rows if not row["cached"] and not row["missing"]}))
+    print(f"{todo / 60:.1f} minutes of training left on one {study.device.type} process{f' ({bases})' if bases else ''}")
 
 
 @app.command()
@@ -91,10 +95,19 @@ def train(
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(min=1)] = 1,
     minutes: Annotated[float, typer.Option(min=0, help="stop at a checkpoint after so many; the same command goes on")] = math.inf,
+    keep: Annotated[str, typer.Option(help="a stale run that paperlib plan shows: take it, although the mathematics has changed since")] = "",
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
+    from paperlib.reproduce import stale
+    from paperlib.reproduce.runs import is_cached
+
     study = _study(size, data, device, jobs)
     study.deadline = time.monotonic() + 60 * minutes
+    if keep:
+        stale.keep(study, run, keep)
+    elif not is_cached(study.folder_of(run)):
+        for older in stale.stale(study, run):
+            print(f"paperlib: {run}: {stale.describe(run, older)}", file=sys.stderr)
     print(study.trained(run).folder)
 
 

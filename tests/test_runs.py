@@ -14,7 +14,9 @@ import torch
 
 import paperlib
 from paperlib import PaperlibError
-from paperlib.predict import heatmaps, predict_batch
+from paperlib import predict as prediction
+from paperlib.models.hourglass import Residual
+from paperlib.predict import decode, folded, heatmaps, people_at_once, predict, predict_batch
 from paperlib.reproduce import plan as plans
 from paperlib.reproduce import runs, study
 from paperlib.reproduce.catalogue import SIZES, catalogue
@@ -312,6 +314,75 @@ def test_a_full_disk_while_predictions_are_kept(tiny, monkeypatch):
     assert tiny.predict(RUN, scales=(1.0, 1.1)).points.shape[1:] == (24, 16, 2)
 
 
+# ---------------------------------------------------------------- a machine that is not right
+
+
+@pytest.fixture
+def crops(tiny):
+    return tiny.crops(tiny.training_people(tiny.runs[RUN]), tiny.runs[RUN].codec)
+
+
+@pytest.mark.parametrize("where", ["GPU", "CPU"])
+def test_out_of_memory_is_one_clear_error(tiny, crops, tmp_path, monkeypatch, where):
+    def full(*_):
+        if where == "CPU":
+            torch.empty(1 << 60, dtype=torch.uint8)
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "train", full)
+        with pytest.raises(PaperlibError, match=rf"{RUN}: out of memory on .*CPU.* with 16 crops of 64 px.*--jobs 1.*goes on at the last checkpoint"):
+            runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+    again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+    assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
+
+
+def test_another_error_of_torch_is_not_out_of_memory(tiny, crops, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "train", lambda *_: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="size"):
+        runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+
+
+def test_a_gpu_without_bf16_is_one_clear_error(tiny, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla T4")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    run, gpu = tiny.runs[RUN], torch.device("cuda")
+    with pytest.raises(PaperlibError, match=rf"{RUN}: .*bf16, which Tesla T4 \(compute capability 7\.5\) has not.*--device cpu.*fp32"):
+        runs.check_precision(run, gpu)
+    runs.check_precision(run, torch.device("cpu"))
+    runs.check_precision(replace(run, recipe=replace(run.recipe, precision="fp32")), gpu)
+
+
+@pytest.mark.parametrize("what", ["folder", "lock"])
+def test_a_runs_folder_that_cannot_be_written_is_one_clear_error(tiny, crops, tmp_path, what):
+    folder = tmp_path / "file" / "run" if what == "folder" else tmp_path
+    (tmp_path / "file").touch()
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(PaperlibError, match=rf"{folder}: cannot be (made|written) \(.*; (choose another|set PAPERLIB_RUNS to a) folder"):
+        runs.train_or_load(tiny.runs[RUN], crops, folder, progress=False)
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "record.json"])
+def test_a_full_disk_at_the_end_loses_nothing(tiny, crops, tmp_path, monkeypatch, file):
+    honest = Path.write_bytes
+
+    def full(path, content):
+        if file in path.name:
+            raise OSError(28, "No space left on device")
+        return honest(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(PaperlibError, match=rf"{file}: cannot be written \(No space left on device\); free some disk space"):
+            runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+    assert not runs.is_cached(tmp_path) and (tmp_path / "checkpoint.pt").exists()
+    (tmp_path / f".{file}.1.part").touch()  # of a process that was killed while it wrote
+    again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+    assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "log.csv", "record.json", "weights.safetensors"]
+
+
 # ---------------------------------------------------------------- what a study gives
 
 
@@ -338,6 +409,39 @@ def test_flipping_averages_the_mirrored_image(tiny):
         torch.testing.assert_close(site, (one + other.flip(-1)[:, swap]) / 2, atol=1e-5, rtol=1e-4)
     of_the_mirror = heatmaps(model, crops.codec, images.flip(-1), flip=True, precision="fp32")
     torch.testing.assert_close(of_the_mirror[-1], averaged[-1].flip(-1)[:, swap], atol=1e-5, rtol=1e-4)
+
+
+def test_predictions_are_those_of_the_network_as_it_was_trained_whatever_the_batch(tiny, monkeypatch):
+    """Folded batch norms and small batches are the fast way to the same points."""
+    model, crops = tiny.trained(RUN).model, tiny.test_crops(RUN)
+    found = predict(model, crops, precision="fp32", progress=False)
+    sites, batch = predict_batch(model, crops, np.arange(len(crops)), precision="fp32")
+    for s, site in enumerate(sites):
+        points, peak, mean = decode(crops.codec, site, batch.to_image)
+        np.testing.assert_allclose(found.points[s], points, atol=1e-3)
+        np.testing.assert_allclose(found.peak[s], peak, atol=1e-4)
+        np.testing.assert_allclose(found.mean[s], mean, atol=1e-5)
+    alone = []
+    monkeypatch.setattr(prediction, "PIXELS", 1)
+    monkeypatch.setattr(prediction, "predict_batch", lambda *args: alone.append(len(args[2])) or predict_batch(*args))
+    np.testing.assert_array_equal(predict(model, crops, precision="fp32", progress=False).points, found.points)
+    assert alone == [1] * len(crops)
+
+
+def test_folding_takes_every_batch_norm_that_follows_a_convolution_and_leaves_the_network_alone(tiny):
+    for name in (RUN, "hourglass"):  # what is left: R's two passes of three norms; of a residual's three, the one before its first convolution
+        network = tiny.runs[name].network.build().train()
+        left = 6 if name == RUN else sum(isinstance(module, Residual) for module in network.modules())
+        before = {key: value.clone() for key, value in network.state_dict().items()}
+        plain = folded(network)
+        assert sum(isinstance(module, torch.nn.BatchNorm2d) for module in plain.modules()) == left, name
+        assert network.training and all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_on_a_cpu_a_batch_holds_as_many_people_as_its_memory_is_fastest_with():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    cases = ((256, True, "bf16"), (256, False, "bf16"), (256, True, "fp32"), (128, True, "bf16"), (999, True, "fp32"))
+    assert [people_at_once(*case, cpu) for case in cases] == [2, 4, 1, 8, 1] and people_at_once(256, True, "bf16", gpu) == 64
 
 
 def test_scales_are_laid_back_on_one_grid(tiny):
@@ -401,6 +505,38 @@ def test_the_plan_says_what_is_cached_and_trains_nothing(tiny, monkeypatch):
     rows = {row["run"]: row for row in plans.plan(Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders))}
     assert list(rows) == list(tiny.runs) and rows[RUN]["cached"] and rows[RUN]["folder"] == tiny.folder_of(RUN)
     assert all(row["seconds"] > 0 and row["disk_mb"] > 0 and row["memory_mb"] > 0 for row in rows.values())
+
+
+def test_time_is_measured_where_it_can_be_and_extrapolated_on_the_same_device(tiny, tmp_path):
+    """Two trainings of this size, made to last; another device's counts for nothing."""
+    study = Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(tiny.folders.data, tmp_path, tmp_path))
+    assert {plans.expected(run, [], study)[1] for run in study.runs.values()} == {"rule of thumb"}
+    run, other = study.runs[RUN], study.runs["hourglass-8x1"]
+    for number, (seconds, device) in enumerate([(30.0, runs.device_name("cpu")), (10.0, runs.device_name("cpu")), (9e9, "another device")]):
+        folder = tmp_path / "synthetic-tiny" / f"{RUN}-{number}"
+        folder.mkdir(parents=True)
+        record = {"name": RUN, "spec": run.spec(), "device": device, "seconds": seconds, "finished": f"2026-01-0{number + 1}T00:00:00Z"}
+        (folder / "record.json").write_text(json.dumps(record))
+    finished = plans.finished_trainings(study)
+    assert plans.expected(run, finished, study) == (10.0, "measured"), "the last one"
+    seconds, basis = plans.expected(other, finished, study)
+    assert basis == "extrapolated from 2 runs" and seconds == pytest.approx(20 * plans.seconds(other, "cpu") / plans.seconds(run, "cpu"))
+    smoke = Study("smoke", "synthetic", "cpu", progress=False, folders=study.folders)
+    large = smoke.runs["hourglass"]
+    seconds, basis = plans.expected(large, plans.finished_trainings(smoke), smoke)
+    assert basis == "extrapolated from 2 runs" and seconds == pytest.approx(20 * plans.seconds(large, "cpu") / plans.seconds(run, "cpu"))
+
+
+def test_memory_is_what_the_backward_pass_keeps():
+    """Against what one image's forward pass really saved for the backward: 68 MB in bf16 and 129 MB in fp32 for one hourglass at 256 px."""
+    paper, short = (catalogue(size, "real")["hourglass"] for size in ("paper", "short"))
+
+    def an_image(run):
+        one = replace(run, network=replace(run.network, options=(("stacks", 1),)), recipe=replace(run.recipe, batch=1))
+        two = replace(one, recipe=replace(one.recipe, batch=2))
+        return plans.memory(two) - plans.memory(one)
+
+    assert an_image(paper) == pytest.approx(129, rel=0.12) and an_image(short) == pytest.approx(68, rel=0.12)
 
 
 def test_time_grows_with_steps_and_with_the_batch(tiny):

@@ -180,7 +180,9 @@ def test_the_hourglass_optimiser_is_rmsprop_as_released():
 # ---------------------------------------------------------------- killed and resumed
 
 AFTER = [("checkpoint.pt", 8), ("checkpoint.pt", 16), ("log.csv", 14), ("weights.safetensors", 0), ("record.json", 0)]
-# One process that has everything imported forks the trainings; SIGKILL falls on them at random moments, and right after each of the last renames.
+HALFWAY = [("checkpoint.pt.part", 2), ("checkpoint.pt.part", 8), ("checkpoint.pt.part", 16)]
+# One process that has everything imported forks the trainings; SIGKILL falls on them at random moments, half-way through writing a checkpoint, and
+# right after each of the last renames.
 DRIVER = """
 import json, os, random, signal, sys, time
 from dataclasses import replace
@@ -198,14 +200,15 @@ run = study.runs["recurrent-t0"]
 run = replace(run, recipe=replace(run.recipe, steps=16, batch=4, log_every=2))
 crops = study.crops(study.training_people(run), run.codec)
 training.CHECKPOINT_SECONDS = -1
-rename = os.replace
+rename, save = os.replace, torch.save
 
 def reached(folder):
     checkpoint = folder / "checkpoint.pt"
     return torch.load(checkpoint)["step"] if checkpoint.exists() else 0
 
 def child(folder, name="", step=0):
-    # train in a forked process, which kills itself right after the rename of a file of that name, of a checkpoint or log at that step
+    # train in a forked process, which kills itself right after the rename of a file of that name, of a checkpoint or log at that step, or half-way
+    # through writing it
     pid = os.fork()
     if pid:
         return pid
@@ -213,8 +216,13 @@ def child(folder, name="", step=0):
         rename(part, path)
         if path.name == name and (not step or reached(folder) == step):
             os.kill(os.getpid(), signal.SIGKILL)
+    def save_half_and_die(state, path):
+        save(state, path)
+        if path.name == name and state["step"] == step:
+            os.truncate(path, path.stat().st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
     try:
-        os.replace = replace_and_die if name else rename
+        os.replace, torch.save = replace_and_die if name else rename, save_half_and_die
         runs.train_or_load(run, crops, folder, progress=False)
         os._exit(0)
     finally:
@@ -230,7 +238,7 @@ started = time.monotonic()
 assert os.waitpid(child(home / "whole"), 0)[1] == 0
 length = time.monotonic() - started
 found = {"length": length, "whole": result(home / "whole"), "random": [], "renames": {}}
-for repeat in range(3):
+for repeat in range(int(sys.argv[3])):
     folder, checkpoint, kills = home / f"killed-{repeat}", home / f"killed-{repeat}" / "checkpoint.pt", []
     for attempt in range(2):
         pid, done = child(folder), False
@@ -246,7 +254,7 @@ for repeat in range(3):
         kills.append(reached(folder))
     assert os.waitpid(child(folder), 0)[1] == 0
     found["random"].append([kills, result(folder), sorted(path.name for path in folder.iterdir())])
-for name, step in AFTER:
+for name, step in AFTER + HALFWAY:
     folder = home / f"{name}-{step}"
     assert os.waitpid(child(folder, name, step), 0)[1] == signal.SIGKILL
     assert os.waitpid(child(folder), 0)[1] == 0
@@ -255,25 +263,40 @@ print(json.dumps(found))
 """
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
+def kill_at_random(home, repeats):
     seed = int(np.random.default_rng().integers(1 << 31))  # other moments each time; printed where a test fails
-    command = [sys.executable, "-c", DRIVER.replace("AFTER", repr(AFTER)), str(tmp_path_factory.mktemp("killed")), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    driver = DRIVER.replace("AFTER + HALFWAY", repr(AFTER + HALFWAY))
+    done = subprocess.run([sys.executable, "-c", driver, str(home), str(seed), str(repeats)], capture_output=True, text=True, timeout=100 * repeats)
     assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
     found = json.loads(done.stdout.splitlines()[-1])
     print(f"seed of the kills: {seed}, one training takes {found['length']:.2f} s")
     return found
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    return kill_at_random(tmp_path_factory.mktemp("killed"), 3)
+
+
 def test_killed_at_any_moment_it_ends_with_the_same_bits(killed):
+    assert_the_same_bits(killed)
+
+
+@pytest.mark.kills
+def test_killed_thirty_times_it_ends_with_the_same_bits(request, tmp_path):
+    if "kills" not in request.config.getoption("markexpr"):
+        pytest.skip("only with -m kills")
+    assert_the_same_bits(kill_at_random(tmp_path, 30))
+
+
+def assert_the_same_bits(killed):
     for kills, result, files in killed["random"]:
         assert result == killed["whole"], kills
         assert files == ["lock", "log.csv", "record.json", "weights.safetensors"], (kills, files)
 
 
-@pytest.mark.parametrize(("name", "step"), AFTER)
-def test_killed_right_after_a_file_was_renamed_it_ends_with_the_same_bits_and_log(killed, name, step):
+@pytest.mark.parametrize(("name", "step"), AFTER + HALFWAY)
+def test_killed_right_after_a_file_was_renamed_or_half_way_through_writing_it_ends_with_the_same_bits_and_log(killed, name, step):
     assert killed["renames"][f"{name}-{step}"] == killed["whole"]
 
 

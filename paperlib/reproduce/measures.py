@@ -8,7 +8,7 @@ from paperlib.codecs import RecurrentCodec
 from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import Scores, bootstrap_interval, convention, normalised_errors, score
 from paperlib.people import People
-from paperlib.predict import decode, predict_batch
+from paperlib.predict import decode, folded, predict_batch
 from paperlib.reproduce.certainty import Statistic, share
 from paperlib.reproduce.finding import MEMBERS
 from paperlib.reproduce.study import Study
@@ -83,7 +83,7 @@ def baseline(study: Study, name: str, statistic=np.nanmean) -> Measured:
 
 def without_offset(study: Study, run: str) -> Measured:
     """Run `run` decoded at the arg-max alone, which is R's decoding, of the same heatmaps."""
-    crops, model, own = study.test_crops(run), study.trained(run).model, study.test_people(study.runs[run].test_on).skeleton
+    crops, model, own = study.test_crops(run), folded(study.trained(run).model), study.test_people(study.runs[run].test_on).skeleton
     plain = RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
     points = []
     for rows in np.array_split(np.arange(len(crops)), -(-len(crops) // 64)):

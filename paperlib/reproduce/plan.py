@@ -1,54 +1,92 @@
-"""paperlib plan: what would run, what is cached, and the time, disk and memory it will need."""
+"""paperlib plan: what would run, what is cached, what is stale, and the time, disk and memory it will need."""
 
 import functools
-import json
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from paperlib.models.sizes import gmacs, parameters
-from paperlib.reproduce.catalogue import Network, Run
-from paperlib.reproduce.runs import is_cached
+from paperlib.reproduce.catalogue import SIZES, Network, Run, catalogue
+from paperlib.reproduce.runs import device_name, is_cached, read_record
+from paperlib.reproduce.stale import stale
 from paperlib.reproduce.study import Study
 
 # What a training step takes on one process: multiply-adds at this rate (GFLOP/s), and so many seconds for each convolution's forward and backward.
 RATE = {"cpu": 155.0, "cuda": 60_000.0}
 CALL = {"cpu": 0.55e-3, "cuda": 0.06e-3}
+PROCESS = 600  # MB that a process takes before the first network
 
 
 def plan(study: Study) -> list[dict]:
-    """One row a run: run, artifacts, missing, folder, cached, seconds, disk_mb, memory_mb. Nothing is trained; people are drawn on first use."""
-    pace, rows = _pace(study), []
+    """One row a run: run, artifacts, missing, folder, cached, stale, seconds, basis, disk_mb, memory_mb. Nothing is trained; people are drawn on
+    first use. `stale` are folders of the run that were trained with other mathematics, data or settings; `basis` says how `seconds` is known."""
+    finished, rows = finished_trainings(study), []
     for name, run in study.runs.items():
         missing = study.missing(name)
         folder = None if missing else study.folder_of(name)
         row = {"run": name, "artifacts": list(run.artifacts), "missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder))}
-        weights, cost, _ = _size(run.network, run.codec.side)
-        memory = 600 + 4 * weights + 60 * cost * run.recipe.batch  # MB; the last term a rule of thumb measured on the CPU
-        rows.append(row | {"seconds": pace * seconds(run, study.device.type), "disk_mb": 4 * weights, "memory_mb": memory})
+        row["stale"] = [] if missing else stale(study, name)
+        row["seconds"], row["basis"] = expected(run, finished, study)
+        weights = _size(run.network, run.codec.side)[0]
+        rows.append(row | {"disk_mb": 4 * weights, "memory_mb": memory(run)})
     return rows
 
 
 def seconds(run: Run, device: str) -> float:
     """Of a whole training by rule of thumb: three forward passes' worth of multiply-adds a crop, two FLOP each, and the calls."""
-    _, cost, calls = _size(run.network, run.codec.side)
+    _, cost, calls, _ = _size(run.network, run.codec.side)
     return run.recipe.steps * (6 * cost * run.recipe.batch / RATE[device] + calls * CALL[device])
 
 
+def memory(run: Run) -> float:
+    """MB at the peak of training: weights, gradients and the optimiser's two moments, and for each crop what the backward pass needs again."""
+    weights, _, _, kept = _size(run.network, run.codec.side)
+    return PROCESS + 4 * weights + (2 if run.recipe.precision == "bf16" else 4) * kept * run.recipe.batch
+
+
 @functools.cache
-def _size(network: Network, side: int) -> tuple[float, float, int]:
-    """MB of weights, GMACs of one image (counted at 64 px, for they grow with the area), and convolutions."""
-    model = network.build()
-    calls = sum(isinstance(module, nn.Conv2d) for module in model.modules())
-    return 4e-6 * parameters(model), gmacs(model, 64) * (side / 64) ** 2, calls
+def _size(network: Network, side: int) -> tuple[float, float, int, float]:
+    """MB of weights, GMACs of one image, convolutions, and millions of numbers that one image's backward pass needs: what convolutions,
+    batch norms and poolings were given. Counted at 64 px, for both grow with the area."""
+    with torch.device("meta"):
+        model, image = network.build(), torch.zeros(1, 3, 64, 64)
+    inputs, area = {}, (side / 64) ** 2
+
+    def remember(_, given: tuple[torch.Tensor]) -> None:
+        inputs[id(given[0])] = given[0]
+
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.MaxPool2d)]
+    for layer in layers:
+        layer.register_forward_pre_hook(remember)
+    with torch.inference_mode():
+        model.eval()(image)
+    kept = sum(tensor.numel() for tensor in inputs.values()) / 1e6
+    return 4e-6 * parameters(model), gmacs(model, 64) * area, sum(isinstance(layer, nn.Conv2d) for layer in layers), kept * area
 
 
-def _pace(study: Study) -> float:
-    """Measured seconds / the rule's, over the runs of this size already trained on this kind of device; 1 until there is one."""
-    device, measured, ruled = study.device.type, 0.0, 0.0
-    for path in Path(study.folders.runs, f"{study.data}-{study.size}").glob("*/record.json"):
-        record = json.loads(path.read_text())
-        run = study.runs.get(record["name"])
-        if run and run.spec() == record["spec"] and ("CPU" in record["device"]) == (device == "cpu"):
-            measured, ruled = measured + record["seconds"], ruled + seconds(run, device)
-    return measured / ruled if ruled else 1.0
+def expected(run: Run, finished: list[tuple[str, Run, float]], study: Study) -> tuple[float, str]:
+    """Seconds of a training: measured, else the rule's as runs of this size, or of others, have kept to it on this device."""
+    if same := [took for _, other, took in finished if other.spec() == run.spec()]:
+        return same[-1], "measured"
+    here = [(other, took) for size, other, took in finished if size == study.size] or [(other, took) for _, other, took in finished]
+    rule = seconds(run, study.device.type)
+    if not here:
+        return rule, "rule of thumb"
+    pace = sum(took for _, took in here) / sum(seconds(other, study.device.type) for other, _ in here)
+    return pace * rule, f"extrapolated from {len(here)} runs"
+
+
+def finished_trainings(study: Study) -> list[tuple[str, Run, float]]:
+    """Size, run and seconds of every training that a device of this name has finished, the oldest first, but those that the catalogue has changed
+    since."""
+    name, found = device_name(study.device), []
+    for size in SIZES:
+        for data in ("synthetic", "real"):
+            known = study.runs if (size, data) == (study.size, study.data) else catalogue(size, data)
+            for path in Path(study.folders.runs, f"{data}-{size}").glob("*/record.json"):
+                record = read_record(path.parent)
+                run = known.get(record["name"])
+                if run and run.spec() == record["spec"] and record["device"] == name:
+                    found.append((record["finished"], size, run, record["seconds"]))
+    return [rest for _, *rest in sorted(found, key=lambda row: row[0])]

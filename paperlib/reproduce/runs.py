@@ -1,12 +1,12 @@
 """Runs: a run is trained once and then loaded. Its identity is the hash of its spec, of its data and of the mathematics that it runs."""
 
 import ast
+import contextlib
 import csv
 import functools
 import hashlib
 import json
 import math
-import os
 import platform
 import subprocess
 import time
@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 import paperlib
@@ -26,7 +26,7 @@ from paperlib import PaperlibError
 from paperlib.data.crops import Crops
 from paperlib.reproduce.catalogue import Run
 from paperlib.train import Watch, train
-from paperlib.writing import write_whole
+from paperlib.writing import make_folder, write_whole
 
 MATHEMATICS = ("geometry.py", "codecs.py", "losses.py", "train.py", "data/canvases.py", "data/crops.py", "models/recurrent.py", "models/hourglass.py")
 
@@ -48,7 +48,11 @@ class Trained:
 
 def identity(run: Run, data_sha256: str) -> str:
     """The run's name in the cache: 16 digits over spec, data and mathematics."""
-    return hashlib.sha256(f"{run.spec()}\n{data_sha256}\n{mathematics_sha256()}".encode()).hexdigest()[:16]
+    return identity_of(run.spec(), data_sha256, mathematics_sha256())
+
+
+def identity_of(spec: str, data_sha256: str, mathematics: str) -> str:
+    return hashlib.sha256(f"{spec}\n{data_sha256}\n{mathematics}".encode()).hexdigest()[:16]
 
 
 @functools.cache
@@ -81,8 +85,8 @@ def train_or_load(
     """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first.
 
     Raises OutOfTime where it is not trained within `minutes`; called again it goes on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder, run.name):
+    make_folder(folder)
+    with lock(folder, run.name):
         if not is_cached(folder):
             _train(run, crops, folder, start, watch, progress, minutes)
     return load(run, folder, crops.device)
@@ -111,14 +115,15 @@ def read_record(folder: Path) -> dict:
 
 
 def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: Watch | None, progress: bool, minutes: float) -> None:
+    check_precision(run, crops.device)
     torch.manual_seed(run.seed)
     model = run.network.build()
     if start:
         model.load_state_dict(start.model.state_dict())
-    log = train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes)
+    with clear_out_of_memory(run, crops.device):
+        log = train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes)
     weights = folder / "weights.safetensors"
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, weights.with_suffix(".part"))
-    os.replace(weights.with_suffix(".part"), weights)
+    write_whole(weights, save({name: value.contiguous() for name, value in model.state_dict().items()}))
     people = crops.people
     record = {
         "name": run.name,
@@ -136,19 +141,23 @@ def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: W
         **surroundings(crops.device),
     }
     write_whole(folder / "record.json", json.dumps(record, indent=1))
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    for left in (folder / "checkpoint.pt", *folder.glob(".*.part")):  # the second by a killed process
+        left.unlink(missing_ok=True)
 
 
 def surroundings(device: torch.device | str) -> dict:
     """Device, versions and commit: what a number's provenance names besides its run."""
-    device = torch.device(device)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
     return {
-        "device": name,
+        "device": device_name(device),
         "versions": {"paperlib": paperlib.__version__, "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "commit": commit(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def device_name(device: torch.device | str) -> str:
+    device = torch.device(device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
 
 
 @functools.cache
@@ -180,11 +189,39 @@ def progress_of(folder: Path) -> int:
         return 0
 
 
-def _lock(folder: Path, name: str) -> FileLock:
-    lock = FileLock(folder / "lock")
+def check_precision(run: Run, device: torch.device) -> None:
+    """Raises PaperlibError where a run wants bf16 and the GPU has none."""
+    if run.recipe.precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
+        raise PaperlibError(
+            f"{run.name}: it trains in bf16, which {torch.cuda.get_device_name(device)} (compute capability {capability}) has not; "
+            "8.0 is the first that has: take --device cpu, or --size paper, which trains in fp32"
+        )
+
+
+@contextlib.contextmanager
+def clear_out_of_memory(run: Run, device: torch.device):
+    """Raises PaperlibError in place of torch's out of memory, on a GPU and on a CPU."""
     try:
-        lock.acquire(timeout=0)
-        lock.release()
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        other = "--device cpu needs none of it" if device.type == "cuda" else "a smaller --size needs less"
+        raise PaperlibError(
+            f"{run.name}: out of memory on {device_name(device)} with {run.recipe.batch} crops of {run.codec.side} px at once; paperlib plan says "
+            f"what it needs: end what else runs there, take --jobs 1, or {other}; the same command goes on at the last checkpoint"
+        ) from error
+
+
+def lock(folder: Path, name: str) -> FileLock:
+    """A run's lock, free or not; says so where another process holds it. Raises PaperlibError for a folder that cannot be written."""
+    held = FileLock(folder / "lock")
+    try:
+        held.acquire(timeout=0)
+        held.release()
     except Timeout:
         print(f"{name}: another process is training it; waiting for that one")
-    return lock
+    except OSError as error:
+        raise PaperlibError(f"{folder}: cannot be written ({error.strerror}); set PAPERLIB_RUNS to a folder that can") from error
+    return held

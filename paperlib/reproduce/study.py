@@ -180,7 +180,7 @@ class Study:
         """
         run = self._find(name)
         run = next(first for first in self.runs.values() if first.spec() == run.spec())
-        made_of = _files_sha256(self.training_people(run)) + (self.folder_of(run.start.name).name if run.start else "")
+        made_of = files_sha256(self.training_people(run)) + (self.folder_of(run.start.name).name if run.start else "")
         return self.folders.runs / f"{self.data}-{self.size}" / f"{run.name}-{identity(run, made_of)}"
 
     def _watch(self, run: Run):
@@ -189,7 +189,7 @@ class Study:
         return watch_accuracy(crops, np.arange(min(WATCHED, len(crops))))
 
 
-def _files_sha256(people: People) -> str:
+def files_sha256(people: People) -> str:
     """Identity of labels and images without reading a pixel: labels, image names and their sizes in bytes."""
     images = sorted({str(path) for path in people.image})
     return hashlib.sha256(f"{people.sha256()} {[os.path.getsize(path) for path in images]}".encode()).hexdigest()
