@@ -259,7 +259,9 @@ def _call(item: Item, folders: Folders, deadline: float) -> tuple[dict, dict[str
                 codes.append(TIMED_OUT)
     last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-1]
     print(f"{item.id}: exit {', '.join(map(str, codes))}; {last}")
-    brought = {f"commands/{item.id}/{path.relative_to(ROOT).as_posix()}": path for pattern in item.brings for path in ROOT.glob(pattern)}
+    brought = {
+        f"commands/{item.id}/{path.relative_to(ROOT).as_posix()}": path for pattern in item.brings for path in ROOT.glob(pattern) if path.is_file()
+    }
     about = {"exit": codes, "seconds": time.monotonic() - began, "last": last[:200], **surroundings("cuda" if torch.cuda.is_available() else "cpu")}
     return about, brought | {f"commands/{item.id}/log.txt": log}
 
