@@ -48,7 +48,7 @@ def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple
     write_whole(picture, png_bytes(figure, provenance))
     entry = {"kind": "figure", "draw": name, "options": options, "deviations": list(deviations_of(artifact, study.size, study.data))}
     enter(study.results, artifact, entry | {"provenance": provenance, "files": hashes(study.results, [picture, source])})
-    return _light_copy(figure, alt_text(draw, artifact))
+    return light_copy(figure, alt_text(draw, artifact))
 
 
 def save_table(
@@ -134,7 +134,7 @@ def png_bytes(figure: Figure, provenance: dict) -> bytes:
     return buffer.getvalue()
 
 
-def _light_copy(figure: Figure, alt: str) -> Image:
+def light_copy(figure: Figure, alt: str) -> Image:
     """The figure with 128 colours at 75 dpi: executed notebooks stay small."""
     buffer, light = io.BytesIO(), io.BytesIO()
     with house_style():

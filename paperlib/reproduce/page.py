@@ -52,7 +52,7 @@ def write_page(results: Path) -> Path:
 
 def page_html(results: Path) -> str:
     manifest = _manifest(results)
-    artifacts = {name: entry for name, entry in manifest.items() if entry["kind"] in ("figure", "table")}
+    artifacts = {name: entry for name, entry in manifest.items() if entry["kind"] in ("figure", "table", "withheld")}
     rows, cells = {row["id"]: row for row in _claims(results)}, _cells(results)
     claims = {name: _claim(row, cells) for name, row in rows.items()}
     items = [_artifact(results, name, entry, claims, cells) for name, entry in sorted(artifacts.items(), key=lambda pair: _order(pair[0]))]
@@ -112,6 +112,8 @@ def _artifact(results: Path, name: str, entry: dict, claims: dict[str, dict], ce
         "deviations": entry["deviations"],
         "notes": entry.get("notes") or [source_line(entry["provenance"])],
     }
+    if entry["kind"] == "withheld":
+        return item | {"withheld": entry["why"]}
     if entry["kind"] == "figure":
         file = next(file for file in entry["files"] if file.endswith(".png"))
         return item | {"file": file} | _picture(results / file)

@@ -34,9 +34,15 @@ def plan(study: Study) -> list[dict]:
 
 
 def seconds(run: Run, device: str) -> float:
-    """Of a whole training by rule of thumb: three forward passes' worth of multiply-adds a crop, two FLOP each, and the calls."""
-    _, cost, calls, _ = _size(run.network, run.codec.side)
-    return run.recipe.steps * (6 * cost * run.recipe.batch / RATE[device] + calls * CALL[device])
+    """Of a whole training by rule of thumb: its arithmetic, and the calls."""
+    _, _, calls, _ = _size(run.network, run.codec.side)
+    return compute(run) / RATE[device] + run.recipe.steps * calls * CALL[device]
+
+
+def compute(run: Run) -> float:
+    """GFLOP of a whole training: three forward passes' worth of multiply-adds a crop, two FLOP each."""
+    _, cost, _, _ = _size(run.network, run.codec.side)
+    return 6 * cost * run.recipe.batch * run.recipe.steps
 
 
 def memory(run: Run) -> float:

@@ -20,7 +20,8 @@ def verify(results: Path) -> tuple[int, list[str]]:
     manifest, changed = _manifest(results), changed_files(results)
     touched = {problem.split(": ")[0] for problem in changed}
     whole = {artifact: entry for artifact, entry in manifest.items() if artifact not in touched}
-    kinds = {"figure": _figure_problems, "table": _table_problems, "claims": _claims_problems, "notebook": _notebook_problems, "page": _page_problems}
+    kinds = {"figure": _figure_problems, "withheld": _withheld_problems, "table": _table_problems, "claims": _claims_problems}
+    kinds |= {"notebook": _notebook_problems, "page": _page_problems}
     wrong = [f"{artifact}: {what}" for artifact, entry in whole.items() for what in kinds[entry["kind"]](results, artifact, entry)]
     return len(manifest), [*changed, *wrong, *_strangers(manifest)]
 
@@ -57,6 +58,12 @@ def _figure_problems(results: Path, artifact: str, entry: dict) -> list[str]:
         return [f"{picture} was drawn by matplotlib {provenance['versions']['matplotlib']}; only that version draws the same bytes"]
     same = png_bytes(draw_figure(entry["draw"], source, entry["options"]), provenance) == (results / picture).read_bytes()
     return [] if same else [f"{picture} is not what {source.name} draws"]
+
+
+def _withheld_problems(results: Path, artifact: str, entry: dict) -> list[str]:
+    """A figure that is not published (paperlib.reproduce.publish): neither its picture nor its numbers are there."""
+    there = [f"{artifact.lower()}.png", entry["provenance"]["numbers"]]
+    return [f"figures/{name} is there, though it is withheld" for name in there if (results / "figures" / name).exists()]
 
 
 def _table_problems(results: Path, artifact: str, entry: dict) -> list[str]:
