@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from paperlib.models.sizes import gmacs, parameters
+from paperlib.reproduce import notebooks
 from paperlib.reproduce.catalogue import Network, Run
 from paperlib.reproduce.runs import is_cached
 from paperlib.reproduce.study import Study
@@ -17,12 +18,16 @@ CALL = {"cpu": 0.55e-3, "cuda": 0.06e-3}
 
 
 def plan(study: Study) -> list[dict]:
-    """One row a run: run, artifacts, missing, folder, cached, seconds, disk_mb, memory_mb. Nothing is trained; people are drawn on first use."""
+    """One row a run: run, start (the run that it goes on from, or ''), artifacts, notebooks (that need it), missing, folder, cached, seconds,
+    disk_mb, memory_mb. Nothing is trained; people are drawn on first use."""
     pace, rows = _pace(study), []
+    needed = {notebook: notebooks.runs_of(notebook, study.runs) for notebook in notebooks.ORDER}
     for name, run in study.runs.items():
         missing = study.missing(name)
         folder = None if missing else study.folder_of(name)
-        row = {"run": name, "artifacts": list(run.artifacts), "missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder))}
+        row = {"run": name, "start": run.start.name if run.start else "", "artifacts": list(run.artifacts)}
+        row |= {"notebooks": [notebook for notebook, runs in needed.items() if name in runs]}
+        row |= {"missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder))}
         weights, cost, _ = _size(run.network, run.codec.side)
         memory = 600 + 4 * weights + 60 * cost * run.recipe.batch  # MB; the last term a rule of thumb measured on the CPU
         rows.append(row | {"seconds": pace * seconds(run, study.device.type), "disk_mb": 4 * weights, "memory_mb": memory})
