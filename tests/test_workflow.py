@@ -252,7 +252,7 @@ def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path)
     wanted = place.records("smoke")
     folder.rename(place.home / "uninterrupted")
 
-    process = place.start("slurm", *QUICK, "--set-resources", "train:runtime=1", folder / "record.json", size="smoke")
+    process = place.start("slurm", folder / "record.json", *QUICK, "--set-resources", "train:runtime=1", size="smoke")
     while not (folder / "checkpoint.pt").exists():
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.2)
