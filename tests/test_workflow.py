@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from paperlib.reproduce.notebooks import ORDER
+from paperlib.reproduce.runs import progress_of
 
 ROOT = Path(__file__).parents[1]
 PROFILES = sorted(path.name for path in (ROOT / "workflow/profiles").iterdir())
@@ -240,45 +241,61 @@ def test_the_tiny_catalogue_through_slurm(reproduced, slurm, tmp_path):
     assert "R-tab1" in said
 
 
+HANGS = """
+import os, pathlib, sys, time
+if sys.orig_argv[1:2] and sys.orig_argv[1].endswith("/paperlib") and "train" in sys.orig_argv:  # not Snakemake, in its own environment
+    from paperlib import train
+    from paperlib.data.crops import Crops
+    train.CHECKPOINT_SECONDS, batch, seen = 0, Crops.batch, []
+    def hanging(self, *words):
+        seen.append(words)
+        while len(seen) > 3 and not pathlib.Path(os.environ["GO_ON"]).exists():
+            time.sleep(0.1)
+        return batch(self, *words)
+    Crops.batch = hanging
+"""
+
+
 @needs_snakemake
 @pytest.mark.slurm
 def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path):
-    """A training of about a minute at size smoke, first uninterrupted, then as a job with one minute, in which it also hangs after its first
-    checkpoint, so that the limit ends it on a fast machine too."""
-    place, name = Workplace(tmp_path / "place", **slurm), "recurrent"
-    whole = place.paperlib("train", name, "--size", "smoke", "--device", "cpu")
+    """The first job hangs after its third step, with a checkpoint behind it; its limit, lowered to a minute then, ends it."""
+    (tmp_path / "sitecustomize.py").write_text(HANGS)
+    paths = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    go = tmp_path / "go"
+    place = Workplace(tmp_path / "place", **slurm, PYTHONPATH=paths, GO_ON=str(go))
+    go.touch()
+    whole = place.paperlib("train", "recurrent", "--size", "tiny", "--device", "cpu")
     assert whole.returncode == 0, whole.stderr
-    folder = Path(whole.stdout.splitlines()[-1])
-    wanted = place.records("smoke")
+    folder, wanted = Path(whole.stdout.splitlines()[-1]), place.records()
     folder.rename(place.home / "uninterrupted")
+    go.unlink()
 
-    process = place.start("slurm", folder / "record.json", *QUICK, "--set-resources", "train:runtime=1", size="smoke")
-    while not (folder / "checkpoint.pt").exists():
+    process = place.start("slurm", folder / "record.json", *QUICK)
+    while progress_of(folder) < 3:
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.2)
-    for job in jobs_of(folder):
-        os.kill(job, signal.SIGSTOP)
     halted = pd.read_csv(folder / "log.csv", dtype=str)
-    said = process.communicate(timeout=1200)[0]
+    (first,) = states(place, "RUNNING")
+    subprocess.run(["scontrol", "update", f"JobId={first}", "TimeLimit=1"], env=place.environment, check=True)
+    while first not in states(place, "TIMEOUT"):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.2)
+    go.touch()
+    said = process.communicate(timeout=600)[0]
     assert process.returncode == 0, said
 
     ids = re.findall(r"SLURM jobid (\d+)", said)
-    states = subprocess.run(["squeue", "--states=all", "--noheader", "--format=%i %T"], env=place.environment, capture_output=True, text=True).stdout
-    states = dict(line.split() for line in states.splitlines())
-    assert len(ids) > 1 and [states[job] for job in ids] == ["TIMEOUT"] * (len(ids) - 1) + ["COMPLETED"]
+    assert len(ids) == 2 and ids[0] == first and ids[1] in states(place, "COMPLETED")
     final = pd.read_csv(folder / "log.csv", dtype=str)
-    assert len(final) > len(halted) > 0 and final.columns.equals(halted.columns)
-    assert final.head(len(halted)).equals(halted)  # with the seconds that the first job measured
-    assert place.records("smoke") == wanted
-    assert "another process" not in (place.runs / "synthetic-smoke/logs" / f"{folder.name}.log").read_text()  # the first job's is gone
+    assert len(final) > len(halted) == 3
+    assert final.loc[:2, "seconds"].equals(halted["seconds"])  # what the first job measured: it went on, and did not begin anew
+    assert "another process" not in (place.runs / "synthetic-tiny/logs" / f"{folder.name}.log").read_text()  # the first job's is gone
+    assert place.records() == wanted
 
 
-def jobs_of(folder):
-    """The processes that hold the run's lock file open: its training."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            found += [int(process.name)] if any(os.readlink(file) == str(folder / "lock") for file in (process / "fd").iterdir()) else []
-        except OSError:
-            continue
-    return found
+def states(place, state):
+    """The ids of Slurm's jobs of this state that were submitted from `place`."""
+    command = ["squeue", "--noheader", f"--states={state}", "--Format=JobID:20,WorkDir:400"]
+    lines = subprocess.run(command, env=place.environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line.split()[0] for line in lines if line.split()[1] == str(place.home)]
