@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from paperlib.reproduce.notebooks import ORDER
-from paperlib.reproduce.runs import progress_of
 
 ROOT = Path(__file__).parents[1]
 PROFILES = sorted(path.name for path in (ROOT / "workflow/profiles").iterdir())
@@ -216,25 +215,26 @@ QUICK = ("--slurm-init-seconds-before-status-checks", 2, "--seconds-between-stat
 
 @pytest.fixture(scope="module")
 def slurm(asked_for):
-    """What a client's environment needs to reach a Slurm: the one that answers, else one started here for these tests."""
+    """The Slurm that answers, else one started here for these tests."""
     if not shutil.which("sbatch"):
         pytest.skip("needs Slurm: apt-get install slurmctld slurmd slurm-client munge")
     if subprocess.run(["sinfo"], capture_output=True).returncode == 0:
-        yield {}
+        yield
         return
     if os.geteuid():
         pytest.skip("needs a Slurm that answers, or root to start one")
     script = ROOT / "workflow/slurm-on-one-machine.sh"
     up = subprocess.run([script, "up"], capture_output=True, text=True)
     assert up.returncode == 0, up.stderr
-    yield {"SLURM_CONF": up.stdout.strip().partition("SLURM_CONF=")[2]}
+    assert subprocess.run([script, "up"], capture_output=True).returncode == 0  # again, it changes nothing
+    yield
     assert subprocess.run([script, "down"], capture_output=True).returncode == 0
 
 
 @needs_snakemake
 @pytest.mark.slurm
 def test_the_tiny_catalogue_through_slurm(reproduced, slurm, tmp_path):
-    place = Workplace(tmp_path / "place", **slurm)
+    place = Workplace(tmp_path / "place")
     said = place.snakemake("slurm", *QUICK)
     assert len(set(re.findall(r"SLURM jobid (\d+)", said))) == len(place.records()) + len(ORDER) + 1
     assert place.records() == reproduced.records()
@@ -259,11 +259,11 @@ if sys.orig_argv[1:2] and sys.orig_argv[1].endswith("/paperlib") and "train" in 
 @needs_snakemake
 @pytest.mark.slurm
 def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path):
-    """The first job hangs after its third step, with a checkpoint behind it; its limit, lowered to a minute then, ends it."""
+    """The first job hangs after its first steps, with a checkpoint behind it; its limit, lowered to a minute then, ends it."""
     (tmp_path / "sitecustomize.py").write_text(HANGS)
     paths = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
     go = tmp_path / "go"
-    place = Workplace(tmp_path / "place", **slurm, PYTHONPATH=paths, GO_ON=str(go))
+    place = Workplace(tmp_path / "place", PYTHONPATH=paths, GO_ON=str(go))
     go.touch()
     whole = place.paperlib("train", "recurrent", "--size", "tiny", "--device", "cpu")
     assert whole.returncode == 0, whole.stderr
@@ -272,15 +272,15 @@ def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path)
     go.unlink()
 
     process = place.start("slurm", folder / "record.json", *QUICK)
-    while progress_of(folder) < 3:
+    while not (folder / "checkpoint.pt").exists():
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.2)
-    halted = pd.read_csv(folder / "log.csv", dtype=str)
     (first,) = states(place, "RUNNING")
     subprocess.run(["scontrol", "update", f"JobId={first}", "TimeLimit=1"], env=place.environment, check=True)
     while first not in states(place, "TIMEOUT"):
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.2)
+    halted = pd.read_csv(folder / "log.csv", dtype=str)
     go.touch()
     said = process.communicate(timeout=600)[0]
     assert process.returncode == 0, said
@@ -288,8 +288,8 @@ def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path)
     ids = re.findall(r"SLURM jobid (\d+)", said)
     assert len(ids) == 2 and ids[0] == first and ids[1] in states(place, "COMPLETED")
     final = pd.read_csv(folder / "log.csv", dtype=str)
-    assert len(final) > len(halted) == 3
-    assert final.loc[:2, "seconds"].equals(halted["seconds"])  # what the first job measured: it went on, and did not begin anew
+    assert len(final) > len(halted) > 0
+    assert final["seconds"].head(len(halted)).equals(halted["seconds"])  # what the first job measured: it went on, and did not begin anew
     assert "another process" not in (place.runs / "synthetic-tiny/logs" / f"{folder.name}.log").read_text()  # the first job's is gone
     assert place.records() == wanted
 

@@ -2,16 +2,19 @@
 # A Slurm of one node on this machine, without systemd and without an accounting database: to try the workflow's slurm profile.
 #   sudo workflow/slurm-on-one-machine.sh up|down
 # Needs Debian's or Ubuntu's packages: apt-get install slurmctld slurmd slurm-client munge
-# Everything lies in one folder, SLURM_HOME (/var/tmp/slurm-on-one-machine); /etc/slurm is not touched, so clients need
-#   export SLURM_CONF=/var/tmp/slurm-on-one-machine/slurm.conf
+# Everything lies in one folder, /var/tmp/slurm-on-one-machine, but for a link to its slurm.conf in /etc/slurm, where every client looks.
+# `up` again changes nothing; `down` cancels all jobs, stops the daemons and removes the folder and the link.
 set -euo pipefail
 
-home="${SLURM_HOME:-/var/tmp/slurm-on-one-machine}"
-export SLURM_CONF="$home/slurm.conf"
+home=/var/tmp/slurm-on-one-machine
+link=/etc/slurm/slurm.conf
+unset SLURM_CONF
 
 fail() { echo "slurm-on-one-machine: $*" >&2; exit 1; }
 
 alive() { [ -e "$home/$1.pid" ] && kill -0 "$(cat "$home/$1.pid")" 2>/dev/null; }
+
+ours() { [ "$(readlink "$link")" = "$home/slurm.conf" ]; }
 
 configure() {
     local host cpus memory
@@ -53,20 +56,28 @@ up() {
     for tool in munged slurmctld slurmd sbatch squeue; do
         command -v "$tool" > /dev/null || fail "$tool is not installed: apt-get install slurmctld slurmd slurm-client munge"
     done
-    mkdir -p "$home/state" "$home/spool"
+    [ ! -e "$link" ] || ours || fail "$link is there already: this machine has a Slurm; use that one"
+    mkdir -p "$home/state" "$home/spool" "$(dirname "$link")"
     chmod 755 "$home"
     [ -e "$home/munge.key" ] || (umask 077; head -c 1024 /dev/urandom > "$home/munge.key")
     chown -R root: "$home"
     configure
+    ln -sfn "$home/slurm.conf" "$link"
     alive munged || munged --force --key-file="$home/munge.key" --socket="$home/munge.socket" --pid-file="$home/munged.pid" \
         --log-file="$home/munged.log" --seed-file="$home/munged.seed"
     alive slurmctld || slurmctld
     alive slurmd || slurmd -N "$(hostname -s)"
     for _ in $(seq 60); do
-        [ "$(sinfo --noheader --format=%T 2> /dev/null)" = idle ] && { echo "up; export SLURM_CONF=$SLURM_CONF"; return; }
+        [ "$(sinfo --noheader --format=%T 2> /dev/null)" = idle ] && { echo up; return; }
         sleep 0.5
     done
     fail "no idle node after 30 s; see $home/slurmctld.log and $home/slurmd.log"
+}
+
+remove() {
+    ! ours || rm "$link"
+    rm -rf "$home"
+    echo down
 }
 
 down() {
@@ -82,7 +93,7 @@ down() {
         ! alive "$daemon" || kill "$(cat "$home/$daemon.pid")"
     done
     for _ in $(seq 60); do
-        alive slurmd || alive slurmctld || alive munged || { rm -rf "$home"; echo "down"; return; }
+        alive slurmd || alive slurmctld || alive munged || { remove; return; }
         sleep 0.5
     done
     fail "a daemon has not stopped after 30 s; see $home"
