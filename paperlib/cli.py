@@ -66,14 +66,13 @@ def plan(
     size: Size = "", data: Data = "synthetic", only: Annotated[str, typer.Option()] = "", device: Device = "auto", as_json: AsJson = False
 ) -> None:
     """What would run, what is cached or stale, and the time, disk and memory it will need."""
-    from paperlib.reproduce.notebooks import choose, runs_of
+    from paperlib.reproduce.notebooks import choose
     from paperlib.reproduce.plan import plan as make_plan
     from paperlib.reproduce.stale import describe
 
-    chosen = choose(only)
+    chosen = set(choose(only))
     study = _study(size, data, device, quiet=as_json)
-    wanted = {run for name in chosen for run in runs_of(name, study.runs)}
-    rows = [row | {"folder": str(row["folder"] or "")} for row in make_plan(study) if row["run"] in wanted or not only]
+    rows = [row | {"folder": str(row["folder"] or "")} for row in make_plan(study) if not only or chosen & set(row["notebooks"])]
     if as_json:
         print(json.dumps(rows))
         return

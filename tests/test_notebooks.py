@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+import time
 
 import nbformat
 import pytest
@@ -10,6 +12,7 @@ from paperlib import PaperlibError
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.notebooks import FOLDER, ORDER, artifacts_of, check_parameters, choose, clean, runs_of, stamp
+from paperlib.writing import write_whole
 
 INVENTORY = [
     *(f"R-fig{i}" for i in range(1, 10)), *(f"R-tab{i}" for i in range(1, 5)), *(f"H-fig{i}" for i in range(1, 12)), "H-tab1", "H-tab2",
@@ -243,6 +246,31 @@ def test_a_cell_that_fails_is_named_and_its_copy_kept(folder, tmp_path):
     failed = tmp_path / "results" / "notebooks"
     assert [path.name for path in failed.iterdir()] == ["01_data.failed.ipynb"]
     assert "person = 4" in (failed / "01_data.failed.ipynb").read_text()
+
+
+def test_two_that_want_one_notebook_execute_it_once(tmp_path, monkeypatch, capsys):
+    """As two processes do: the second waits, and takes what the first made; what another key asks for is executed for it."""
+    begun, made = threading.Event(), []
+
+    def slowly(name, results, parameters, key, provenance):
+        begun.set()
+        time.sleep(0.2)
+        made.append(key)
+        write_whole(results / "notebooks" / f"{name}.ipynb", "")
+        write_whole(results / ".cache" / f"{name}.json", json.dumps({"stamp": key, "files": []}))
+
+    monkeypatch.setattr(notebooks, "_execute", slowly)
+    for second in ("key", "another key"):
+        made.clear(), begun.clear()
+        first = threading.Thread(target=notebooks.execute, args=("01_data", tmp_path, {}, "key"))
+        first.start()
+        assert begun.wait(5)
+        assert notebooks.execute("01_data", tmp_path, {}, second) == tmp_path / "notebooks" / "01_data.ipynb"
+        first.join()
+        assert made == list(dict.fromkeys(["key", second]))
+        assert "01_data: another process is executing it" in capsys.readouterr().out
+    notebooks.execute("01_data", tmp_path, {}, "another key")
+    assert made[-1] == "another key" and len(made) == 3  # one that need not wait executes: whoever asks has found it out of date
 
 
 def test_an_executed_copy_is_stored_clean():

@@ -539,6 +539,14 @@ def test_memory_is_what_the_backward_pass_keeps():
     assert an_image(paper) == pytest.approx(129, rel=0.12) and an_image(short) == pytest.approx(68, rel=0.12)
 
 
+def test_the_plan_says_what_goes_on_from_what_and_which_notebook_needs_it(tiny):
+    rows = {row["run"]: row for row in plans.plan(tiny)}
+    assert {name: row["start"] for name, row in rows.items() if row["start"]} == {"recurrent-t2-parts-finetuned": "recurrent-t2-parts-coco"}
+    assert rows["hourglass-1x8"]["notebooks"] == ["05_ablations", "07_comparison"]  # H-fig8, and a claim
+    assert rows["recurrent-t0-unweighted"]["notebooks"] == ["07_comparison"]  # a claim alone
+    assert "01_data" not in {notebook for row in rows.values() for notebook in row["notebooks"]}
+
+
 def test_time_grows_with_steps_and_with_the_batch(tiny):
     run = tiny.runs[RUN]
     more = [replace(run, recipe=replace(run.recipe, **{key: 2 * getattr(run.recipe, key)})) for key in ("steps", "batch")]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from filelock import FileLock, Timeout
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -18,7 +19,7 @@ from paperlib import PaperlibError
 from paperlib.reproduce.artifacts import enter, hashes
 from paperlib.reproduce.catalogue import Run, first_of
 from paperlib.reproduce.ledger import claims
-from paperlib.writing import write_whole
+from paperlib.writing import make_folder, write_whole
 
 ORDER = ("01_data", "02_targets", "03_recurrent", "04_hourglass", "05_ablations", "06_occlusion", "07_comparison")
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -108,8 +109,27 @@ def is_current(name: str, results: Path, key: str) -> bool:
 def execute(name: str, results: Path, parameters: dict, key: str, provenance: dict | None = None) -> Path:
     """Run a notebook with papermill and keep the executed, cleaned copy in results/notebooks, with its `provenance` in its metadata.
 
-    Raises PaperlibError that names the cell that failed; the copy as far as it came stays beside, as NAME.failed.ipynb.
+    A second process that wants the same notebook waits for the first and takes what it made. Raises PaperlibError that names the cell that
+    failed; the copy as far as it came stays beside, as NAME.failed.ipynb.
     """
+    make_folder(results / ".cache")
+    lock = FileLock(results / ".cache" / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+        waited = False
+    except Timeout:
+        print(f"{name}: another process is executing it; waiting for that one", flush=True)
+        lock.acquire()
+        waited = True
+    try:
+        if not (waited and is_current(name, results, key)):
+            _execute(name, results, parameters, key, provenance or {})
+    finally:
+        lock.release()
+    return results / "notebooks" / f"{name}.ipynb"
+
+
+def _execute(name: str, results: Path, parameters: dict, key: str, provenance: dict) -> None:
     home = results / "notebooks"
     home.mkdir(parents=True, exist_ok=True)
     raw, failed = home / f"{name}.running.ipynb", home / f"{name}.failed.ipynb"
@@ -126,17 +146,15 @@ def execute(name: str, results: Path, parameters: dict, key: str, provenance: di
     except (DeadKernelError, CellTimeoutError) as error:
         raise PaperlibError(f"notebooks/{name}.ipynb: its kernel died (out of memory, or killed); the same command goes on where it was") from error
     notebook = clean(nbformat.read(raw, 4))
-    notebook.metadata["paperlib"] = provenance or {}
+    notebook.metadata["paperlib"] = provenance
     copy = home / f"{name}.ipynb"
     write_whole(copy, nbformat.writes(notebook) + "\n")
     raw.unlink()
-    enter(results, name, {"kind": "notebook", "provenance": provenance or {}, "files": hashes(results, [copy])})
+    enter(results, name, {"kind": "notebook", "provenance": provenance, "files": hashes(results, [copy])})
     manifest = json.loads((results / "manifest.json").read_text()) if (results / "manifest.json").exists() else {}
     files = [file for artifact in artifacts_of(name) for file in manifest.get(artifact, {}).get("files", {})]
     files += ["claims.csv"] if "claims" in _tags(name) else []
-    (results / ".cache").mkdir(exist_ok=True)
     write_whole(results / ".cache" / f"{name}.json", json.dumps({"stamp": key, "files": files}))
-    return copy
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from paperlib.models.sizes import gmacs, parameters
+from paperlib.reproduce import notebooks
 from paperlib.reproduce.catalogue import SIZES, Network, Run, catalogue
 from paperlib.reproduce.runs import device_name, is_cached, read_record
 from paperlib.reproduce.stale import stale
@@ -19,14 +20,17 @@ PROCESS = 600  # MB that a process takes before the first network
 
 
 def plan(study: Study) -> list[dict]:
-    """One row a run: run, artifacts, missing, folder, cached, stale, seconds, basis, disk_mb, memory_mb. Nothing is trained; people are drawn on
-    first use. `stale` are folders of the run that were trained with other mathematics, data or settings; `basis` says how `seconds` is known."""
+    """One row a run: run, start (the run that it goes on from, or ''), artifacts, notebooks (that need it), missing, folder, cached, stale, seconds,
+    basis, disk_mb, memory_mb. Nothing is trained; people are drawn on first use. `stale` are folders of the run that were trained with other
+    mathematics, data or settings; `basis` says how `seconds` is known."""
     finished, rows = finished_trainings(study), []
+    needed = {notebook: notebooks.runs_of(notebook, study.runs) for notebook in notebooks.ORDER}
     for name, run in study.runs.items():
         missing = study.missing(name)
         folder = None if missing else study.folder_of(name)
-        row = {"run": name, "artifacts": list(run.artifacts), "missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder))}
-        row["stale"] = [] if missing else stale(study, name)
+        row = {"run": name, "start": run.start.name if run.start else "", "artifacts": list(run.artifacts)}
+        row |= {"notebooks": [notebook for notebook, runs in needed.items() if name in runs]}
+        row |= {"missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder)), "stale": [] if missing else stale(study, name)}
         row["seconds"], row["basis"] = expected(run, finished, study)
         weights = _size(run.network, run.codec.side)[0]
         rows.append(row | {"disk_mb": 4 * weights, "memory_mb": memory(run)})
