@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from paperlib.models.sizes import gmacs, parameters
-from paperlib.reproduce import notebooks
 from paperlib.reproduce.catalogue import SIZES, Network, Run, catalogue
 from paperlib.reproduce.runs import device_name, is_cached, read_record
 from paperlib.reproduce.stale import stale
@@ -23,6 +22,8 @@ def plan(study: Study) -> list[dict]:
     """One row a run: run, start (the run that it goes on from, or ''), artifacts, notebooks (that need it), missing, folder, cached, stale, seconds,
     basis, disk_mb, memory_mb. Nothing is trained; people are drawn on first use. `stale` are folders of the run that were trained with other
     mathematics, data or settings; `basis` says how `seconds` is known."""
+    from paperlib.reproduce import notebooks  # not above: a machine that only trains has no papermill
+
     finished, rows = finished_trainings(study), []
     needed = {notebook: notebooks.runs_of(notebook, study.runs) for notebook in notebooks.ORDER}
     for name, run in study.runs.items():
