@@ -89,9 +89,14 @@ def results(made, tmp_path):
     return Path(shutil.copytree(made, tmp_path / "real-tiny"))
 
 
+@pytest.fixture(scope="module")
+def copy(made, tmp_path_factory):
+    return publish(made, tmp_path_factory.mktemp("copy") / "real-tiny-public")
+
+
 @pytest.fixture
-def published(results, tmp_path):
-    return publish(results, tmp_path / "real-tiny-public")
+def published(copy, tmp_path):
+    return Path(shutil.copytree(copy, tmp_path / "real-tiny-public"))
 
 
 def pictures_in(text: str) -> list[bytes]:

@@ -91,6 +91,7 @@ def test_in_pieces_killed_and_unpacked_it_ends_with_the_same_bits(place, tmp_pat
     for name in RUNS:
         (mine,), (theirs,) = here.glob(f"synthetic-tiny/{name}-*"), whole.glob(f"synthetic-tiny/{name}-*")
         assert mine.name == theirs.name and (mine / "weights.safetensors").read_bytes() == (theirs / "weights.safetensors").read_bytes()
+        assert {str(value.dtype) for value in load_file(mine / "weights.safetensors").values() if value.ndim > 1} == {"torch.float16"}
         assert [path.name for path in mine.glob("predictions-*")]
         for path in theirs.glob("predictions-*"):
             a, b = np.load(path), np.load(mine / path.name)

@@ -115,9 +115,7 @@ def without_photographs(notebook: nbformat.NotebookNode, light: dict[str, str]) 
         picture = light.get(_figure_of(cell))
         for output in cell.get("outputs", []):
             if "data" in output:
-                said = {
-                    kind: text for kind, text in output.data.items() if kind in ("text/plain", "text/html", "text/markdown") and not BLOB.search(text)
-                }
+                said = {kind: text for kind, text in output.data.items() if kind in PLAIN and not BLOB.search(text)}
                 had = any(kind.startswith("image/") for kind in output.data)
                 alt = output.metadata.get("image/png", {}).get("alt") if isinstance(output.metadata.get("image/png"), dict) else None
                 output.metadata = nbformat.from_dict({"image/png": {"alt": alt}} if had and picture and alt and not BLOB.search(alt) else {})
