@@ -18,7 +18,7 @@ ours() { [ "$(readlink "$link")" = "$home/slurm.conf" ]; }
 
 configure() {
     local host cpus memory
-    host=$(hostname -s) cpus=$(nproc) memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.95)}' /proc/meminfo)
+    host=$(hostname -s) cpus=$(getconf _NPROCESSORS_ONLN) memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.95)}' /proc/meminfo)
     cat > "$home/slurm.conf" <<CONF
 ClusterName=one
 SlurmctldHost=$host(127.0.0.1)
