@@ -11,7 +11,7 @@ from paperlib.codecs import HourglassCodec
 from paperlib.data.canvases import cut_canvas
 from paperlib.data.synthetic import Pair
 from paperlib.geometry import crop_affine, transform
-from paperlib.predict import decode, heatmaps, zoomed
+from paperlib.predict import decode, folded, heatmaps, zoomed
 from paperlib.show.hourglass_pictures import PERSON, between
 from paperlib.show.pictures import draw_pose
 from paperlib.show.positions import within
@@ -31,11 +31,11 @@ def whose_pose_grid(
     """
     chosen, positions = [pairs[row] for row in rows], np.linspace(0, 1, steps)
     crops = between(chosen, codec, device, positions)
-    every = np.arange(len(crops))
+    every, network = np.arange(len(crops)), folded(model)  # as `predict` does
     found, boxes = [], []
     for zoom in ZOOMS:
         batch = crops.batch(every, zoomed(len(every), zoom) if zoom != 1 else None)
-        found.append(decode(codec, heatmaps(model, codec, batch.images)[-1], batch.to_image)[0])
+        found.append(decode(codec, heatmaps(network, codec, batch.images)[-1], batch.to_image)[0])
         boxes.append(codec.boxes(crops.people) * [1, 1, 1 / zoom])
     found, boxes = (np.stack(part, axis=1).reshape(len(chosen), steps, len(ZOOMS), *part[0].shape[1:]) for part in (found, boxes))
     apart = np.linalg.norm(found[..., None, :, :] - np.stack([pair.joints for pair in chosen])[:, None, None], axis=-1)  # (n, T, Z, 2, J)
