@@ -1,6 +1,6 @@
 """Images a second of a training step and of inference with flip averaging, and the memory of a step: a plain port's way against this library's.
 
-    python benchmarks/networks.py [--family hourglass|recurrent] [--rounds 3] [--device cpu|cuda]
+    python benchmarks/networks.py [--family hourglass|recurrent|accuracy] [--rounds 3] [--device cpu|cuda]
 
 Hourglasses of 1, 2, 4 and 8 stacks at 256 px, recurrent models of 0, 1 and 2 iterations at 248 px, all at the papers' width with 16 joints. A plain
 port is fp32 and eager, in either memory format, its optimiser not fused, and sees each person and then the mirrored image. The ways take turns;
@@ -131,7 +131,7 @@ def measure(network: str, family: str, device: str, n: int) -> list[dict]:
         peaks = {way: f"{pool.apply(memory, (network, family, way, device)):.0f}" for way in MEASURED_MEMORY}
     rows += [row("training step", BATCH[device], way, seconds) | {"peak_mib": peaks.get(way, "")} for way in WAYS]
     runs = {way: inference(network, family, way, device) for way in WAYS}
-    each = rounds({way: run for way, (run, _) in runs.items()}, device, n + 2)
+    each = rounds({way: run for way, (run, _) in runs.items()}, device, n)
     people = {way: count for way, (_, count) in runs.items()}
     seconds = {way: each[way] / people[way] for way in WAYS}
     rows += [row("inference with flip", people[way], way, seconds, 1) for way in WAYS]
@@ -147,7 +147,7 @@ def row(what: str, batch: int, way: str, seconds: dict[str, float], images: int 
     return {"what": what, "way": way, "batch": batch, "images_per_s": f"{rate:.3f}", "speedup": f"{plain / seconds[way]:.2f}"}
 
 
-def accuracy(device: str, people: int = 400) -> list[dict]:
+def accuracy(device: str, people: int = 200) -> list[dict]:
     """What bf16, and the folding of batch norms, cost against fp32 as trained: differences of heatmaps in parts of the target's peak, of points in
     px of the crop, and PCK@0.2."""
     rows = []
@@ -160,10 +160,10 @@ def accuracy(device: str, people: int = 400) -> list[dict]:
             codec, own = weights.codec, drawn.to(weights.codec.skeleton)
             crops = Crops(own, load_canvases(own, round(1.5 * codec.side), folder / "canvases", progress=False), codec, device)
             batch, models = crops.batch(np.arange(len(crops))), {"": weights.model, ", folded": folded(weights.model)}
-            reference = heatmaps(weights.model, codec, batch.images, precision="fp32")[-1]
+            reference = last_maps(weights.model, codec, batch.images, "fp32")
             crop_points = codec.decode(reference)[0]
             for precision, fold in product(("fp32", "bf16"), models):
-                maps = heatmaps(models[fold], codec, batch.images, precision=precision)[-1]
+                maps = last_maps(models[fold], codec, batch.images, precision)
                 apart, moved = (maps - reference).abs() / codec.peak, (codec.decode(maps)[0] - crop_points).norm(dim=-1)
                 errors = normalised_errors(decode(codec, maps, batch.to_image)[0], own.joints, own.torso)
                 found = {"weights": weights.name, "way": precision + fold, "people": len(crops), "pck": f"{pck(errors, 0.2):.2f}"}
@@ -172,6 +172,10 @@ def accuracy(device: str, people: int = 400) -> list[dict]:
                 rows.append(found)
                 print(found, flush=True)
     return rows
+
+
+def last_maps(model: nn.Module, codec, images: torch.Tensor, precision: str) -> torch.Tensor:
+    return torch.cat([heatmaps(model, codec, some, precision=precision)[-1] for some in images.split(8)])
 
 
 def main() -> None:
@@ -184,11 +188,12 @@ def main() -> None:
     options = parser.parse_args()
     one_thread()
     if options.family == "accuracy":
-        rows = accuracy(options.device)
-    else:
-        chosen = options.networks or NETWORKS[options.family]
-        rows = [found for network in chosen for found in measure(network, options.family, options.device, options.rounds)]
-    print(write_rows(rows, f"networks-{options.family}", options.device, options.out))
+        print(write_rows(accuracy(options.device), "networks-accuracy", options.device, options.out))
+        return
+    rows = []
+    for network in options.networks or NETWORKS[options.family]:
+        rows += measure(network, options.family, options.device, options.rounds)
+        print(write_rows(rows, f"networks-{options.family}", options.device, options.out))  # after each: the large ones take minutes
 
 
 if __name__ == "__main__":

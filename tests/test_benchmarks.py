@@ -1,0 +1,69 @@
+"""The benchmark of the networks: it runs, and its page states what its tables hold."""
+
+import csv
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+HOME = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    monkeypatch.syspath_prepend(str(HOME))
+    yield importlib.import_module("networks")
+    sys.modules.pop("networks")
+
+
+def test_every_way_makes_a_step_and_heatmaps(networks, monkeypatch):
+    from paperlib.codecs import HourglassCodec
+    from paperlib.models import StackedHourglass
+
+    small = {"hourglass": {"small": (StackedHourglass, (1, 1, 16, 16), HourglassCodec(side=64))}}
+    monkeypatch.setattr(networks, "NETWORKS", small)
+    monkeypatch.setattr(networks, "memory", lambda *_: 100.0)
+    monkeypatch.setattr(networks, "get_context", lambda _: NoPool)
+    rows = networks.measure("small", "hourglass", "cpu", 1)
+    assert [(row["what"], row["way"]) for row in rows] == [(what, way) for what in ("training step", "inference with flip") for way in networks.WAYS]
+    for what in ("training step", "inference with flip"):
+        here = {row["way"]: (float(row["images_per_s"]), float(row["speedup"])) for row in rows if row["what"] == what}
+        faster = max(rate for way, (rate, _) in here.items() if "plain" in way)
+        assert all(rate > 0 and speedup == pytest.approx(rate / faster, abs=0.01) for rate, speedup in here.values())
+    assert [row.get("peak_mib") for row in rows[:4]] == ["", "100", "", "100"]
+
+
+class NoPool:
+    Pool = staticmethod(lambda *_, **__: NoPool())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def apply(self, call, given):
+        return call(*given)
+
+
+def test_the_page_states_what_the_tables_hold():
+    page, seen = (HOME / "README.md").read_text(), 0
+    for table in [*HOME.glob("networks-hourglass-amd-epyc.csv"), *HOME.glob("networks-recurrent-amd-epyc.csv")]:
+        rows = list(csv.DictReader(table.open()))
+        for network in dict.fromkeys(row["network"] for row in rows):
+            numbers = []
+            for what in ("training step", "inference with flip"):
+                mine = {row["way"]: row for row in rows if row["network"] == network and row["what"] == what}
+                plain = max((row for way, row in mine.items() if "plain" in way), key=lambda row: float(row["images_per_s"]))
+                rates = [float(row["images_per_s"]) for row in (plain, mine["here, bf16"])]
+                numbers += [f"{rates[0]:.3g}", f"{rates[1]:.3g}", mine["here, bf16"]["speedup"], mine["here, fp32"]["speedup"]]
+            peaks = {row["way"]: row["peak_mib"] for row in rows if row["network"] == network and row["peak_mib"]}
+            numbers += [peaks["plain port, NHWC"], peaks["here, bf16"]]
+            assert f"| {network} | {' | '.join(numbers)} |" in page, f"| {network} | {' | '.join(numbers)} |"
+            seen += 1
+    assert seen
+    for row in csv.DictReader((HOME / "networks-accuracy-amd-epyc.csv").open()):
+        if row["way"] != "fp32":
+            shares = f"{float(row['map_max']):.4f} | {float(row['map_mean']):.5f} | {float(row['points_mean_px']):.2f}"
+            assert f"| {row['weights']} | {row['way']} | {shares} | {float(row['points_over_1px_percent']):.1f} % | {row['pck']} |" in page
