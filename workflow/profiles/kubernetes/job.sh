@@ -36,8 +36,8 @@ YAML
 }
 
 status() {
-    local found
-    found=$(kubectl get --ignore-not-found --output 'jsonpath={.metadata.name} {.status.conditions[?(@.status=="True")].type}' "$1") || found=unreachable
+    local found wanted='jsonpath={.metadata.name} {.status.conditions[?(@.status=="True")].type}'
+    found=$(kubectl get --ignore-not-found --output "$wanted" "$1") || found=unreachable
     case $found in
         *Complete*) echo success ;;
         "" | *Failed*) echo failed ;;
