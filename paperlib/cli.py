@@ -18,6 +18,9 @@ app.add_typer(data_app, name="data")
 Size = Annotated[str, typer.Option(help="tiny, smoke, short or paper; PAPERLIB_SIZE, else smoke")]
 Data = Annotated[str, typer.Option(help="synthetic (drawn people) or real (PAPERLIB_DATA)")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
+Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
+Force = Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON value and nothing else on stdout")]
 
 
@@ -36,9 +39,9 @@ def _study(size: str, data: str, device: str = "auto", jobs: int = 1, quiet: boo
 def reproduce(
     size: Size = "",
     data: Data = "synthetic",
-    only: Annotated[str, typer.Option(help="notebooks by number, such as 03,05")] = "",
-    jobs: Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")] = 2,
-    force: Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")] = False,
+    only: Only = "",
+    jobs: Jobs = 2,
+    force: Force = False,
     device: Device = "auto",
     set_: Annotated[list[str] | None, typer.Option("--set", help="a notebook parameter, NAME=VALUE")] = None,
 ) -> None:
@@ -63,27 +66,29 @@ def reproduce(
 
 @app.command()
 def plan(
-    size: Size = "", data: Data = "synthetic", only: Annotated[str, typer.Option()] = "", device: Device = "auto", as_json: AsJson = False
+    size: Size = "",
+    data: Data = "synthetic",
+    only: Only = "",
+    jobs: Jobs = 2,
+    force: Force = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """What would run, what is cached or stale, and the time, disk and memory it will need."""
     from paperlib.reproduce.notebooks import choose
+    from paperlib.reproduce.plan import in_words
     from paperlib.reproduce.plan import plan as make_plan
-    from paperlib.reproduce.stale import describe
+    from paperlib.reproduce.schedule import notebooks_left
 
     chosen = set(choose(only))
-    study = _study(size, data, device, quiet=as_json)
-    rows = [row | {"folder": str(row["folder"] or "")} for row in make_plan(study) if not only or chosen & set(row["notebooks"])]
+    study = _study(size, data, device, jobs, quiet=as_json)
+    planned = make_plan(study)
+    rows = [row for row in planned if not only or chosen & set(row["notebooks"])]
     if as_json:
-        print(json.dumps(rows))
+        print(json.dumps([row | {"folder": str(row["folder"] or "")} for row in rows]))
         return
-    for row in rows:
-        state = row["missing"] or ("cached" if row["cached"] else f"{row['seconds']:.0f} s")
-        print(f"{row['run']:30} {state:24} {row['disk_mb']:6.0f} MB disk {row['memory_mb']:7.0f} MB memory  {' '.join(row['artifacts'])}")
-        for older in () if row["cached"] else row["stale"]:
-            print(f"    {describe(row['run'], older)}")
-    todo = sum(row["seconds"] for row in rows if not row["cached"] and not row["missing"])
-    bases = ", ".join(sorted({row["basis"] for row in rows if not row["cached"] and not row["missing"]}))
-    print(f"{todo / 60:.1f} minutes of training left on one {study.device.type} process{f' ({bases})' if bases else ''}")
+    print("\n".join(in_words(rows, study.device.type, jobs)))
+    print(f"notebooks to execute: {', '.join(notebooks_left(study, planned, only, force)) or 'none, nothing changed'}")
 
 
 @app.command()
@@ -138,10 +143,12 @@ def score(
         print(json.dumps(result))
         return
     name = "PCKh" if dataset == "mpii" else "PCK"
-    whose = f", {'person' if result['labels'] == 'pc' else 'observer'}-centric labels" if result["labels"] else ""
-    print(f"{predictions.name}: {result['people']} people of {dataset}, {name}@{result['threshold']:g}, {convention} convention{whose}")
-    print("  ".join(f"{group} {value:.2f}" for group, value in result["groups"].items()))
-    print(f"total {result['total']:.2f}  AUC {result['auc']:.2f}")
+    whose = "person" if result["labels"] == "pc" else "observer"
+    what = f"{name}@{result['threshold']:g}, {convention} convention, {whose}-centric labels"
+    print(f"{predictions.name}: {result['people']} people of {dataset}, {what}")
+    tight = {"total": result["total"], "within 0.1": result["curve"][10], "AUC": result["auc"]}
+    for shares in ({group: share for group, share in result["groups"].items() if share is not None}, tight):
+        print("  ".join(f"{what} {'-' if share is None else format(share, '.2f')}" for what, share in shares.items()))
 
 
 @app.command()

@@ -62,7 +62,8 @@ def convention(dataset: str, name: str = "official") -> Convention:
 @dataclass(frozen=True)
 class Scores:
     """Shares in percent, unrounded; NaN where nothing is annotated. A group is the mean of its joints (left and right);
-    in `visible` and `occluded` a group's joints are pooled, because few are occluded (FACTS D.6)."""
+    in `visible` and `occluded` a group's joints are pooled, because few are occluded (FACTS D.6). `curve` is the total within 0, 0.01, 0.02, ...
+    reference lengths, up to `threshold`: its last is `total`, its area `auc`."""
 
     people: int
     threshold: float
@@ -70,6 +71,7 @@ class Scores:
     joints: dict[str, float]
     total: float
     auc: float
+    curve: list[float]
     visible: dict[str, float] | None
     occluded: dict[str, float] | None
 
@@ -161,6 +163,7 @@ def score(predicted, truth, reference, skeleton: Skeleton, rule: Convention, sta
         joints=dict(zip(skeleton.joints, curves[:, -1].tolist(), strict=True)),
         total=float(total[-1]),
         auc=float(auc(total, thresholds)),
+        curve=total.tolist(),
         visible=only(VISIBLE),
         occluded=only(OCCLUDED),
     )

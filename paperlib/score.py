@@ -16,10 +16,10 @@ import numpy as np
 from paperlib import PaperlibError, metrics
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.prediction_files import axis_orders, read_arrays, read_points
-from paperlib.skeleton import SKELETONS, Skeleton
+from paperlib.skeleton import GROUPS, SKELETONS, Skeleton
 
 CELLS = 64  # of H's heatmap, a side
-_LABELS = {"mpii": (), "lsp": ("pc", "oc"), "flic": ("oc", "pc")}  # person- or observer-centric left and right; the first is the default
+_LABELS = {"mpii": ("pc",), "lsp": ("pc", "oc"), "flic": ("oc", "pc")}  # person- or observer-centric left and right; the first is the default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,16 +38,17 @@ class Truth:
 def score_file(dataset: str, predictions, data, truth=None, convention: str = "official", labels: str | None = None) -> dict:
     """Scores of one file of predictions for `dataset` (mpii, lsp or flic), in percent, unrounded, ready for JSON: a share of nothing is None.
 
-    `data` is the data folder, `truth` another file of labels in the official formats, `labels` pc or oc (LSP and FLIC). MPII's visible and occluded
-    joints are told apart, and measured, by valid.h5 (FACTS D.6): the official truth has no flags. `undetected` counts points that the file does not
-    hold or that a .mat marks NaN, NaN as the toolkits do; `unpredicted_joints` are those that it has for nobody, or at (0, 0): all count as wrong.
+    `data` is the data folder, `truth` another file of labels in the official formats, `labels` pc or oc (MPII: pc alone). Each part has all seven
+    groups, None where the labels have no such joint or no flags; `curve` is the total within 0, 0.01, 0.02, ... up to `threshold`. MPII's visible and
+    occluded joints are told apart, and measured, by valid.h5 (FACTS D.6): the official truth has no flags. `undetected` counts points that the file
+    does not hold or that a .mat marks NaN, NaN as the toolkits do; `unpredicted_joints` are those that it has for nobody, or at (0, 0): both wrong.
     Raises PaperlibError, and gives no score, for a file that cannot be read or does not hold one finite point per person and joint.
     """
     rule = metrics.convention(dataset, convention)
     known = _LABELS[dataset]
-    if labels not in (None, *known):
-        raise PaperlibError(f"no labels {labels!r} for {dataset}; " + (f"there is {' and '.join(known)}" if known else "it has one kind only"))
-    labels = labels or (known[0] if known else None)
+    labels = labels or known[0]
+    if labels not in known:
+        raise PaperlibError(f"no labels {labels!r} for {dataset}; there is {' and '.join(known)}")
     skeleton = SKELETONS[dataset]
     main, flagged = truths(dataset, Path(data), truth and Path(truth), convention, labels)
     points = read_points(Path(predictions), len(main.points), skeleton)
@@ -62,7 +63,9 @@ def score_file(dataset: str, predictions, data, truth=None, convention: str = "o
         "undetected": int(np.isnan(points).any(-1).sum()),
         "unpredicted_joints": [joint for joint, gone in zip(skeleton.joints, nowhere, strict=True) if gone],
     }
-    return _without_nan({"dataset": dataset, "convention": convention, "labels": labels} | dataclasses.asdict(scores) | notes)
+    found = dataclasses.asdict(scores)
+    seven = {part: {group: (found[part] or {}).get(group) for group in GROUPS} for part in ("groups", "visible", "occluded")}
+    return _without_nan({"dataset": dataset, "convention": convention, "labels": labels} | found | seven | notes)
 
 
 def _refuse_another_order(path: Path, points: np.ndarray, truth: Truth, threshold: float) -> None:
@@ -89,6 +92,8 @@ def _refuse_another_order(path: Path, points: np.ndarray, truth: Truth, threshol
 def _without_nan(value):
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

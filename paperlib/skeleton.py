@@ -5,6 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+GROUPS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")  # the seven columns of every table in both papers
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -44,8 +46,8 @@ def _pairs(*names: str) -> tuple[str, ...]:
 
 
 def _groups(joints: tuple[str, ...], head: tuple[str, ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The seven columns of every table in both papers; a group that the skeleton has no joint of is left out."""
-    members = {"head": head} | {part: _pairs(part) for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
+    """The joints of each of the seven GROUPS; one that the skeleton has no joint of is left out."""
+    members = {group: head if group == "head" else _pairs(group) for group in GROUPS}
     found = {part: tuple(joints.index(name) for name in names if name in joints) for part, names in members.items()}
     return tuple((part, indices) for part, indices in found.items() if indices)
 

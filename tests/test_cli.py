@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from paperlib import cli
+from paperlib.reproduce import notebooks
+from paperlib.reproduce.plan import in_words
 
 DOORS = ("reproduce", "plan", "train", "score", "sizes", "predict", "verify", "claims", "data list", "data fetch", "data check")
 GROUPS = {"head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"}
@@ -71,6 +74,37 @@ def test_every_door_says_what_it_does(door):
     assert result.exit_code == 0 and f"paperlib {door}" in result.output and len(result.output.splitlines()) > 3
 
 
+# The options that the doors promise; a door may have more.
+OPTIONS = {
+    "reproduce": "--size --data --only --jobs --force",
+    "plan": "--size --data --only --jobs --force --json",
+    "score": "--truth --convention --labels --json",
+    "sizes": "--json",
+    "predict": "--weights --out --json",
+    "claims": "--json",
+    "data check": "--json",
+}
+
+
+@pytest.mark.parametrize("door", OPTIONS)
+def test_every_promised_option_is_there(door):
+    command = typer.main.get_command(cli.app)
+    for word in door.split():
+        command = command.commands[word]
+    assert set(OPTIONS[door].split()) <= {name for option in command.params for name in option.opts}
+
+
+def test_the_plan_takes_what_reproduce_takes(paperlib, monkeypatch):
+    """More jobs are less time; --force counts the notebooks that are done."""
+    code, out, _ = paperlib("plan", "--only", "02,03", "--jobs", "4", "--force")
+    assert code == 0 and "4 at a time" in out and out.splitlines()[-1] == "notebooks to execute: 02_targets, 03_recurrent"
+    monkeypatch.setattr(notebooks, "is_current", lambda *_: True)
+    assert paperlib("plan", "--only", "02")[1].splitlines()[-1] == "notebooks to execute: none, nothing changed"
+    assert paperlib("plan", "--only", "02", "--force")[1].splitlines()[-1] == "notebooks to execute: 02_targets"
+    left = {"run": "a", "missing": "", "cached": False, "stale": [], "seconds": 600, "basis": "measured", "artifacts": []}
+    assert in_words([left | {"disk_mb": 1, "memory_mb": 1}], "cpu", 2)[-1] == "5.0 minutes of training left on cpu, 2 at a time (measured)"
+
+
 def test_there_are_no_other_doors():
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     data = {f"data {command.name}" for command in cli.data_app.registered_commands}
@@ -106,6 +140,7 @@ def test_score(paperlib, real_data, words, total):
 def test_score_in_words(paperlib, real_data):
     code, out, _ = paperlib("score", "flic", real_data / "predictions/flic/WeiCVPR16.mat", "--labels", "oc")
     assert code == 0 and "1016 people of flic, PCK@0.2" in out and "elbow 97.59" in out and "wrist 95.03" in out  # H table 1
+    assert "knee" not in out and "within 0.1 " in out
 
 
 def test_train_prints_the_folder_last(paperlib, tiny):

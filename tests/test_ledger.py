@@ -292,7 +292,7 @@ def test_two_names_of_one_training_share_it(tiny):
 def test_one_training_of_two_names_is_scheduled_once(tmp_path):
     study = study_with(tmp_path, tmp_path / "absent")
     study.runs = study.runs | {"twin": replace(study.runs["recurrent-t0"], name="twin")}
-    tasks, _, _ = schedule._tasks(study, ("05_ablations",), {"size": "tiny", "data": "synthetic", "device": "cpu"}, force=True)
+    tasks, _, _ = schedule._tasks(study, schedule.plan(study), ("05_ablations",), {"size": "tiny", "data": "synthetic", "device": "cpu"}, force=True)
     names = [task.name for task in tasks if task.kind == "run"]
     assert names.count("recurrent-t0") == 1 and "twin" not in names
     (notebook,) = [task for task in tasks if task.kind == "notebook"]

@@ -11,7 +11,7 @@ import scipy.io
 
 from paperlib import PaperlibError
 from paperlib.score import score_file
-from paperlib.skeleton import LSP
+from paperlib.skeleton import GROUPS, LSP
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_scores.json").read_text())
 
@@ -36,6 +36,7 @@ def test_mpii_files(file, real_data):
 
 @pytest.mark.parametrize("file", GOLDEN["mpii"])
 def test_mpii_files_within_tight_thresholds(file, real_data):
+    """By their own way, and in the curve that the score door prints."""
     from paperlib.metrics import convention, normalised_errors, pck
     from paperlib.score import mpii_truth, read_points
     from paperlib.skeleton import MPII
@@ -43,7 +44,10 @@ def test_mpii_files_within_tight_thresholds(file, real_data):
     truth = mpii_truth(real_data / "mpii/annot/detections_our_format.mat", above=0)
     errors = normalised_errors(read_points(real_data / file, 2958, MPII), truth.points, truth.reference)
     errors = errors[:, [MPII.index(joint) for joint in convention("mpii").joints]]
-    close({key: pck(errors, float(key)) for key in GOLDEN["mpii"][file]["within"]}, GOLDEN["mpii"][file]["within"])
+    golden = GOLDEN["mpii"][file]["within"]
+    close({key: pck(errors, float(key)) for key in golden}, golden)
+    curve = score_file("mpii", real_data / file, real_data)["curve"]
+    close({key: curve[round(100 * float(key))] for key in golden}, golden)
 
 
 @pytest.mark.parametrize("file", GOLDEN["lsp"])
@@ -60,6 +64,7 @@ def test_lsp_files(file, real_data):
 def test_flic_files(file, labels, real_data):
     result = score_file("flic", real_data / file, real_data, labels=labels)
     close(result["groups"], GOLDEN["flic"][file][labels])
+    assert list(result["groups"]) == list(result["visible"]) == list(GROUPS) and result["groups"]["knee"] is None  # FLIC has no legs
     assert (result["labels"], result["people"]) == (labels, 1016)
 
 
@@ -119,7 +124,8 @@ def test_the_shape_of_the_answer(real_data):
     assert {"dataset", "convention", "labels", "people", "threshold", "groups", "joints", "total", "auc", "visible", "occluded"} <= set(result)
     seven = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
     assert [list(result[part]) for part in ("groups", "visible", "occluded")] == [seven] * 3
-    assert len(result["joints"]) == 16 and result["labels"] is None
+    assert len(result["joints"]) == 16 and result["labels"] == "pc"
+    assert len(result["curve"]) == 51 and result["curve"][50] == result["total"] and np.mean(result["curve"]) == pytest.approx(result["auc"], abs=1)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
@@ -271,7 +277,7 @@ def test_mpii_truth_of_the_toolkit(version, tmp_path):
     predicted[1] += [0, 0.02]
     result = score_file("mpii", save(tmp_path / "points.npy", predicted), "absent", path)
     assert result["total"] == pytest.approx(100 * 55 / 69)
-    assert result["visible"] is None  # the file has no flags
+    assert set(result["visible"].values()) == {None}  # the file has no flags
 
 
 def test_flic_truth_of_ones_own(tmp_path):
@@ -397,7 +403,7 @@ def test_unknown_suffix_names_labels_and_data(lsp, tmp_path):
         ({"dataset": "coco"}, "mpii, lsp, flic"),
         ({"convention": "pckh"}, "official"),
         ({"labels": "left"}, "pc and oc"),
-        ({"dataset": "mpii", "labels": "oc"}, "one kind"),
+        ({"dataset": "mpii", "labels": "oc"}, "no labels 'oc' for mpii; there is pc"),
         ({"truth": None}, "paperlib data fetch lsp"),
         ({"dataset": "mpii"}, "head sizes"),
         ({"dataset": "flic"}, "no flic labels"),

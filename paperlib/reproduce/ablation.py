@@ -16,9 +16,7 @@ from paperlib.reproduce.ledger import claims
 from paperlib.reproduce.measures import Measured, baseline, measure_run, measure_seeds, without_offset
 from paperlib.reproduce.study import Study
 from paperlib.reproduce.tables import mean_scores, total_of
-from paperlib.skeleton import MPII
-
-GROUPS = tuple(group for group, _ in MPII.groups)
+from paperlib.skeleton import GROUPS
 
 # R table I from the top: a run, and the scales of the crop that are averaged at test time.
 ROWS = (

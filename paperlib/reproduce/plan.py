@@ -9,7 +9,7 @@ from torch import nn
 from paperlib.models.sizes import gmacs, parameters
 from paperlib.reproduce.catalogue import SIZES, Network, Run, catalogue
 from paperlib.reproduce.runs import device_name, is_cached, read_record
-from paperlib.reproduce.stale import stale
+from paperlib.reproduce.stale import describe, stale
 from paperlib.reproduce.study import Study
 
 # What a training step takes on one process: multiply-adds at this rate (GFLOP/s), and so many seconds for each convolution's forward and backward.
@@ -36,6 +36,20 @@ def plan(study: Study) -> list[dict]:
         weights = _size(run.network, run.codec.side)[0]
         rows.append(row | {"disk_mb": 4 * weights, "memory_mb": memory(run)})
     return rows
+
+
+def in_words(rows: list[dict], device: str, jobs: int) -> list[str]:
+    """A line a run of `plan`, and one for what is left to train with `jobs` processes."""
+    lines = []
+    for row in rows:
+        state = row["missing"] or ("cached" if row["cached"] else f"{row['seconds']:.0f} s")
+        need = f"{row['disk_mb']:6.0f} MB disk {row['memory_mb']:7.0f} MB memory"
+        lines.append(f"{row['run']:30} {state:24} {need}  {' '.join(row['artifacts'])}")
+        lines += [f"    {describe(row['run'], older)}" for older in row["stale"] if not row["cached"]]
+    left = [row for row in rows if not row["cached"] and not row["missing"]]
+    bases = ", ".join(sorted({row["basis"] for row in left}))
+    minutes = sum(row["seconds"] for row in left) / 60 / jobs
+    return [*lines, f"{minutes:.1f} minutes of training left on {device}, {jobs} at a time{f' ({bases})' if bases else ''}"]
 
 
 def seconds(run: Run, device: str) -> float:

@@ -39,21 +39,34 @@ def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs
     Whatever was finished before an interrupt stays, and the next call goes on from there.
     """
     chosen = notebooks.choose(only)
-    parameters = {"size": study.size, "data": study.data, "device": str(study.device)} | (parameters or {})
+    parameters = _parameters(study) | (parameters or {})
     for name in chosen:
         notebooks.check_parameters(name, parameters)
     print(f"{study.data} people at size {study.size}; results go to {study.results}", flush=True)
     for name in ("data", "runs", "results"):  # a notebook's kernel runs in another folder
         os.environ[f"PAPERLIB_{name.upper()}"] = str(getattr(study.folders, name))
-    tasks, keys, fate = _tasks(study, chosen, parameters, force)
+    tasks, keys, fate = _tasks(study, plan(study), chosen, parameters, force)
     if tasks:
         _work(tasks, study, parameters, keys, jobs)
     return fate | {task.name: "made" for task in tasks if task.kind == "notebook"}
 
 
-def _tasks(study: Study, chosen: tuple[str, ...], parameters: dict, force: bool) -> tuple[list[Task], dict[str, str], dict[str, str]]:
+def notebooks_left(study: Study, planned: list[dict], only: str = "", force: bool = False) -> list[str]:
+    """The notebooks that `reproduce` would execute; `planned` are the rows of `plan`."""
+    tasks, _, _ = _tasks(study, planned, notebooks.choose(only), _parameters(study), force)
+    return [task.name for task in tasks if task.kind == "notebook"]
+
+
+def _parameters(study: Study) -> dict[str, str]:
+    """What a notebook is told of the study."""
+    return {"size": study.size, "data": study.data, "device": str(study.device)}
+
+
+def _tasks(
+    study: Study, planned: list[dict], chosen: tuple[str, ...], parameters: dict, force: bool
+) -> tuple[list[Task], dict[str, str], dict[str, str]]:
     """What is left to do, in the order in which it should start."""
-    rows = {row["run"]: row for row in plan(study)}
+    rows = {row["run"]: row for row in planned}
     tasks, keys, fate, seen = [], {}, {}, {}  # seen: folder -> the task that fills it; two names of one training share it
     for name in chosen:
         needed = [run for run in notebooks.runs_of(name, study.runs) if not rows[run]["missing"]]

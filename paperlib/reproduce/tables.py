@@ -25,9 +25,8 @@ from paperlib.models.sizes import model_sizes
 from paperlib.reproduce.certainty import Estimate, contrasts
 from paperlib.reproduce.measures import Measured, measure_seeds
 from paperlib.reproduce.study import Study
-from paperlib.skeleton import SKELETONS
+from paperlib.skeleton import GROUPS, SKELETONS
 
-GROUPS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 MEASURED = ("difference", "low", "high", "inside", "note", "beside", "study")  # what a measured row has more than a printed one
 PEOPLE = {"mpii": "MPII validation", "lsp": "LSP test", "flic": "FLIC test"}
 HOURGLASS, RECURRENT = "hourglass, 8 stacks, June 2016", "recurrent, 2 iterations, parts"
