@@ -22,7 +22,12 @@ def read_points(path: Path, people: int, skeleton: Skeleton) -> np.ndarray:
     arrays = {name: array for name, array in read_arrays(path, skeleton).items() if array.ndim == 3}
     orders = {name: found for name, array in arrays.items() if (found := axis_orders(array.shape, people, joints))}
     chosen = [name for name in _NAMES if name in orders][:1] or list(orders)
-    if len(chosen) != 1 or len(orders[chosen[0]]) != 1:
+    if len(chosen) == 1 and len(orders[chosen[0]]) > 1:
+        raise PaperlibError(
+            f"{path}: {chosen[0]} {arrays[chosen[0]].shape} does not settle which axis is the {people} people; "
+            "give a .csv with the columns person, joint, x, y"
+        )
+    if len(chosen) != 1:
         held = ", ".join(f"{name} {array.shape}" for name, array in arrays.items()) or "no array of three axes"
         need = f"{people} people x {len(skeleton)} joints x 2 (x, y) or 3 (x, y, confidence)"
         raise PaperlibError(f"{path}: holds {held}; {skeleton.name} needs {need}: one array, its axes in any order that the shape settles")
@@ -52,8 +57,8 @@ def _refuse_nonsense(path: Path, points: np.ndarray) -> None:
             f"{path}: {wrong.sum()} points are NaN or infinite, the first {points[person, joint].tolist()} of person {person}, joint {joint} "
             "(counted from 0); give every point two finite coordinates"
         )
-    if 0 < np.nanmax(np.abs(points)) <= 1:
-        raise PaperlibError(f"{path}: every coordinate lies within 1 of zero; points must be in pixels of the image, not fractions of it")
+    if 0 < np.nanpercentile(np.abs(points), 95) <= 1:  # a few of a network's points lie outside the image
+        raise PaperlibError(f"{path}: nearly every coordinate lies within 1 of zero; points must be in pixels of the image, not fractions of it")
 
 
 def read_arrays(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
@@ -63,7 +68,7 @@ def read_arrays(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
     if reader is None:
         raise PaperlibError(f"{path}: unknown kind of file {path.suffix!r}; give one of {', '.join(readers)}")
     if not path.is_file():
-        raise PaperlibError(f"{path}: there is no such file")
+        raise PaperlibError(f"{path}: a folder; name the file in it" if path.is_dir() else f"{path}: there is no such file")
     try:
         found = reader(path)
     except PaperlibError:
@@ -108,6 +113,12 @@ def _csv(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
     if not all(map(_is_number, first)) or first == [str(i) for i in range(len(first))]:  # a row of names, pandas' column numbers too
         table = table.iloc[1:].set_axis(first, axis=1)
     if {"person", "joint", "x", "y"} <= set(table.columns):
+        known = {*skeleton.joints, *map(str, range(len(skeleton)))}
+        if unknown := sorted({*table.joint} - known):
+            raise PaperlibError(f"{path}: no joint {unknown[0]!r} in {skeleton.name}; there is {', '.join(skeleton.joints)}, or an index from 0")
+        if (twice := table.duplicated(["person", "joint"])).any():
+            row = table[twice].iloc[0]
+            raise PaperlibError(f"{path}: person {row.person}, joint {row.joint} is there twice; give each point once")
         joint = table.joint.replace({name: str(i) for i, name in enumerate(skeleton.joints)}).astype(int)
         grid = table.assign(joint=joint, person=table.person.astype(int)).pivot(index="person", columns="joint", values=["x", "y"])
         return {"points": grid.to_numpy(dtype=float).reshape(len(grid), 2, -1)}

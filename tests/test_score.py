@@ -209,6 +209,10 @@ def test_csv_layouts(lsp, tmp_path):
     pd.DataFrame(points.transpose(0, 2, 1).reshape(PEOPLE, 28), columns=names[::2] + names[1::2]).to_csv(tmp_path / "halves.csv", index=False)
     with pytest.raises(PaperlibError, match="in turn"):
         total(tmp_path / "halves.csv", truth)
+    long.replace("neck", "nek").to_csv(tmp_path / "misspelt.csv", index=False)
+    refused(tmp_path / "misspelt.csv", truth, "no joint 'nek' in lsp; there is right_ankle, ")
+    pd.concat([long, long[:1]]).to_csv(tmp_path / "twice.csv", index=False)
+    refused(tmp_path / "twice.csv", truth, "person 0, joint right_ankle is there twice")
     long.iloc[1:].to_csv(tmp_path / "one_short.csv", index=False)
     with pytest.raises(PaperlibError, match="NaN"):
         total(tmp_path / "one_short.csv", truth)
@@ -333,7 +337,11 @@ def test_wrong_counts(lsp, tmp_path):
     refused(save(tmp_path / "flat.npy", points.reshape(PEOPLE, 28)), truth, "no array of three axes")
     np.savez(tmp_path / "two.npz", a=points, b=points)
     refused(tmp_path / "two.npz", truth, "a (20, 14, 2)", "b (20, 14, 2)", "one array")
-    refused(save(tmp_path / "fractions.npy", points / 1000), truth, "fractions")
+    fractions = points / 1000
+    fractions[0, 0] = 1.2  # just outside its image
+    refused(save(tmp_path / "fractions.npy", fractions), truth, "fractions")
+    (tmp_path / "folder.npy").mkdir()
+    refused(tmp_path / "folder.npy", truth, "a folder; name the file in it")
     pd.DataFrame(points.reshape(PEOPLE, 28)[:, :27]).to_csv(tmp_path / "odd.csv", index=False)
     refused(tmp_path / "odd.csv", truth, "cannot be read")
 
@@ -377,6 +385,16 @@ def test_an_order_that_the_shape_does_not_settle(tmp_path):
     with pytest.raises(PaperlibError, match="settle|labels"):
         scipy.io.savemat(tmp_path / "joints.mat", {"joints": truth.transpose(2, 1, 0)})
         total(tmp_path / "points.npy", tmp_path / "joints.mat")
+
+
+def test_as_many_people_as_joints(mpii, tmp_path):
+    """The message is not that the shape is wrong."""
+    truth, part = mpii
+    with h5py.File(tmp_path / "sixteen.h5", "w") as file:
+        file["part"], file["normalize"] = np.resize(part, (16, 16, 2)), np.full(16, 20.0)
+    path = save(tmp_path / "mine.npy", np.full((16, 16, 2), 50.0))
+    with pytest.raises(PaperlibError, match=r"mine\.npy: points \(16, 16, 2\) does not settle which axis is the 16 people; .*person, joint, x, y"):
+        score_file("mpii", path, "absent", tmp_path / "sixteen.h5")
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".json", ".mat", ".h5", ".csv"])
