@@ -51,7 +51,7 @@ def read_prediction(path: Path, people: str = "") -> Prediction | None:
 def shape_problem(path: Path) -> str:
     """'' if `path` holds points of people and their heatmaps' maxima and means and nothing else; otherwise what is wrong."""
     with np.load(path, allow_pickle=False) as stored:
-        if sorted(stored.files) != ["mean", "people", "peak", "points"]:
+        if set(stored.files) != {*NAMES, "people"}:
             return f"holds {', '.join(stored.files)}"
         points, peak, mean, people = (stored[name] for name in ("points", "peak", "mean", "people"))
     if not (points.ndim == 4 and points.shape[-1] == 2 and peak.shape == mean.shape == points.shape[:3]):
