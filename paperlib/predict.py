@@ -99,12 +99,13 @@ def predict(
     scales: tuple[float, ...] = (1.0,),
     precision: str = "bf16",
     progress: bool = True,
+    decoder: Codec | None = None,
 ) -> Prediction:
-    """What `model` says of everybody in `crops`."""
+    """What `model` says of everybody in `crops`; `decoder` reads the heatmaps where that is not the crops' own codec."""
     model, found = folded(model), []
     at_once = people_at_once(crops.codec.side, flip, precision, crops.device)
     for start in tqdm(range(0, len(crops), at_once), desc="predict", unit="batch", disable=not progress, mininterval=2):
         maps, crop = predict_batch(model, crops, np.arange(start, min(start + at_once, len(crops))), flip, scales, precision)
-        found.append([decode(crops.codec, site, crop.to_image) for site in maps])
+        found.append([decode(decoder or crops.codec, site, crop.to_image) for site in maps])
     columns = [[np.concatenate([part[s][k] for part in found]) for s in range(len(found[0]))] for k in range(3)]
     return Prediction(*[np.stack(column) for column in columns])

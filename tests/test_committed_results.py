@@ -38,6 +38,17 @@ def test_readme_shows_the_committed_verdicts():
     assert f"{START}\n{board(read_claims(COMMITTED))}\n{END}" in readme
 
 
+@pytest.mark.parametrize("notebook", ["05_ablations", "07_comparison"])
+def test_everything_that_a_notebook_is_read_from_is_kept(notebook):
+    """Record, log and predictions of each of its runs, of the very training that its numbers are of."""
+    made_of = json.loads((COMMITTED / "notebooks" / f"{notebook}.ipynb").read_text())["metadata"]["paperlib"]["runs"]
+    if not (COMMITTED / "runs").is_dir():
+        pytest.skip("these results were made before runs were kept; paperlib reproduce keeps them")
+    for name, identity in made_of.items():
+        kept = {path.name.split("-")[0] for path in (COMMITTED / "runs" / f"{name}-{identity}").iterdir()}
+        assert {"record.json", "log.csv"} <= kept and ("predictions" in kept or name.endswith("-coco")), name
+
+
 def test_every_claim_has_a_verdict():
     rows = read_claims(COMMITTED)
     assert len(rows) == 30 and all(row["verdict"] in VERDICTS and all(row[key] for key in ("paper", "ours", "interval", "why")) for row in rows)
@@ -46,7 +57,7 @@ def test_every_claim_has_a_verdict():
 def test_everything_says_where_it_comes_from():
     """Every png, csv and executed notebook: id, runs, commit, whether the tree was clean, data, size, seeds, versions, device, parameters."""
     wanted = {"id", "runs", "commit", "clean", "data", "data_sha256", "size", "seeds", "versions", "device", "parameters"}
-    for path in COMMITTED.rglob("*.*"):
+    for path in (path for path in COMMITTED.rglob("*.*") if path.parent.parent.name != "runs"):  # what a run gave, its record describes
         if path.suffix == ".png":
             stamp = json.loads(Image.open(path).text["Description"])
         elif path.suffix == ".csv":
@@ -59,7 +70,10 @@ def test_everything_says_where_it_comes_from():
         assert wanted <= set(stamp) and (stamp["data"], stamp["size"]) == ("synthetic", "smoke"), path.name
 
 
-@pytest.mark.parametrize("path", [*sorted(COMMITTED.rglob("*.csv")), *sorted(COMMITTED.glob("notebooks/*.ipynb"))], ids=lambda path: path.name)
+CHANGED = [*sorted(COMMITTED.glob("*.csv")), *sorted(COMMITTED.glob("[ft]*/*.csv")), *sorted(COMMITTED.glob("notebooks/*.ipynb"))]
+
+
+@pytest.mark.parametrize("path", [*CHANGED, *sorted(COMMITTED.glob("runs/recurrent-t1-*/log.csv"))], ids=lambda path: path.name)
 def test_a_changed_digit_is_caught(path, tmp_path):
     """One digit, in the middle of a table, of a figure's numbers, of the ledger, or of a notebook's provenance: the file is named."""
     copy = Path(shutil.copytree(COMMITTED, tmp_path / "results", ignore=shutil.ignore_patterns("*.html"))) / path.relative_to(COMMITTED)

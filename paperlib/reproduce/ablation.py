@@ -13,7 +13,7 @@ from paperlib.published import table, text_numbers
 from paperlib.reproduce.certainty import contrasts, less
 from paperlib.reproduce.claims import SCALES, measure_claim
 from paperlib.reproduce.ledger import claims
-from paperlib.reproduce.measures import Measured, baseline, measure_run, measure_seeds, without_offset
+from paperlib.reproduce.measures import Measured, baseline, measure_run, measure_seeds
 from paperlib.reproduce.study import Study
 from paperlib.reproduce.tables import mean_scores, total_of
 from paperlib.skeleton import GROUPS
@@ -100,7 +100,7 @@ def site_table(study: Study, run: str) -> pd.DataFrame:
 
 def offset_table(study: Study, run: str, thresholds: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)) -> pd.DataFrame:
     """PCKh at several thresholds, percent, with the quarter-pixel offset and at the arg-max alone (H sec. 3.4), and the paired difference."""
-    moved, plain = measure_run(study, run), without_offset(study, run)
+    moved, plain = (measure_run(study, run, offset=offset) for offset in (True, False))
     rows = []
     for threshold in thresholds:
         first, second = (replace(one, scores=replace(one.scores, threshold=threshold)) for one in (moved, plain))
@@ -117,7 +117,7 @@ def progress(study: Study) -> pd.DataFrame:
     """
     parts = []
     for curve, run in VARIANTS.items():
-        log = study.trained(run).log.dropna(subset="accuracy").rename(columns={"pck": "PCKh"})
+        log = study.log(run).dropna(subset="accuracy").rename(columns={"pck": "PCKh"})
         parts.append(log.melt("step", ["accuracy", "PCKh"], "measure").assign(curve=curve))
     return pd.concat(parts, ignore_index=True)[["curve", "step", "measure", "value"]]
 
@@ -127,7 +127,7 @@ def stages(study: Study) -> pd.DataFrame:
     (FACTS C.7), and `pckh` of all test people with its 95 % interval `low` to `high`, percent. `stage` 1 is the first of `stacks` hourglasses."""
     rows = []
     for stacks, run in ARRANGEMENTS.items():
-        watched = study.trained(run).log.dropna(subset="accuracy").iloc[-1]
+        watched = study.log(run).dropna(subset="accuracy").iloc[-1]
         for site in range(stacks):
             found = measure_run(study, run, site=site)
             low, high = found.interval()

@@ -4,6 +4,8 @@ import hashlib
 import importlib
 import io
 import json
+import re
+import shutil
 from pathlib import Path
 
 import matplotlib
@@ -19,6 +21,7 @@ from paperlib import PaperlibError
 from paperlib.reproduce.ledger import deviations_of
 from paperlib.reproduce.reading import ABSENT, NONE, spelled, texts
 from paperlib.reproduce.runs import sha256, surroundings
+from paperlib.reproduce.stored import read_prediction
 from paperlib.reproduce.study import Study
 from paperlib.show.alt import alt_text
 from paperlib.show.style import house_style
@@ -91,6 +94,24 @@ def save_claims(study: Study, board: pd.DataFrame, runs: tuple[str, ...]) -> pd.
     write_whole(path, csv_bytes(board, provenance))
     enter(study.results, "claims", {"kind": "claims", "provenance": provenance, "files": hashes(study.results, [path])})
     return board
+
+
+def save_run(study: Study, name: str) -> Path:
+    """Keep what a trained run gave, its record, log and predictions, as runs/<its folder>: all that a number is made of, but no weights.
+
+    A study that is only read takes it from there (`Study.given`). What an older training of the same name gave is removed.
+    """
+    given = study.folder_of(name)
+    home, run = study.results / "runs" / given.name, given.name.rpartition("-")[0]
+    files = {home / file: (given / file).read_bytes() for file in ("log.csv", "record.json")}
+    files |= {home / path.name: path.read_bytes() for path in sorted(given.glob("predictions-*.npz")) if read_prediction(path)}
+    for path, content in files.items():
+        write_whole(path, content)
+    enter(study.results, f"run {run}", {"kind": "run", "files": hashes(study.results, list(files))})
+    for older in home.parent.glob(f"{run}-*"):
+        if older != home and re.fullmatch(rf"{run}-[0-9a-f]{{16}}", older.name):
+            shutil.rmtree(older)
+    return home
 
 
 def _one_study(study: Study, artifact: str, table: pd.DataFrame) -> None:
@@ -166,6 +187,7 @@ def provenance_of(study: Study, artifact: str, runs: tuple[str, ...], parameters
         "parameters": parameters or {},
         "runs": {record["name"]: record["identity"].rsplit("-", 1)[-1] for record in records},
         "weights_sha256": {record["name"]: record["weights_sha256"][:16] for record in records},
+        "reused": sorted(record["name"] for record in records if record["reused"]),
         "data_sha256": sorted({record["data_sha256"][:16] for record in records}),
         "seeds": sorted({record["seed"] for record in records}),
         "commit": about["commit"].removesuffix("+changes"),

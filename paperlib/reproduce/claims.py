@@ -10,7 +10,7 @@ from paperlib.reproduce.certainty import SEED_SPREAD, Estimate, contrasts, less,
 from paperlib.reproduce.claims_of_files import absent_share, newell_file, occluded_share, printed_error, size_ratio, visible_share
 from paperlib.reproduce.finding import HARD, MEMBERS, Finding
 from paperlib.reproduce.ledger import COLUMNS, claims, verdict_of_all
-from paperlib.reproduce.measures import Measured, baseline, measure_seeds, without_offset
+from paperlib.reproduce.measures import Measured, baseline, measure_seeds
 from paperlib.reproduce.study import NotMeasured, Study
 
 SCALES = (0.85, 1.0, 1.15)  # of R-c7
@@ -143,7 +143,7 @@ def converges_to_zero(study: Study, claim: dict) -> Finding:
 
 def learns_in_time(study: Study, claim: dict) -> Finding:
     run = claim["runs"][0]
-    epochs, systems, mean = float(study.trained(run).log.epoch.iloc[-1]), [measure_seeds(study, run)], baseline(study, run)
+    epochs, systems, mean = float(study.log(run).epoch.iloc[-1]), [measure_seeds(study, run)], baseline(study, run)
     gains = [less(one.share(threshold=0.5), mean.share(threshold=0.5)) for one in systems[0]]
     left = 40 - epochs
     ours = f"{_totals(systems)} after {epochs:.1f} epochs, mean pose {mean.scores.total:.1f}"
@@ -203,8 +203,7 @@ def flic(study: Study, claim: dict) -> Finding:
 
 
 def offset_helps(study: Study, claim: dict) -> Finding:
-    run = claim["runs"][0]
-    systems = [measure_seeds(study, run), [without_offset(study, seed) for seed in study.seeds(run)]]
+    systems = [measure_seeds(study, claim["runs"][0], offset=offset) for offset in (True, False)]
     return Finding(_totals(systems, threshold=0.1), changes(*systems, threshold=0.1), same_network=True)
 
 

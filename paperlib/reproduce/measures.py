@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paperlib.codecs import RecurrentCodec
 from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import Scores, bootstrap_interval, convention, normalised_errors, score
 from paperlib.people import People
-from paperlib.predict import decode, folded, predict_batch
 from paperlib.reproduce.certainty import Statistic, share
 from paperlib.reproduce.finding import MEMBERS
 from paperlib.reproduce.study import Study
@@ -55,11 +53,16 @@ def measure(points: np.ndarray, people: People, dataset: str) -> Measured:
     return Measured(scores, normalised_errors(points, people.joints, reference), counted)
 
 
-def measure_run(study: Study, name: str, on: str = "", flip: bool = True, scales: tuple[float, ...] = (1.0,), site: int = -1) -> Measured:
-    """Score run `name` on the test people of `on` (default: its own test set); `site` picks a supervised site, the last one is the answer."""
+def measure_run(
+    study: Study, name: str, on: str = "", flip: bool = True, scales: tuple[float, ...] = (1.0,), offset: bool = True, site: int = -1
+) -> Measured:
+    """Score run `name` on the test people of `on` (default: its own test set), predicted as `Study.predict` says.
+
+    `site` picks a supervised site, the last one is the answer.
+    """
     run = study.runs[name]
     on = on or run.test_on
-    prediction = study.predict(name, on, flip, scales)
+    prediction = study.predict(name, on, flip, scales, offset)
     people = study.test_crops(name, on).people  # with the codec's joints, readable images only
     own = study.test_people(on).skeleton
     points = prediction.points[site][:, joint_map(run.codec.skeleton, own)]
@@ -79,14 +82,3 @@ def baseline(study: Study, name: str, statistic=np.nanmean) -> Measured:
     pose = statistic(transform(training.joints, crop_affine(run.codec.boxes(training), run.codec.side)), axis=0)  # (J, 2)
     to_image = np.linalg.inv(crop_affine(run.codec.boxes(test), run.codec.side))
     return measure(transform(np.broadcast_to(pose, (len(test), *pose.shape)), to_image), test, run.test_on)
-
-
-def without_offset(study: Study, run: str) -> Measured:
-    """Run `run` decoded at the arg-max alone, which is R's decoding, of the same heatmaps."""
-    crops, model, own = study.test_crops(run), folded(study.trained(run).model), study.test_people(study.runs[run].test_on).skeleton
-    plain = RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
-    points = []
-    for rows in np.array_split(np.arange(len(crops)), -(-len(crops) // 64)):
-        sites, batch = predict_batch(model, crops, rows)
-        points.append(decode(plain, sites[-1], batch.to_image)[0])
-    return measure(np.concatenate(points)[:, joint_map(crops.codec.skeleton, own)], crops.people.to(own), study.runs[run].test_on)

@@ -95,6 +95,9 @@ def unaccounted(folder: Path) -> list[str]:
                 problems.append(f"{file}: its numbers could be a picture")
             elif path.suffix not in (".png", ".csv", ".npz"):
                 problems.append(f"{file}: not a kind of file that a figure has")
+        elif entry["kind"] == "run":
+            if path.suffix not in (".json", ".csv", ".npz"):  # what an .npz of a run holds, `verify` has seen: points, maxima and means
+                problems.append(f"{file}: not a kind of file that a run has")
         elif entry["kind"] == "page":
             pictures = re.findall(r"data:\w+/", path.read_text())
             if len(pictures) != len(light):
@@ -103,7 +106,7 @@ def unaccounted(folder: Path) -> list[str]:
             problems += [f"{file}: {what}" for what in _hidden(nbformat.read(path, 4), light)]
         elif path.suffix not in (*TEXTS, ".json"):
             problems.append(f"{file}: not a kind of file that is published")
-        if path.suffix in TEXTS and entry["kind"] not in ("page", "notebook") and BLOB.search(path.read_text()):
+        if path.suffix in (*TEXTS, ".json") and entry["kind"] not in ("page", "notebook") and BLOB.search(path.read_text()):
             problems.append(f"{file}: holds something like a picture")
     return problems
 

@@ -1,4 +1,7 @@
-"""paperlib reproduce: the notebooks in order, their runs trained side by side first, one thread each, under one progress bar."""
+"""paperlib reproduce: the notebooks in order, their runs trained side by side first, one thread each, under one progress bar.
+
+A notebook that is read trains its own runs side by side in the same way: `train_together`.
+"""
 
 import os
 import sys
@@ -9,16 +12,17 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.reproduce import notebooks
-from paperlib.reproduce.artifacts import provenance_of
-from paperlib.reproduce.plan import plan
-from paperlib.reproduce.runs import progress_of
+from paperlib.reproduce.artifacts import provenance_of, save_run
+from paperlib.reproduce.plan import expected, finished_trainings, plan
+from paperlib.reproduce.runs import is_cached, progress_of
 from paperlib.reproduce.study import Study
 
 NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, for the progress bar's ETA
+WORTH = 20  # seconds of training that are worth starting processes for
 
 
 @dataclass
@@ -47,7 +51,11 @@ def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs
         os.environ[f"PAPERLIB_{name.upper()}"] = str(getattr(study.folders, name))
     tasks, keys, fate = _tasks(study, plan(study), chosen, parameters, force)
     if tasks:
-        _work(tasks, study, parameters, keys, jobs)
+        _work(tasks, study, jobs, parameters, keys)
+    needed = (link for name in chosen for run in notebooks.runs_of(name, study.runs) for link in _with_starts(study, run))
+    for run in dict.fromkeys(needed):
+        if not study.missing(run):
+            save_run(study, run)
     return fate | {task.name: "made" for task in tasks if task.kind == "notebook"}
 
 
@@ -62,6 +70,15 @@ def _parameters(study: Study) -> dict[str, str]:
     return {"size": study.size, "data": study.data, "device": str(study.device)}
 
 
+def train_together(study: Study, *names: str) -> None:
+    """Train the runs that are not trained yet side by side, one to a core; what takes seconds is left to be trained when it is asked for."""
+    chosen, finished = [link for name in names for link in _with_starts(study, name)], finished_trainings(study)
+    rows = {name: {"folder": study.folder_of(name), "seconds": expected(study.runs[name], finished, study)[0]} for name in chosen}
+    tasks = _trainings(study, chosen, {name: row | {"cached": is_cached(row["folder"])} for name, row in rows.items()}, {})
+    if len(tasks) > 1 and sum(task.seconds for task in tasks) > WORTH:
+        _work(tasks, study, min(len(tasks), os.cpu_count() or 1))
+
+
 def _tasks(
     study: Study, planned: list[dict], chosen: tuple[str, ...], parameters: dict, force: bool
 ) -> tuple[list[Task], dict[str, str], dict[str, str]]:
@@ -74,16 +91,23 @@ def _tasks(
         if not force and all(rows[run]["cached"] for run in needed) and notebooks.is_current(name, study.results, keys[name]):
             fate[name] = "cached"
             continue
-        for run in (link for last in needed for link in _with_starts(study, last)):
-            folder = rows[run]["folder"]
-            if folder not in seen and not rows[run]["cached"]:
-                start = study.runs[run].start
-                needs = (seen[rows[start.name]["folder"]],) if start and not rows[start.name]["cached"] else ()
-                tasks.append(Task(run, "run", rows[run]["seconds"], needs, folder, study.runs[run].recipe.steps))
-                seen[folder] = run
+        tasks += _trainings(study, [link for last in needed for link in _with_starts(study, last)], rows, seen)
         trained = [seen[rows[run]["folder"]] for run in needed if rows[run]["folder"] in seen]
         tasks.append(Task(name, "notebook", NOTEBOOK_SECONDS, tuple(dict.fromkeys(trained))))
     return tasks, keys, fate
+
+
+def _trainings(study: Study, runs: list[str], rows: dict[str, dict], seen: dict[Path, str]) -> list[Task]:
+    """Of `runs` those still to be trained, with what `rows` say of their folder, cached and seconds, that are not in `seen`; notes them there."""
+    tasks = []
+    for run in runs:
+        folder = rows[run]["folder"]
+        if folder not in seen and not rows[run]["cached"]:
+            start = study.runs[run].start
+            needs = (seen[rows[start.name]["folder"]],) if start and not rows[start.name]["cached"] else ()
+            tasks.append(Task(run, "run", rows[run]["seconds"], needs, folder, study.runs[run].recipe.steps))
+            seen[folder] = run
+    return tasks
 
 
 def _with_starts(study: Study, run: str) -> list[str]:
@@ -91,10 +115,10 @@ def _with_starts(study: Study, run: str) -> list[str]:
     return [start.name, run] if start else [run]
 
 
-def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str], jobs: int) -> None:
+def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = None, keys: dict[str, str] | None = None) -> None:
     """Start whatever can start, first things first, until all is done; the first failure stops what has not begun."""
     waiting, running, done = list(tasks), {}, set()
-    settings = (study.size, study.data, str(study.device))
+    settings = (study.size, study.data, str(study.device), 1, False, study.folders)
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
     bar = tqdm(
         total=round(sum(task.seconds for task in tasks)),
@@ -128,8 +152,9 @@ def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str
 def _start(pool: ProcessPoolExecutor, task: Task, study: Study, settings: tuple, parameters: dict, keys: dict[str, str]) -> Future:
     if task.kind == "run":
         return pool.submit(_train_one, settings, task.name)
-    parameters = notebooks.check_parameters(task.name, parameters)
-    made_of = provenance_of(study, task.name, notebooks.runs_of(task.name, study.runs), parameters)
+    runs = notebooks.runs_of(task.name, study.runs)
+    parameters = notebooks.check_parameters(task.name, ({"reuse": False} if runs else {}) | parameters)
+    made_of = provenance_of(study, task.name, runs, parameters)
     return pool.submit(notebooks.execute, task.name, study.results, parameters, keys[task.name], made_of)
 
 
@@ -138,7 +163,7 @@ _STUDIES: dict[tuple, Study] = {}  # of a worker process, so that its runs share
 
 def _train_one(settings: tuple, name: str) -> None:
     if settings not in _STUDIES:
-        _STUDIES[settings] = Study(*settings, progress=False)
+        _STUDIES[settings] = Study(*settings)
     _STUDIES[settings].trained(name)
 
 

@@ -3,17 +3,17 @@
 import difflib
 import functools
 import hashlib
-import io
 import math
 import os
 import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from paperlib import PaperlibError
-from paperlib.codecs import Codec
+from paperlib.codecs import Codec, RecurrentCodec
 from paperlib.data.canvases import load_canvases
 from paperlib.data.crops import Crops
 from paperlib.data.files import labels_in
@@ -24,6 +24,7 @@ from paperlib.predict import Prediction, predict
 from paperlib.reproduce.catalogue import SCALES, Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.runs import Trained, identity, is_cached, read_record, train_or_load
+from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
 from paperlib.watch import watch_accuracy
 from paperlib.writing import write_whole
 
@@ -39,14 +40,22 @@ class Study:
     """Runs, people and predictions at one size on one kind of data; everything is made once and cached in `folders.runs`."""
 
     def __init__(
-        self, size: str = "", data: str = "synthetic", device: str = "auto", jobs: int = 1, progress: bool = True, folders: Folders | None = None
+        self,
+        size: str = "",
+        data: str = "synthetic",
+        device: str = "auto",
+        jobs: int = 1,
+        progress: bool = True,
+        folders: Folders | None = None,
+        reuse: bool = False,
     ):
         """`size` empty means PAPERLIB_SIZE, else smoke; PAPERLIB_SEEDS is how many seeds compared runs have, else the size says it.
 
+        With `reuse` the predictions, log and record of a run that is not trained here are those kept with the results, if it is exactly that run.
         Raises PaperlibError for an unknown size, data or device, seeds that are no number, or an absent data folder.
         """
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
-        self.data, self.jobs, self.progress = data, jobs, progress
+        self.data, self.jobs, self.progress, self.reuse = data, jobs, progress, reuse
         self.deadline = math.inf  # time.monotonic() at which a training stops at a checkpoint
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, _seeds())
@@ -129,19 +138,48 @@ class Study:
             return train_or_load(run, crops, folder)
         return train_or_load(run, crops, folder, start, self._watch(run), self.progress, (self.deadline - time.monotonic()) / 60)
 
-    def predict(self, name: str, on: str = "", flip: bool = True, scales: tuple[float, ...] = (1.0,)) -> Prediction:
-        """What run `name` says of the test people of `on` (default: the run's own test set), cached beside the run."""
-        trained, on = self.trained(name), on or self._find(name).test_on
-        cache = trained.folder / f"predictions-{on}-{'flip' if flip else 'plain'}-{'-'.join(f'{s:g}' for s in scales)}.npz"
-        crops = self.test_crops(name, on)
-        if cache.exists():
-            stored = np.load(cache)
-            if str(stored["people"]) == crops.people.sha256():
-                return Prediction(stored["points"], stored["peak"], stored["mean"])
-        found = predict(trained.model, crops, flip, scales, progress=self.progress)
-        content = io.BytesIO()
-        np.savez(content, points=found.points, peak=found.peak, mean=found.mean, people=crops.people.sha256())
-        write_whole(cache, content.getvalue())
+    def given(self, name: str) -> Path:
+        """The folder of run `name`'s record, log and predictions: trained here, else, with `reuse`, kept with the results, else trained now.
+
+        What is kept has the run's identity in its name, so it is never of another training.
+        """
+        folder = self.folder_of(name)
+        return folder if is_cached(folder) else self._kept(folder.name) or self.trained(name).folder
+
+    def _kept(self, run: str) -> Path | None:
+        homes = (self.results / "runs" / run, self.results.with_name(f"{self.results.name}-public") / "runs" / run)
+        return next((home for home in homes if self.reuse and (home / "record.json").is_file()), None)
+
+    def sources(self) -> str:
+        """One line for a reader: which runs are trained here and which are as committed."""
+        if not self.reuse:
+            return "Every run is trained here."
+        folders = {self.folder_of(name) for name in self.runs if not self.missing(name)}
+        kept = [home for folder in folders if not is_cached(folder) and (home := self._kept(folder.name))]
+        if not kept:
+            return f"Every run is trained here: {sum(map(is_cached, folders))} of {len(folders)} are, the others when they are asked for."
+        return (
+            f"{len(kept)} of {len(folders)} runs are as committed in results/{kept[0].parents[1].name} (predictions, logs, records). "
+            "A model that is looked into is trained here; reuse=False, or `paperlib reproduce`, trains them all."
+        )
+
+    def log(self, name: str) -> pd.DataFrame:
+        """How run `name` learned, a row a logged step: step, epoch, loss, rate, seconds, and what was watched."""
+        return pd.read_csv(self.given(name) / "log.csv")
+
+    def predict(self, name: str, on: str = "", flip: bool = True, scales: tuple[float, ...] = (1.0,), offset: bool = True) -> Prediction:
+        """What run `name` says of the test people of `on` (default: the run's own test set), cached beside the run.
+
+        Without `offset` the heatmaps are read at their arg-max alone, which is R's decoding, whatever the run's codec adds.
+        """
+        on = on or self._find(name).test_on
+        cache, crops = self.given(name) / file_name(on, flip, scales, offset), self.test_crops(name, on)
+        people = crops.people.sha256()
+        if found := read_prediction(cache, people):
+            return found
+        trained, plain = self.trained(name), RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
+        found = as_kept(predict(trained.model, crops, flip, scales, progress=self.progress, decoder=None if offset else plain))
+        write_whole(trained.folder / cache.name, prediction_bytes(found, people))
         return found
 
     def seeds(self, name: str) -> list[str]:
@@ -149,7 +187,7 @@ class Study:
         return seeds_of(self.runs, self._find(name).name)
 
     def records(self, *names: str) -> list[dict]:
-        """The records of runs, for the provenance of what was made of them; runs that cannot be had are left out.
+        """The records of runs, for the provenance of what was made of them; runs that cannot be had are left out. `reused`: as committed.
 
         Raises PaperlibError for a record of another training: sizes and kinds of data are not mixed.
         """
@@ -157,14 +195,14 @@ class Study:
         for name in names:
             if self.missing(name):
                 continue
-            folder = self.folder_of(name)
-            record = read_record(folder) if is_cached(folder) else self.trained(name).record
+            folder = self.given(name)
+            record = read_record(folder)
             if record["spec"] != self.runs[name].spec():
                 raise PaperlibError(
                     f"{folder / 'record.json'}: {name} was trained otherwise than at size {self.size} on {self.data} data; "
                     f"sizes and data are not mixed: delete {folder} to train it anew"
                 )
-            found.append(record | {"name": name})
+            found.append(record | {"name": name, "reused": folder != self.folder_of(name)})
         return found
 
     def _find(self, name: str) -> Run:
@@ -173,6 +211,7 @@ class Study:
             raise PaperlibError(f"run {name!r} is not in the catalogue; the nearest are {', '.join(near) or ', '.join(self.runs)}")
         return self.runs[name]
 
+    @functools.cache  # noqa: B019
     def folder_of(self, name: str) -> Path:
         """Where run `name` is or will be: its name and its identity. Two names of one training share the first one's folder.
 

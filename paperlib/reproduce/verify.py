@@ -1,10 +1,12 @@
-"""paperlib verify: every figure, table and page is made again from its stored numbers and compared byte for byte, every verdict judged again."""
+"""paperlib verify: every figure, table and page is made again from its stored numbers and compared byte for byte, every verdict judged again, and
+everything is of the runs that are kept beside it."""
 
 import json
 from collections import Counter
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 import PIL
 
 from paperlib import PaperlibError
@@ -13,6 +15,7 @@ from paperlib.reproduce.ledger import follows, read_claims
 from paperlib.reproduce.page import page_html
 from paperlib.reproduce.reading import texts
 from paperlib.reproduce.runs import sha256
+from paperlib.reproduce.stored import shape_problem
 
 
 def verify(results: Path) -> tuple[int, list[str]]:
@@ -21,7 +24,7 @@ def verify(results: Path) -> tuple[int, list[str]]:
     touched = {problem.split(": ")[0] for problem in changed}
     whole = {artifact: entry for artifact, entry in manifest.items() if artifact not in touched}
     kinds = {"figure": _figure_problems, "withheld": _withheld_problems, "table": _table_problems, "claims": _claims_problems}
-    kinds |= {"notebook": _notebook_problems, "page": _page_problems}
+    kinds |= {"notebook": _notebook_problems, "page": _page_problems, "run": _run_problems}
     wrong = [f"{artifact}: {what}" for artifact, entry in whole.items() for what in kinds[entry["kind"]](results, artifact, entry)]
     return len(manifest), [*changed, *wrong, *_strangers(manifest)]
 
@@ -90,6 +93,18 @@ def _page_problems(results: Path, artifact: str, entry: dict) -> list[str]:
         return [f"{artifact} holds pictures packed by pillow {entry['pillow']}; only that version packs the same bytes"]
     same = page_html(results).encode() == (results / artifact).read_bytes()
     return [] if same else [f"{artifact} is not what the tables, figures and claims beside it give"]
+
+
+def _run_problems(results: Path, artifact: str, entry: dict) -> list[str]:
+    """A run's record, log and predictions belong together, and whatever says that it is made of this run is made of this training of it."""
+    files = {Path(file).name: results / file for file in entry["files"]}
+    record, log = json.loads(files["record.json"].read_text()), pd.read_csv(files["log.csv"])
+    problems = [] if abs(log.loss.iloc[-1] - record["loss"]) <= 1e-6 * abs(record["loss"]) else ["its log does not end as its record says"]
+    problems += [f"{name} {what}" for name, path in files.items() if path.suffix == ".npz" and (what := shape_problem(path))]
+    name = artifact.removeprefix("run ")
+    made = {other: entry["provenance"] for other, entry in _manifest(results).items() if name in entry.get("provenance", {}).get("runs", {})}
+    of_this = {other for other, of in made.items() if record["weights_sha256"].startswith(of["weights_sha256"][name])}
+    return problems + [f"{other} is made of another training of it" for other in made if other not in of_this]
 
 
 def _first_line(path: Path) -> dict | None:

@@ -151,6 +151,20 @@ def responses(predictions: dict[str, Prediction], people: People) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
+def by_peak(prediction: Prediction, people: People, parts: int = 5) -> pd.DataFrame:
+    """The annotated joints in `parts` equal shares by the maximum of their heatmap, lowest first; a row each: how high it is, and the percent that
+    is found, that lies where the same joint of the other side is, and that is visible."""
+    length, threshold, _ = reference(people)
+    joints, peak, known = people.joints, prediction.peak[-1], people.state != ABSENT
+    found, crossed = (normalised_errors(prediction.points[-1], truth, length) <= threshold for truth in (joints, joints[:, people.skeleton.mirror]))
+    rows = []
+    for own in np.array_split(np.argsort(peak[known], kind="stable"), parts):
+        shares = {"found, %": found, "on the other side, %": crossed & ~found, "visible, %": people.state == VISIBLE}
+        row = {"peak": f"{peak[known][own[0]]:.2f} to {peak[known][own[-1]]:.2f}", "joints": len(own)}
+        rows.append(row | {name: 100 * holds[known][own].mean() for name, holds in shares.items()})
+    return pd.DataFrame(rows)
+
+
 def states(state: np.ndarray, parts: tuple[str, ...] = ()) -> pd.DataFrame:
     """How many joints of MPII people, state (N, 16), are visible, occluded and absent: all of them, or a row for each joint group of `parts`."""
     groups = dict(MPII.groups)
