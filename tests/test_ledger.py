@@ -403,7 +403,7 @@ def settings_of(run) -> dict:
     assert codec.pop("parts", None) in (None, parts["network"].get("parts", 0) > 0)
     arranged = tuple((codec if name == "occluded" else parts["network"]).pop(name) for name in ARRANGED[kind])
     found = {f"{kind}.{part}.{name}": value for part, fields in parts.items() for name, value in fields.items()}
-    return found | {f"{kind}.arrangement": arranged, f"{kind}.people.{run.test_on}": run.train_on}
+    return found | {f"{kind}.arrangement": arranged, f"{kind}.people.{run.test_on.partition('-')[0]}": run.train_on}
 
 
 def stated(setting: str):

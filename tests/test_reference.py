@@ -17,8 +17,9 @@ from paperlib.reproduce import reference
 from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.parcels import read_manifest
-from paperlib.reproduce.reference import keep_half, next_item, unpack
-from paperlib.reproduce.reference_queue import END, START, Item, is_done, left, minutes, read_queue, read_state, table, write_table
+from paperlib.reproduce.reference import next_item, unpack
+from paperlib.reproduce.reference_queue import END, KINDS, START, Item, is_done, left, minutes, read_queue, read_state, table, write_table
+from paperlib.reproduce.reference_work import keep_half
 from paperlib.reproduce.runs import is_cached, progress_of, read_record
 from paperlib.reproduce.study import Study
 
@@ -175,14 +176,65 @@ def test_what_has_come_back_is_neither_done_nor_packed_again(place, tmp_path, ca
         next_item(tmp_path / "none", device="cpu")
 
 
-def test_commands_that_run_out_of_time_are_not_done(place, tmp_path):
+def test_commands_that_run_out_of_time_are_not_done_and_leave_nothing_running(place, tmp_path):
     place("there")
-    (tmp_path / "results" / "reference.toml").write_text(QUEUE.replace("print(6 * 7)", "import time; time.sleep(60)"))
+    sleeps = f'import subprocess, sys; subprocess.run([sys.executable, "-c", "import time; time.sleep(61)", "{tmp_path.name}"])'
+    (tmp_path / "results" / "reference.toml").write_text(QUEUE.replace("\"python -c 'print(6 * 7)'\"", json.dumps(f"python -c '{sleeps}'")))
     next_item(tmp_path / "out", minutes=0.02, item="command", device="cpu")
     unpack(tmp_path / "out")
+    left_over = [path for path in Path("/proc").glob("[0-9]*/cmdline") if tmp_path.name.encode() in _read(path) and b"sleep(61)" in _read(path)]
+    assert not left_over
     state = read_state(tmp_path / "results" / "reference.json")
     assert state["commands"]["command"]["exit"][0] == 124
     assert not is_done(read_queue(tmp_path / "results" / "reference.toml")[1], state)
+
+
+def _read(path):
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended since
+        return b""
+
+
+def test_one_call_does_what_there_is_time_for_and_passes_over_what_has_no_data(place, tmp_path, monkeypatch, capsys):
+    """Commands first, then an item whose photographs are not here, then drawn people."""
+    place("there")
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "none"))
+    first, command = QUEUE.split("[[item]]")[1:]
+    photographs = first.replace('"synthetic"', '"real"').replace('"first"', '"photographs"')
+    (tmp_path / "results" / "reference.toml").write_text("[[item]]".join(["", command, photographs, first]))
+    next_item(tmp_path / "out", minutes=9, device="cpu")
+    assert "photographs:" in (said := capsys.readouterr().out) and "no such folder" in said
+    place("here")
+    unpack(tmp_path / "out")
+    state = read_state(tmp_path / "results" / "reference.json")
+    done = [item.id for item in read_queue(tmp_path / "results" / "reference.toml") if is_done(item, state)]
+    assert done == ["command", "first"]
+
+
+def test_commands_that_would_not_end_in_time_wait_for_the_next_call(place, tmp_path):
+    place("there")
+    (tmp_path / "results" / "reference.toml").write_text(QUEUE.replace("minutes = 1", "minutes = 10"))
+    next_item(tmp_path / "out", minutes=9, device="cpu")
+    assert not any(name.startswith("commands/") for name in read_manifest(tmp_path / "out")["files"])
+
+
+def test_the_pace_of_what_is_not_finished_comes_back(place, tmp_path):
+    """And the minutes of runs of the same network follow it, once it was a GPU's."""
+    place("there")
+    for _ in range(2):  # a step a call
+        next_item(tmp_path / "out", minutes=1e-6, item="first", device="cpu")
+    place("here")
+    unpack(tmp_path / "out")
+    state = read_state(tmp_path / "results" / "reference.json")
+    found = state["paces"]["synthetic-tiny/hourglass-flic"]
+    assert found["steps_a_second"] > 0 and not state["runs"]
+    item = read_queue(tmp_path / "results" / "reference.toml")[0]
+    before = minutes(item, state)
+    state["paces"]["synthetic-tiny/hourglass-flic"] = found | {"device": "NVIDIA H200", "steps_a_second": 0.5}
+    flic, other = (Item("x", "x", "tiny", "synthetic", (name,)) for name in ("hourglass-flic", "hourglass-1x8"))
+    assert before[0] < before[1] and minutes(flic, state) == (4 / 0.5 / 60,) * 2
+    assert minutes(other, state)[0] == minutes(other, state)[1] > 0
 
 
 @pytest.mark.parametrize("when", ["before the weights", "after the weights"])
@@ -234,10 +286,11 @@ def test_an_item_holds_its_seeds_and_what_its_runs_start_from():
 
 
 def test_minutes_grow_with_steps_and_runs():
-    one, two = (Item("x", "x", "short", "real", runs) for runs in (("hourglass-1x8",), ("hourglass-1x8", "hourglass-lsp")))
-    assert 0 < minutes(one)[0] < minutes(one)[1] and minutes(two)[0] > 2 * minutes(one)[0]
+    none = {kind: {} for kind in KINDS}
+    one, two = (minutes(Item("x", "x", "short", "real", runs), none) for runs in (("hourglass-1x8",), ("hourglass-1x8", "hourglass-lsp")))
+    assert 0 < one[0] < one[1] and two[0] > 2 * one[0]
     recipe = catalogue("short", "real")["hourglass-1x8"].recipe
-    assert minutes(one)[0] == pytest.approx(3 * 2 * 23.4e9 * recipe.steps * recipe.batch / 0.4 / 790e12 / 60, rel=0.01)
+    assert one[0] == pytest.approx(3 * 2 * 23.4e9 * recipe.steps * recipe.batch / 0.4 / 790e12 / 60, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +311,7 @@ def test_a_queue_that_is_none_is_one_clear_error(tmp_path, text, message):
 def test_a_page_without_its_marks_is_one_clear_error(tmp_path):
     (tmp_path / "REFERENCE.md").write_text("no marks")
     with pytest.raises(PaperlibError, match="REFERENCE.md.*should stand in it"):
-        write_table(tmp_path / "REFERENCE.md", [], {"runs": {}, "commands": {}})
+        write_table(tmp_path / "REFERENCE.md", [], {kind: {} for kind in KINDS})
 
 
 def test_the_runner_needs_no_jupyter():

@@ -40,7 +40,7 @@ def test_the_catalogue_at_every_size(size, data):
     assert all(name == run.name for name, run in found.items())
     assert {artifact for run in found.values() for artifact in run.artifacts} <= INVENTORY
     for run in found.values():
-        assert run.test_on in ("mpii", "lsp", "flic") and run.recipe.steps > 0 and run.recipe.factor(0) > 0
+        assert run.test_on in ("mpii", "lsp", "flic", "lsp-held-out") and run.recipe.steps > 0 and run.recipe.factor(0) > 0
         assert run.codec.side % (8 * run.codec.stride if run.network.kind == "hourglass" else run.codec.stride) == 0
         assert hash(run) == hash(replace(run))
 

@@ -14,6 +14,7 @@ from paperlib.train import Recipe
 SIZES = ("tiny", "smoke", "short", "paper")
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once for five times an LSP and three an MPII person.
 CLEAN_FIRST = ("lsp",) * 5 + ("mpii",) * 3 + ("lspet",)
+EVEN = ("lsp", "lspet", "mpii")
 NETWORKS = {"recurrent": Recurrent, "hourglass": StackedHourglass}
 
 
@@ -36,7 +37,7 @@ class Run:
     network: Network
     codec: Codec
     recipe: Recipe
-    train_on: tuple[str, ...]  # data sets, merged
+    train_on: tuple[str, ...]  # data sets, merged; "lsp-rest": of LSP's training people those that are not held out
     test_on: str
     artifacts: tuple[str, ...]
     seed: int = 0
@@ -175,9 +176,21 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
 
 def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
     """The main hourglass, the same with the paper's empty maps for joints without annotation (at size paper the two are one), the eight-module
-    family of H-fig8 and H-fig9, FLIC, and LSP for comparison with R."""
+    family of H-fig8 and H-fig9, FLIC, LSP for comparison with R, and the recipes to choose from."""
 
-    def run(name, stacks, modules, artifacts, supervision="every", options=scale.family, train_on=("mpii",), test_on="mpii", longer=1.0, zero=False):
+    def run(
+        name,
+        stacks,
+        modules,
+        artifacts,
+        supervision="every",
+        options=scale.family,
+        train_on=("mpii",),
+        test_on="mpii",
+        longer=1.0,
+        zero=False,
+        start=None,
+    ):
         codec = HourglassCodec(skeleton=FLIC) if test_on == "flic" else HourglassCodec()
         if size != "paper":
             codec = replace(codec, side=scale.side, sigma=1.3, peak=12.0, tail=1e-2)
@@ -192,8 +205,17 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
             train_on,
             test_on,
             tuple(artifacts.split()),
+            start=start,
         )
 
+    def choice(name, train_on, longer=1.0, start=None):
+        """A recipe of 2 stacks on LSP, to be judged by people held out of LSP train, whom it does not see."""
+        options = {"options": scale.hourglass, "longer": longer * scale.longer, "start": start}
+        return run(f"choice-{name}", 2, 1, "", train_on=train_on, test_on="lsp-held-out", **options)
+
+    even, clean_first = (tuple("lsp-rest" if name == "lsp" else name for name in names) for names in (EVEN, CLEAN_FIRST))
+    ending = choice("clean-first", clean_first)
+    choices = [choice("even", even), ending, choice("longer", clean_first, 2), choice("clean-end", ("lsp-rest", "mpii"), 0.25, ending)]
     main = {"options": scale.hourglass, "longer": scale.longer}
     return [
         run("", scale.stacks, 1, "H-fig2 H-fig5 H-fig7 H-fig9 H-fig10 H-fig11 H-tab2", **main),
@@ -207,12 +229,13 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("flic", scale.stacks, 1, "H-fig6 H-tab1", train_on=("flic",), test_on="flic", options=scale.hourglass),
         run("lsp", scale.stacks, 1, "R-tab4", train_on=_on_lsp(size, data), test_on="lsp", **main),
         *((run("lsp-2x1", 2, 1, "", train_on=_on_lsp(size, data), test_on="lsp", **main),) if (size, data) == ("short", "real") else ()),
+        *(choices if size in ("smoke", "short") and data == "real" else ()),
     ]
 
 
 def _on_lsp(size: str, data: str) -> tuple[str, ...]:
     """The training sets of the runs measured on LSP; a set named twice is seen twice an epoch."""
-    return CLEAN_FIRST if (size, data) == ("short", "real") else ("lsp", "lspet", "mpii")
+    return CLEAN_FIRST if (size, data) == ("short", "real") else EVEN
 
 
 def _recurrent_recipe(size: str, scale: Scale, longer: float, data: str) -> Recipe:

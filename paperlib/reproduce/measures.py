@@ -45,8 +45,8 @@ class Measured:
 
 
 def measure(points: np.ndarray, people: People, dataset: str) -> Measured:
-    """Score points (N, J, 2), image px, of `people` under the official convention of mpii (PCKh@0.5), lsp or flic (PCK@0.2)."""
-    rule = convention(dataset)
+    """Score points (N, J, 2), image px, of `people` under the official convention of mpii (PCKh@0.5), lsp, lsp-held-out or flic (PCK@0.2)."""
+    rule = convention(dataset.partition("-")[0])
     reference = people.head_size if dataset == "mpii" else people.torso
     counted = np.array([joint in rule.joints for joint in people.skeleton.joints])
     scores = score(points, people.joints, reference, people.skeleton, rule, people.state)

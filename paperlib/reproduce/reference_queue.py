@@ -14,8 +14,11 @@ from paperlib.writing import write_whole
 
 START, END = "<!-- the queue: paperlib.reproduce.reference writes it -->", "<!-- end of the queue -->"
 FASTEST = 0.4 * 790_000  # GFLOP/s of an H200: 40 % of what its large bf16 matrix products reach
+GPU = "H200"  # what the minutes are of
+SEEDS = 3  # as many as an item has at most
 TIMED_OUT = 124
-NAMES = {"lsp": "LSP", "mpii": "MPII", "flic": "FLIC"}
+KINDS = ("runs", "commands", "paces")
+NAMES = {"lsp": "LSP", "mpii": "MPII", "flic": "FLIC", "lsp-held-out": "LSP held out"}
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,16 @@ def read_queue(path: Path) -> list[Item]:
 
 
 def read_state(path: Path) -> dict:
-    """{"runs": {"real-short/NAME": what is known of a finished run}, "commands": {id: what came of an item of commands}}; empty without a file."""
+    """{"runs": {"real-short/NAME": what is known of a finished run}, "commands": {id: what came of an item of commands}, "paces": {"real-short/NAME":
+    steps a second of one that is not finished}}; empty without a file."""
     try:
-        return {"runs": {}, "commands": {}} | (json.loads(path.read_text()) if path.exists() else {})
+        return {kind: {} for kind in KINDS} | (json.loads(path.read_text()) if path.exists() else {})
     except ValueError as error:
         raise PaperlibError(f"{path}: not JSON ({error}); take it from the last commit") from error
 
 
 def write_state(path: Path, state: dict) -> None:
-    write_whole(path, json.dumps({kind: dict(sorted(state[kind].items())) for kind in ("runs", "commands")}, indent=1) + "\n")
+    write_whole(path, json.dumps({kind: dict(sorted(state[kind].items())) for kind in KINDS}, indent=1) + "\n")
 
 
 def key_of(item: Item, name: str) -> str:
@@ -91,12 +95,36 @@ def is_done(item: Item, state: dict) -> bool:
     return TIMED_OUT not in state["commands"].get(item.id, {"exit": [TIMED_OUT]})["exit"] if item.commands else not left(item, state)
 
 
-def minutes(item: Item) -> tuple[float, float]:
-    """On an H200, extrapolated: at FASTEST, and by the rule of `paperlib plan`. Both count three forward passes a step, two FLOP a multiply-add."""
+def minutes(item: Item, state: dict) -> tuple[float, float]:
+    """On an H200, at least and at most: of a run that was timed there, the same twice; else as runs of the same network have kept to the rule of
+    `paperlib plan` there; with none of them FASTEST, and that rule. Both count three forward passes a step, two FLOP a multiply-add."""
     if item.commands:
-        return item.minutes, item.minutes
-    runs = item.wanted.values()
-    return sum(compute(run) / FASTEST for run in runs) / 60, sum(by_plan(run, "cuda") for run in runs) / 60
+        found = state["commands"].get(item.id, {"device": ""})
+        return (found["seconds"] / 60,) * 2 if GPU in found["device"] and is_done(item, state) else (item.minutes, item.minutes)
+    timed = _timed(state)
+    times = [_seconds(item, run, timed) for run in item.wanted.values()]
+    return sum(fast for fast, _ in times) / 60, sum(slow for _, slow in times) / 60
+
+
+def _timed(state: dict) -> dict[str, tuple[Run, float]]:
+    """Runs that were timed on the GPU, finished or not, by their keys, with the seconds that all their steps take."""
+    timed = {}
+    for key, found in (state["paces"] | state["runs"]).items():
+        place, _, name = key.partition("/")
+        data, _, size = place.partition("-")
+        run = catalogue(size, data, SEEDS).get(name)
+        if run and found["spec_sha256"] == spec_sha256(run) and GPU in found["device"]:
+            timed[key] = run, found["seconds"] if "seconds" in found else run.recipe.steps / found["steps_a_second"]
+    return timed
+
+
+def _seconds(item: Item, run: Run, timed: dict[str, tuple[Run, float]]) -> tuple[float, float]:
+    if (key := key_of(item, run.name)) in timed:
+        return (timed[key][1],) * 2
+    alike = [(other, took) for other, took in timed.values() if other.network.kind == run.network.kind and other.codec.side == run.codec.side]
+    if alike:
+        return (by_plan(run, "cuda") * sum(took for _, took in alike) / sum(by_plan(other, "cuda") for other, _ in alike),) * 2
+    return compute(run) / FASTEST, by_plan(run, "cuda")
 
 
 def table(items: list[Item], state: dict) -> str:
@@ -104,9 +132,7 @@ def table(items: list[Item], state: dict) -> str:
     head = ["| # | item | what | minutes on an H200 | state | result |", "|---|---|---|---|---|---|"]
     rows = []
     for number, item in enumerate(items, 1):
-        fast, slow = minutes(item)
-        time = f"{fast:.0f}" if item.commands else f"{fast:.0f} to {slow:.0f}"
-        rows.append(f"| {number} | `{item.id}` | {item.what} | {time} | {_state(item, state)} | {_result(item, state)} |")
+        rows.append(f"| {number} | `{item.id}` | {item.what} | {_span(*minutes(item, state))} | {_state(item, state)} | {_result(item, state)} |")
     return "\n".join(head + rows)
 
 
@@ -117,6 +143,12 @@ def write_table(page: Path, items: list[Item], state: dict) -> None:
     if not start or not end:
         raise PaperlibError(f"{page}: '{START}' and '{END}' should stand in it; take it from the last commit")
     write_whole(page, f"{before}{START}\n{table(items, state)}\n{END}{after}")
+
+
+def _span(fast: float, slow: float) -> str:
+    """Minutes, '3 to 9'; '9' where both are, and 'under 1' instead of 0."""
+    low, high = round(fast), round(slow)
+    return f"{high or 'under 1'}" if low == high else f"{low or 'under 1'} to {high}"
 
 
 def _state(item: Item, state: dict) -> str:

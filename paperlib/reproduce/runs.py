@@ -7,8 +7,10 @@ import functools
 import hashlib
 import json
 import math
+import os
 import platform
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +62,20 @@ def mathematics_sha256() -> str:
     """Of the modules that training runs, as syntax trees: a changed comment or docstring changes nothing, a changed expression does."""
     digest = hashlib.sha256()
     for name in MATHEMATICS:
-        tree = ast.parse((Path(paperlib.__file__).parent / name).read_text())
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-                del body[0]
-        digest.update(name.encode() + ast.dump(tree).encode())
+        digest.update(name.encode() + syntax((Path(paperlib.__file__).parent / name).read_text()).encode())
     return digest.hexdigest()
+
+
+def syntax(source: str) -> str:
+    """The syntax tree of a module without docstrings, in the words of Python 3.11 whichever runs: later ones have one more field, and print less."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            del body[0]
+        if not getattr(node, "type_params", True):
+            del node.type_params
+    return ast.dump(tree, **({"show_empty": True} if sys.version_info >= (3, 13) else {}))
 
 
 def is_cached(folder: Path) -> bool:
@@ -162,7 +171,7 @@ def device_name(device: torch.device | str) -> str:
 
 @functools.cache
 def commit() -> str:
-    """The commit of the checkout that runs, with '+changes' if the tree is not clean; 'unknown' outside a checkout."""
+    """The commit of the checkout that runs, with '+changes' if the tree is not clean; outside a checkout PAPERLIB_COMMIT, else 'unknown'."""
     here = Path(paperlib.__file__).parent
 
     def git(*words: str) -> str:
@@ -172,7 +181,7 @@ def commit() -> str:
         changed = git("status", "--porcelain", "--", here.as_posix(), (here.parent / "notebooks").as_posix())
         return git("rev-parse", "HEAD")[:12] + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("PAPERLIB_COMMIT") or "unknown"
 
 
 def sha256(path: Path) -> str:

@@ -83,7 +83,7 @@ class Study:
 
     @functools.cache  # noqa: B019 - a study lives as long as its process
     def people(self, dataset: str, split: str) -> People:
-        """A data set's own people and joints: mpii train|valid, lsp train|test, lspet train, flic train|valid, coco train|val."""
+        """A data set's own people and joints: mpii train|valid, lsp train|test|rest|held-out, lspet train, flic train|valid, coco train|val."""
         home = self.root / dataset
         if dataset == "mpii" and self.data == "real" and not (home / "images").is_dir():
             home = self.root / "mpii-sports"
@@ -95,17 +95,20 @@ class Study:
         return people
 
     def training_people(self, run: Run) -> People:
-        """The people a run trains on, with its codec's joints. LSP-extended is taken where it is there; the others must be."""
+        """The people a run trains on, with its codec's joints: of "lsp-rest" LSP's split "rest", else the split "train". LSP-extended is taken where
+        it is there; the others must be."""
         tables = []
-        for dataset in run.train_on:
+        for name in run.train_on:
+            dataset, _, split = name.partition("-")
             if dataset == "lspet" and not (self.root / "lspet").is_dir():
                 continue
-            tables.append(self.people(dataset, "train").to(run.codec.skeleton))
+            tables.append(self.people(dataset, split or "train").to(run.codec.skeleton))
         return concatenate(tables)
 
     def test_people(self, dataset: str) -> People:
-        """The people that a data set is measured on."""
-        return self.people(dataset, {"mpii": "valid", "lsp": "test", "flic": "valid", "coco": "val"}[dataset])
+        """The people that a data set is measured on; of "lsp-held-out" LSP's split "held-out"."""
+        dataset, _, split = dataset.partition("-")
+        return self.people(dataset, split or {"mpii": "valid", "lsp": "test", "flic": "valid", "coco": "val"}[dataset])
 
     def crops(self, people: People, codec: Codec) -> Crops:
         """Crops of people as the codec's network wants them; canvases are built on first use."""
