@@ -106,6 +106,8 @@ def train(
     from paperlib.reproduce.runs import is_cached
 
     study = _study(size, data, device, jobs)
+    if reason := study.missing(run):
+        raise PaperlibError(f"{run}: {reason} in {study.root}; set PAPERLIB_DATA to the folder of the data sets (paperlib data list names them)")
     study.deadline = time.monotonic() + 60 * minutes
     if keep:
         stale.keep(study, run, keep)
@@ -271,7 +273,7 @@ def main() -> None:
             raise
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         known = isinstance(error, PaperlibError) or hasattr(error, "format_message")
-        line = " ".join(message.split())
+        line = " ".join(message.split()) or "no command given; --help lists them"
         print(f"paperlib: {line}" if known else f"paperlib: {type(error).__name__}: {line} (--debug shows where)", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 1) or 1)
     if code == 130:  # Ctrl-C, which typer itself turns into this code

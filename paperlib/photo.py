@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from paperlib.predict import decode, predict_batch
 from paperlib.reproduce.best import best_weights, describe
 from paperlib.skeleton import Skeleton
 from paperlib.weights import Weights
-from paperlib.writing import make_folder, write_whole
+from paperlib.writing import check_writable, make_folder, write_whole
 
 SCALES = (0.85, 1.0, 1.15)
 CHUNK = 16  # people of one photograph who go through the network together
@@ -46,7 +45,7 @@ def predict_photos(
         for box in boxes.get(str(path), []):
             clip_box(box, size, path)
     if out:
-        _writable(out)
+        check_writable(out, "choose another folder for --out")
     used = best_weights(weights, device)
     which = {"name": used.name, "kind": used.kind, "scores": used.record.get("scores", [])}
     found = [{"image": str(path), "people": _predict_photo(used, path, boxes.get(str(path))), "weights": which} for path in paths]
@@ -179,15 +178,6 @@ def visibility(weights: Weights, confidence: np.ndarray) -> np.ndarray:
     """
     fit = weights.record.get("visibility")
     return confidence if fit is None else 1 / (1 + np.exp(-(fit["intercept"] + fit["slope"] * confidence)))
-
-
-def _writable(out: Path) -> None:
-    """Whether `out` is or can become a folder, without making it yet."""
-    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    if not there.is_dir():
-        raise PaperlibError(f"{there}: a file, not a folder; choose another folder for --out")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise PaperlibError(f"{there}: not writable; choose another folder for --out")
 
 
 def _write(out: Path, paths: list[Path], found: list[dict]) -> None:

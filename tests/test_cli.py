@@ -151,6 +151,20 @@ def test_train_prints_the_folder_last(paperlib, tiny):
     assert {"weights_sha256", "spec", "data_sha256", "seconds", "device"} <= set(record) and (folder / "log.csv").exists()
 
 
+def test_train_without_the_data_says_where_they_were_looked_for(paperlib, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    code, out, err = paperlib("train", "recurrent", "--data", "real")
+    assert code == 1 and out == "" and one_line(err) and f"recurrent: MPII labels absent in {tmp_path}; set PAPERLIB_DATA" in err
+
+
+@pytest.mark.parametrize("name", ["RUNS", "RESULTS"])
+def test_a_folder_that_cannot_be_is_told_before_any_work(name, paperlib, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(f"PAPERLIB_{name}", str(tmp_path / "file"))
+    code, out, err = paperlib("reproduce", "--only", "02")
+    assert code == 1 and out == "" and err == f"paperlib: {tmp_path / 'file'}: a file, not a folder; PAPERLIB_{name} names another folder\n"
+
+
 def test_predict(paperlib, tiny, tmp_path):
     photo = tiny.people("lsp", "test").image[0]
     weights = tiny.trained("recurrent-t1-parts").folder / "weights.safetensors"
@@ -162,6 +176,8 @@ def test_predict(paperlib, tiny, tmp_path):
     assert set(person["visible"]) == set(person["joints"]) and len(list(tmp_path.glob("*.png"))) == 1
     code, out, _ = paperlib("predict", photo, "--weights", weights, "--device", "cpu")
     assert code == 0 and out.startswith("weights: recurrent-t1-parts, run of synthetic-tiny, 32 people")
+    code, _, err = paperlib("predict", photo, "--weights", photo)
+    assert code == 1 and one_line(err) and f"--weights {photo}: not a .safetensors file" in err
 
 
 def test_data_list_names_every_source(paperlib):
@@ -198,6 +214,7 @@ def test_data_check_as_json_is_one_value_though_there_are_problems(paperlib, tmp
         (("predict", "/nowhere/me.jpg"), "/nowhere/me.jpg: no such image file"),
         (("predict", __file__), "test_cli.py: not a whole picture"),
         (("verify", "/nowhere"), "/nowhere/manifest.json: no such file"),
+        (("verify", __file__), "test_cli.py/manifest.json: no such file"),
         (("claims", "/nowhere"), "/nowhere/claims.csv"),
         (("data", "fetch", "imagenet"), "imagenet"),
         (("data", "check", "imagenet"), "imagenet"),
@@ -209,6 +226,12 @@ def test_data_check_as_json_is_one_value_though_there_are_problems(paperlib, tmp
 def test_bad_input_is_one_line(paperlib, words, expected):
     code, out, err = paperlib(*words)
     assert code != 0 and one_line(err) and expected in err, (code, out, err)
+
+
+@pytest.mark.parametrize("words", [(), ("data",)])
+def test_without_a_command_it_lists_them_and_says_so(paperlib, words):
+    code, out, err = paperlib(*words)
+    assert code != 0 and "Usage: paperlib" in out and err == "paperlib: no command given; --help lists them\n"
 
 
 def test_an_error_of_ours_is_one_line_too_and_says_how_to_see_more(paperlib, monkeypatch):

@@ -49,6 +49,22 @@ def test_everything_that_a_notebook_is_read_from_is_kept(notebook):
         assert {"record.json", "log.csv"} <= kept and ("predictions" in kept or name.endswith("-coco")), name
 
 
+@pytest.mark.parametrize(
+    ("row", "results", "table", "runs"),
+    [
+        ("drawn people, MPII format, 600", "synthetic-smoke", "r-tab2", ("recurrent", "hourglass")),
+        ("drawn people, LSP format, 500", "synthetic-smoke", "r-tab4", ("recurrent-lsp", "hourglass-lsp")),
+        ("real MPII validation at hand, 264", "real-smoke-public", "r-tab2", ("recurrent", "hourglass")),
+        ("real LSP test, 1000 people", "real-smoke-public", "r-tab4", ("recurrent-lsp", "hourglass-lsp")),
+    ],
+)
+def test_readme_prints_the_committed_scores(row, results, table, runs):
+    found = read_csv((COMMITTED.parent / results / "tables" / f"{table}.csv").read_bytes()).set_index("method")
+    line = next(line for line in (COMMITTED.parents[1] / "README.md").read_text().splitlines() if line.startswith(f"| {row} |"))
+    numbers = [found.loc[f"ours: {run}", ["total", "low", "high"]].astype(float) for run in runs]
+    assert [cell.strip() for cell in line.split("|")[2:4]] == [f"{total:.1f} [{low:.1f}, {high:.1f}]" for total, low, high in numbers]
+
+
 def test_every_claim_has_a_verdict():
     rows = read_claims(COMMITTED)
     assert len(rows) == 30 and all(row["verdict"] in VERDICTS and all(row[key] for key in ("paper", "ours", "interval", "why")) for row in rows)

@@ -9,9 +9,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from paperlib import PaperlibError
 from paperlib.reproduce.artifacts import save_claims, save_figure, save_table
@@ -112,6 +114,17 @@ def test_the_paper_stands_beside_ours(results):
     assert head == ["method", "paper", "recomputed", "ours", "difference", "95 % interval", "inside?"]
     row = re.search(r"<tr><td>Newell &amp; co</td>(.*?)</tr>", text)[1]
     assert re.findall(r">([^<]+)<", row) == ["90.0", "-", "50.0", "-40.0", "[45.0, 55.0]", "no"]
+
+
+def test_the_cell_that_made_it_is_named_as_every_viewer_shows_it(results, tmp_path):
+    """No address opens a notebook at a cell, so the link is to the notebook and its words say which cell."""
+    copy = Path(shutil.copytree(results, tmp_path / "results"))
+    (copy / "notebooks").mkdir()
+    cells = [new_code_cell("1", id="a", execution_count=6), new_code_cell("2", id="b", execution_count=7, metadata={"tags": ["figure:R-fig6"]})]
+    nbformat.write(new_notebook(cells=cells), copy / "notebooks/03_recurrent.ipynb")
+    text = page_html(copy)
+    assert '<a href="notebooks/03_recurrent.ipynb">03_recurrent, cell [7]</a>' in text and "cell-id" not in text
+    assert all((copy / link["href"]).exists() for link in Elements(text).of("a") if link["href"].startswith("notebooks/"))
 
 
 def test_an_interval_is_drawn_to_scale():

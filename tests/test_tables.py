@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 
 from paperlib import published
+from paperlib.reproduce.comparisons import COMPARISONS
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import measure_run
 from paperlib.reproduce.pck_curves import curves, every_convention
 from paperlib.reproduce.reading import sheet, short_form, spelled
 from paperlib.reproduce.study import Study
-from paperlib.reproduce.tables import COMPARISONS, GROUPS, comparison, made_of, recomputed, sizes_table
+from paperlib.reproduce.tables import comparison, made_of, recomputed, sizes_table
 from paperlib.show.curves import occlusion, pck_curves, precision_recall
+from paperlib.skeleton import GROUPS
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_scores.json").read_text())
 

@@ -22,6 +22,8 @@ def best_weights(wanted: str = "", device: str = "auto") -> Weights:
     device = choose_device(device)
     if wanted.endswith(".safetensors"):
         return _of_file(Path(wanted), device)
+    if Path(wanted).name != wanted:  # a path, where names of runs have none
+        raise PaperlibError(f"--weights {wanted}: not a .safetensors file; name the file itself, with its record beside it")
     runs, here = Folders.here().runs, shipped()
     names = (wanted,) if wanted else BEST_FIRST
     for study in (*REFERENCE, None, *OTHERS):

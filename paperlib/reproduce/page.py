@@ -94,13 +94,13 @@ def interval_svg(estimates: list[tuple[float, float, float]], claim: dict) -> st
     return f'<svg class="interval" viewBox="0 0 176 {height}" width="176" height="{height}" aria-hidden="true">{band}{axis}{"".join(marks)}</svg>'
 
 
-def _claim(row: dict, cells: dict[str, str]) -> dict:
+def _claim(row: dict, cells: dict[str, dict[str, str]]) -> dict:
     claim = claim_of(row["id"])
     drawing = interval_svg(estimates_of(row), claim)
-    return row | {"slug": _slug(row["verdict"]), "artifacts": claim["artifacts"], "cell": cells.get("claims", ""), "drawing": drawing}
+    return row | {"slug": _slug(row["verdict"]), "artifacts": claim["artifacts"], "cell": cells.get("claims"), "drawing": drawing}
 
 
-def _artifact(results: Path, name: str, entry: dict, claims: dict[str, dict], cells: dict[str, str]) -> dict:
+def _artifact(results: Path, name: str, entry: dict, claims: dict[str, dict], cells: dict[str, dict[str, str]]) -> dict:
     own = [claim for claim in claims.values() if name in claim["artifacts"]]
     item = {
         "id": name,
@@ -108,7 +108,7 @@ def _artifact(results: Path, name: str, entry: dict, claims: dict[str, dict], ce
         "shows": captions().get(name, entry.get("caption", f"A figure of notebook {name[:2]}")),
         "claims": own,
         "verdicts": " ".join(dict.fromkeys(claim["slug"] for claim in own)),
-        "cell": cells.get(name, ""),
+        "cell": cells.get(name),
         "deviations": entry["deviations"],
         "notes": entry.get("notes") or [source_line(entry["provenance"])],
     }
@@ -132,8 +132,11 @@ def _picture(path: Path) -> dict:
     return {"image": f"data:image/webp;base64,{base64.b64encode(light.getvalue()).decode()}", "width": width, "height": height}
 
 
-def _cells(results: Path) -> dict[str, str]:
-    """Artifact -> the cell of the executed notebook that made it, as JupyterLab addresses it; 'claims' is the cell of the board."""
+def _cells(results: Path) -> dict[str, dict[str, str]]:
+    """Artifact -> the executed notebook that made it, and its cell by the number that every viewer shows; 'claims' is the cell of the board.
+
+    No viewer opens a notebook at a cell from outside: JupyterLab 4.6 drops the fragment #cell-id=... of its own addresses.
+    """
     found = {}
     for path in sorted((results / "notebooks").glob("??_*.ipynb")):
         if path.stem not in ORDER:
@@ -141,7 +144,7 @@ def _cells(results: Path) -> dict[str, str]:
         for cell in nbformat.read(path, 4).cells:
             for tag in cell.metadata.get("tags", []):
                 if tag == "claims" or tag.startswith(("figure:", "table:")):
-                    found[tag.rpartition(":")[2]] = f"notebooks/{path.name}#cell-id={cell.id}"
+                    found[tag.rpartition(":")[2]] = {"file": f"notebooks/{path.name}", "name": f"{path.stem}, cell [{cell.execution_count}]"}
     return found
 
 

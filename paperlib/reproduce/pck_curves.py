@@ -5,10 +5,11 @@ import pandas as pd
 
 from paperlib import score as scoring
 from paperlib.metrics import CONVENTIONS, Convention, convention, pck_curve
+from paperlib.reproduce.comparisons import COMPARISONS
 from paperlib.reproduce.measures import measure_run
 from paperlib.reproduce.study import Study
-from paperlib.reproduce.tables import COMPARISONS, GROUPS, file_errors, people_of
-from paperlib.skeleton import SKELETONS, Skeleton
+from paperlib.reproduce.tables import file_errors, people_of
+from paperlib.skeleton import GROUPS, SKELETONS, Skeleton
 
 
 def every_convention(study: Study, file: str = "mpii/preds/newell.h5") -> pd.DataFrame:

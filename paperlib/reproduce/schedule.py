@@ -20,6 +20,7 @@ from paperlib.reproduce.artifacts import provenance_of, save_run
 from paperlib.reproduce.plan import expected, finished_trainings, plan
 from paperlib.reproduce.runs import is_cached, progress_of
 from paperlib.reproduce.study import Study
+from paperlib.writing import check_writable
 
 NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, for the progress bar's ETA
 WORTH = 20  # seconds of training that are worth starting processes for
@@ -46,6 +47,8 @@ def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs
     parameters = _parameters(study) | (parameters or {})
     for name in chosen:
         notebooks.check_parameters(name, parameters)
+    for name in ("runs", "results"):  # before an hour of training, not after it
+        check_writable(getattr(study.folders, name), f"PAPERLIB_{name.upper()} names another folder")
     print(f"{study.data} people at size {study.size}; results go to {study.results}", flush=True)
     for name in ("data", "runs", "results"):  # a notebook's kernel runs in another folder
         os.environ[f"PAPERLIB_{name.upper()}"] = str(getattr(study.folders, name))

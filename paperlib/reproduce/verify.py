@@ -45,7 +45,7 @@ def _manifest(results: Path) -> dict:
     path = results / "manifest.json"
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise PaperlibError(f"{path}: no such file; the folder of results has one, for example results/synthetic-smoke") from error
     except ValueError as error:
         raise PaperlibError(f"{path}: not JSON ({error}); 'paperlib reproduce' writes it anew") from error
