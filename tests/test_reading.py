@@ -60,7 +60,7 @@ def test_a_reader_gets_the_same_numbers_and_trains_nothing(made, reader, untrain
 
 
 def test_what_was_not_computed_here_says_so(made, reader, untrained):
-    assert f"1 of {len(made.runs)} runs are as committed in results/synthetic-tiny" in reader().sources()
+    assert f"1 of {len(made.runs)} runs are as kept in results/synthetic-tiny" in reader().sources()
     assert provenance_of(reader(), "R-tab1", (RUN,))["reused"] == [RUN] and provenance_of(made, "R-tab1", (RUN,))["reused"] == []
     ours, theirs = (provenance_of(study, "R-tab1", (RUN,)) for study in (reader(), made))
     assert ours["runs"] == theirs["runs"] and ours["weights_sha256"] == theirs["weights_sha256"]

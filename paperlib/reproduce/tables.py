@@ -32,7 +32,7 @@ MEASURED = ("difference", "low", "high", "inside", "note", "beside", "study")  #
 PEOPLE = {"mpii": "MPII validation", "lsp": "LSP test", "flic": "FLIC test"}
 HOURGLASS, RECURRENT = "hourglass, 8 stacks, June 2016", "recurrent, 2 iterations, parts"
 FUSION = 7 * 7 * 64  # the convolution that R's printed figure leaves out (FACTS B)
-VALIDATION = "MPII validation, not the test set that the paper's row is measured on"
+VALIDATION = "validation people, not the test set's"
 
 
 @dataclass(frozen=True)
