@@ -155,6 +155,11 @@ def hide_an_array(home: Path, found: Prediction) -> str:
     return "predictions-mpii-flip-1.npz holds points, peak, mean, people, photo"
 
 
+def hide_a_text(home: Path, found: Prediction) -> str:
+    (home / "predictions-mpii-flip-1.npz").write_bytes(prediction_bytes(found, "a picture as a text " * 4))
+    return "holds more than numbers of float32 and one SHA-256"
+
+
 def mix_up_shapes(home: Path, found: Prediction) -> str:
     np.savez(home / "predictions-mpii-flip-1.npz", points=found.points, peak=found.peak[:1], mean=found.mean, people="people")
     return "are not of the same joints"
@@ -171,7 +176,7 @@ def retrain(home: Path, found: Prediction) -> str:
     return "R-tab1 is made of another training of it"
 
 
-@pytest.mark.parametrize("change", [change_prediction, hide_an_array, mix_up_shapes, shorten_log, retrain])
+@pytest.mark.parametrize("change", [change_prediction, hide_an_array, hide_a_text, mix_up_shapes, shorten_log, retrain])
 def test_verify_names_what_does_not_belong_together(made, reader, change):
     study = reader()
     home, path = study.results / "runs" / study.folder_of(RUN).name, study.results / "manifest.json"
