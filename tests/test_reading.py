@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paperlib import PaperlibError
 from paperlib.predict import Prediction
 from paperlib.reproduce import runs, schedule
 from paperlib.reproduce.artifacts import provenance_of, save_run, sha256
@@ -130,6 +131,15 @@ def test_predictions_of_other_people_or_of_another_format_are_not_read(made, tmp
     assert read_prediction(path, "somebody else") is None and read_prediction(path, "somebody") is not None
     np.savez(path, points=np.zeros((1, 2, 16, 2)), peak=np.zeros((1, 2, 16)), mean=np.zeros((1, 2, 16)), people="somebody")
     assert read_prediction(path, "somebody") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file", b"not a zip"])
+def test_predictions_that_cannot_be_read_are_one_clear_error(made, reader, content):
+    study = reader()
+    path = study.results / "runs" / study.folder_of(RUN).name / "predictions-mpii-flip-1.npz"
+    path.write_bytes(content)
+    with pytest.raises(PaperlibError, match=r"predictions-mpii-flip-1\.npz: cannot be read as predictions .*delete it"):
+        study.predict(RUN)
 
 
 def test_a_kept_run_has_no_weights_is_in_the_manifest_and_replaces_the_older(made, reader):

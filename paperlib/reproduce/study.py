@@ -148,7 +148,7 @@ class Study:
 
     def _kept(self, run: str) -> Path | None:
         homes = (self.results / "runs" / run, self.results.with_name(f"{self.results.name}-public") / "runs" / run)
-        return next((home for home in homes if self.reuse and (home / "record.json").is_file()), None)
+        return next((home for home in homes if self.reuse and (home / "record.json").is_file() and (home / "log.csv").is_file()), None)
 
     def sources(self) -> str:
         """One line for a reader: which runs are trained here and which are as kept with the results."""
