@@ -1,5 +1,7 @@
 """Pictures are pure functions of their numbers; what they show is chosen by rules that can be checked by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -156,6 +158,23 @@ def test_presence_has_the_released_codes_positives():
         np.testing.assert_allclose(frame.area, 1)
         np.testing.assert_allclose(frame.chance, chance)
     assert samples.presence_curves(perfect, np.full_like(state, VISIBLE)).empty
+
+
+def test_joints_are_sorted_by_their_peak_into_equal_shares():
+    """Half of the joints are sure, found and visible; the others lie where the other side's are, unsure and hidden."""
+    state, truth = np.full((4, J), VISIBLE), np.arange(4 * J * 2, dtype=float).reshape(4, J, 2) * 10
+    crossed = np.zeros((4, J), bool)
+    crossed[:2] = True
+    state[crossed] = OCCLUDED
+    state[3, 0] = ABSENT
+    points = np.where(crossed[..., None], truth[:, MPII.mirror], truth)
+    people = SimpleNamespace(joints=np.where(state[..., None] == ABSENT, np.nan, truth), state=state, head_size=np.ones(4), skeleton=MPII)
+    table = samples.by_peak(Prediction(points[None], np.where(crossed, 1.0, 5.0)[None], np.zeros((1, 4, J))), people, parts=2)
+    assert table.joints.tolist() == [32, 31] and table.peak.tolist() == ["1.00 to 1.00", "5.00 to 5.00"]
+    paired = (MPII.mirror != np.arange(J)).mean()
+    np.testing.assert_allclose(table["found, %"], [100 * (1 - paired), 100])
+    np.testing.assert_allclose(table["on the other side, %"], [100 * paired, 0])
+    np.testing.assert_allclose(table["visible, %"], [0, 100])
 
 
 def test_occlusion_curves_pool_left_and_right():

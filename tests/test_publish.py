@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from paperlib import PaperlibError
-from paperlib.reproduce.artifacts import enter, hashes, save_figure, save_table
+from paperlib.reproduce.artifacts import enter, hashes, save_figure, save_run, save_table
 from paperlib.reproduce.page import write_page
 from paperlib.reproduce.publish import WITHHELD, could_be_picture, publish, unaccounted
 from paperlib.reproduce.study import Study
@@ -24,6 +24,7 @@ from paperlib.reproduce.verify import verify
 from paperlib.show.curves import precision_recall
 from paperlib.show.pictures import gallery
 
+RUN = "recurrent-t0"
 PHOTO = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 PEOPLE = {"images": PHOTO[None], "points": np.ones((1, 16, 2)), "skeleton": np.array("mpii")}
 CURVE = pd.DataFrame({"curve": "include", "recall": [0.0, 0.5, 1.0], "precision": [1.0, 0.9, 0.8], "ap": 0.9, "chance": 0.7})
@@ -74,6 +75,8 @@ def made(tiny, tmp_path_factory):
     study = Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, results=tmp_path_factory.mktemp("results")))
     light = {"R-fig6": save_figure(study, "R-fig6", gallery, PEOPLE).data, "R-fig7": save_figure(study, "R-fig7", precision_recall, CURVE).data}
     save_table(study, "R-tab1", pd.DataFrame({"method": ["a"], "total": [50.0]}), "PCKh@0.5 in %")
+    study.predict(RUN)
+    save_run(study, RUN)
     light = {name: base64.b64encode(content) for name, content in light.items()}
     notebook, path = executed(light), study.results / "notebooks" / "03_recurrent.ipynb"
     notebook.metadata["paperlib"] = {"id": "03_recurrent", "data": "synthetic", "size": "tiny"}
@@ -115,11 +118,11 @@ def pictures_in(text: str) -> list[bytes]:
 def test_no_picture_is_left_that_is_not_a_published_figures(results, published):
     """Decoded, whatever it is called and wherever it lies: a png of the figure, its light copy, or the page's copy of it."""
     assert verify(published)[1] == [] and unaccounted(published) == []
-    files = {path.relative_to(published).as_posix() for path in published.rglob("*") if path.is_file()}
+    files = {path.relative_to(published).as_posix() for path in published.rglob("*") if path.is_file() and path.parents[1].name != "runs"}
     tables = {f"tables/r-tab1.{end}" for end in ("csv", "md", "tex", "html")}
     assert files == {"manifest.json", "index.html", "figures/r-fig7.png", "figures/r-fig7.csv", "notebooks/03_recurrent.ipynb", *tables}
     assert (published / "figures/r-fig7.png").read_bytes() == (results / "figures/r-fig7.png").read_bytes()
-    pictures = {file: pictures_in((published / file).read_text()) for file in files if not file.endswith(".png")}
+    pictures = {file: pictures_in((published / file).read_text()) for file in files if not file.endswith((".png", ".npz"))}
     assert {file: len(found) for file, found in pictures.items() if found} == {"index.html": 1, "notebooks/03_recurrent.ipynb": 2}
     shown = [np.asarray(Image.open(io.BytesIO(content)).convert("RGB").resize((60, 30))) for found in pictures.values() for content in found]
     figure = np.asarray(Image.open(published / "figures/r-fig7.png").convert("RGB").resize((60, 30)))
@@ -137,7 +140,21 @@ def test_words_and_tables_stay_and_the_gap_says_why(published):
     assert json.loads((published / "manifest.json").read_text())["R-fig6"]["kind"] == "withheld"
 
 
+def test_the_points_of_a_run_are_published_and_nothing_in_their_place(results, published):
+    run = next(published.glob("runs/*"))
+    assert {path.name for path in run.iterdir()} == {"record.json", "log.csv", "predictions-mpii-flip-1.npz"}
+    for path in run.iterdir():
+        assert path.read_bytes() == (results / path.relative_to(published)).read_bytes()
+    np.savez_compressed(run / "predictions-mpii-flip-1.npz", points=PHOTO, peak=PHOTO, mean=PHOTO, people="people")
+    manifest = json.loads((published / "manifest.json").read_text())
+    manifest[f"run {RUN}"]["files"] = hashes(published, list(run.iterdir()))  # with its hash made right
+    (published / "manifest.json").write_text(json.dumps(manifest))
+    assert any(f"run {RUN}: predictions-mpii-flip-1.npz" in problem for problem in unaccounted(published))
+
+
 HIDDEN = {
+    "a run's folder": lambda home: Image.fromarray(PHOTO).save(next(home.glob("runs/*")) / "photo.png"),
+    "a run's record": lambda home: next(home.glob("runs/*/record.json")).write_text(json.dumps({"photo": png()})),
     "a figure's png": lambda home: Image.fromarray(PHOTO).save(home / "figures" / "r-fig6.png"),
     "its numbers": lambda home: np.savez(home / "figures" / "r-fig6.npz", **PEOPLE),
     "another file": lambda home: Image.fromarray(PHOTO).save(home / "figures" / "more.webp"),

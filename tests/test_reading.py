@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paperlib import PaperlibError
 from paperlib.predict import Prediction
 from paperlib.reproduce import runs, schedule
 from paperlib.reproduce.artifacts import provenance_of, save_run, sha256
@@ -60,7 +61,7 @@ def test_a_reader_gets_the_same_numbers_and_trains_nothing(made, reader, untrain
 
 
 def test_what_was_not_computed_here_says_so(made, reader, untrained):
-    assert f"1 of {len(made.runs)} runs are as committed in results/synthetic-tiny" in reader().sources()
+    assert f"1 of {len(made.runs)} runs are as kept in results/synthetic-tiny" in reader().sources()
     assert provenance_of(reader(), "R-tab1", (RUN,))["reused"] == [RUN] and provenance_of(made, "R-tab1", (RUN,))["reused"] == []
     ours, theirs = (provenance_of(study, "R-tab1", (RUN,)) for study in (reader(), made))
     assert ours["runs"] == theirs["runs"] and ours["weights_sha256"] == theirs["weights_sha256"]
@@ -110,8 +111,9 @@ def test_a_published_copy_serves_as_well(made, reader, untrained):
 
 def test_what_is_kept_is_what_every_number_is_made_of(made):
     """Read back it is the same to the last bit, and as precise as the heatmaps themselves."""
-    found = made.predict(RUN)
     path = made.folder_of(RUN) / "predictions-mpii-flip-1.npz"
+    path.unlink()
+    found = made.predict(RUN)  # not read, but predicted
     stored = np.load(path)
     assert {stored[name].dtype for name in ("points", "peak", "mean")} == {np.dtype(np.float32)} and stored["points"].shape[:2] == (24, 3)
     again = read_prediction(path, made.test_crops(RUN).people.sha256())
@@ -129,6 +131,15 @@ def test_predictions_of_other_people_or_of_another_format_are_not_read(made, tmp
     assert read_prediction(path, "somebody else") is None and read_prediction(path, "somebody") is not None
     np.savez(path, points=np.zeros((1, 2, 16, 2)), peak=np.zeros((1, 2, 16)), mean=np.zeros((1, 2, 16)), people="somebody")
     assert read_prediction(path, "somebody") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file", b"not a zip"])
+def test_predictions_that_cannot_be_read_are_one_clear_error(made, reader, content):
+    study = reader()
+    path = study.results / "runs" / study.folder_of(RUN).name / "predictions-mpii-flip-1.npz"
+    path.write_bytes(content)
+    with pytest.raises(PaperlibError, match=r"predictions-mpii-flip-1\.npz: cannot be read as predictions .*delete it"):
+        study.predict(RUN)
 
 
 def test_a_kept_run_has_no_weights_is_in_the_manifest_and_replaces_the_older(made, reader):
@@ -154,6 +165,11 @@ def hide_an_array(home: Path, found: Prediction) -> str:
     return "predictions-mpii-flip-1.npz holds points, peak, mean, people, photo"
 
 
+def hide_a_text(home: Path, found: Prediction) -> str:
+    (home / "predictions-mpii-flip-1.npz").write_bytes(prediction_bytes(found, "a picture as a text " * 4))
+    return "holds more than numbers of float32 and one SHA-256"
+
+
 def mix_up_shapes(home: Path, found: Prediction) -> str:
     np.savez(home / "predictions-mpii-flip-1.npz", points=found.points, peak=found.peak[:1], mean=found.mean, people="people")
     return "are not of the same joints"
@@ -170,7 +186,7 @@ def retrain(home: Path, found: Prediction) -> str:
     return "R-tab1 is made of another training of it"
 
 
-@pytest.mark.parametrize("change", [change_prediction, hide_an_array, mix_up_shapes, shorten_log, retrain])
+@pytest.mark.parametrize("change", [change_prediction, hide_an_array, hide_a_text, mix_up_shapes, shorten_log, retrain])
 def test_verify_names_what_does_not_belong_together(made, reader, change):
     study = reader()
     home, path = study.results / "runs" / study.folder_of(RUN).name, study.results / "manifest.json"

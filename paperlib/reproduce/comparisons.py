@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from paperlib.skeleton import GROUPS
 
-VALIDATION = "MPII validation, not the test set that the paper's row is measured on"
+VALIDATION = "validation people, not the test set's"
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 import io
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
+from paperlib import PaperlibError
 from paperlib.predict import Prediction
 
 NAMES = ("points", "peak", "mean")
@@ -39,13 +41,19 @@ def prediction_bytes(found: Prediction, people: str) -> bytes:
 
 
 def read_prediction(path: Path, people: str = "") -> Prediction | None:
-    """What `prediction_bytes` wrote; None where the file is not there, is of other people, or is of a version that kept (S, N, J) in float64."""
+    """What `prediction_bytes` wrote; None where the file is not there, is of other people, or is of a version that kept (S, N, J) in float64.
+
+    Raises PaperlibError for a file that cannot be read.
+    """
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as stored:
-        if stored["points"].dtype != np.float32 or people not in ("", str(stored["people"])):
-            return None
-        return as_kept(Prediction(*[stored[name].swapaxes(0, 1) for name in NAMES]))
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if stored["points"].dtype != np.float32 or people not in ("", str(stored["people"])):
+                return None
+            return as_kept(Prediction(*[stored[name].swapaxes(0, 1) for name in NAMES]))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise PaperlibError(f"{path}: cannot be read as predictions ({error}); delete it, and they are made anew") from error
 
 
 def shape_problem(path: Path) -> str:
@@ -56,6 +64,6 @@ def shape_problem(path: Path) -> str:
         points, peak, mean, people = (stored[name] for name in ("points", "peak", "mean", "people"))
     if not (points.ndim == 4 and points.shape[-1] == 2 and peak.shape == mean.shape == points.shape[:3]):
         return f"points {points.shape}, maxima {peak.shape} and means {mean.shape} are not of the same joints"
-    if {array.dtype for array in (points, peak, mean)} != {np.dtype(np.float32)} or people.size != 1:
-        return "holds more than numbers of float32 and one identity of people"
+    if {array.dtype for array in (points, peak, mean)} != {np.dtype(np.float32)} or people.nbytes > np.dtype("U64").itemsize:
+        return "holds more than numbers of float32 and one SHA-256 of people"
     return ""

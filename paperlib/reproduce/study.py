@@ -151,10 +151,10 @@ class Study:
 
     def _kept(self, run: str) -> Path | None:
         homes = (self.results / "runs" / run, self.results.with_name(f"{self.results.name}-public") / "runs" / run)
-        return next((home for home in homes if self.reuse and (home / "record.json").is_file()), None)
+        return next((home for home in homes if self.reuse and (home / "record.json").is_file() and (home / "log.csv").is_file()), None)
 
     def sources(self) -> str:
-        """One line for a reader: which runs are trained here and which are as committed."""
+        """One line for a reader: which runs are trained here and which are as kept with the results."""
         if not self.reuse:
             return "Every run is trained here."
         folders = {self.folder_of(name) for name in self.runs if not self.missing(name)}
@@ -162,7 +162,7 @@ class Study:
         if not kept:
             return f"Every run is trained here: {sum(map(is_cached, folders))} of {len(folders)} are, the others when they are asked for."
         return (
-            f"{len(kept)} of {len(folders)} runs are as committed in results/{kept[0].parents[1].name} (predictions, logs, records). "
+            f"{len(kept)} of {len(folders)} runs are as kept in results/{kept[0].parents[1].name} (predictions, logs, records). "
             "A model that is looked into is trained here; reuse=False, or `paperlib reproduce`, trains them all."
         )
 
@@ -190,7 +190,7 @@ class Study:
         return seeds_of(self.runs, self._find(name).name)
 
     def records(self, *names: str) -> list[dict]:
-        """The records of runs, for the provenance of what was made of them; runs that cannot be had are left out. `reused`: as committed.
+        """The records of runs, for the provenance of what was made of them; runs that cannot be had are left out. `reused`: of a kept one.
 
         Raises PaperlibError for a record of another training: sizes and kinds of data are not mixed.
         """
