@@ -198,7 +198,7 @@ def test_canvases_are_mapped_and_not_loaded(people, tmp_path):
     n, side = 22_246, 384
     np.lib.format.open_memmap(tmp_path / "pixels.npy", mode="w+", dtype=np.uint8, shape=(n, side, side, 3))  # sparse: no disk either
     many = people.select(np.arange(n) % len(people))
-    canvases = Canvases(np.load(tmp_path / "pixels.npy", mmap_mode="r"), crop_affine(canvas_boxes(many), side), np.ones(n, bool), (), "")
+    canvases = Canvases(np.load(tmp_path / "pixels.npy", mmap_mode="r"), crop_affine(canvas_boxes(many, side), side), np.ones(n, bool), (), "")
     crops, before = Crops(many, canvases, HourglassCodec()), anonymous_memory()
     for step in range(0, n, 400):
         crops.batch(np.arange(step, min(n, step + 400), 50))
