@@ -89,7 +89,7 @@ def memory_of_all_of_mpii(people: People, folder: Path) -> float:
     n = ALL_OF_MPII
     np.lib.format.open_memmap(folder / "sparse.npy", mode="w+", dtype=np.uint8, shape=(n, CANVAS, CANVAS, 3))  # zeros, which fill no disk
     many, pixels = people.select(np.arange(n) % len(people)), np.load(folder / "sparse.npy", mmap_mode="r")
-    crops = Crops(many, Canvases(pixels, crop_affine(canvas_boxes(many), CANVAS), np.ones(n, bool), (), ""), CODEC)
+    crops = Crops(many, Canvases(pixels, crop_affine(canvas_boxes(many, CANVAS), CANVAS), np.ones(n, bool), (), ""), CODEC)
     order = TrainingOrder(n, BATCH, "hourglass", seed=0)
     for step in range(n // BATCH // 10):
         crops.batch(*order(step))

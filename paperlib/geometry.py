@@ -4,7 +4,7 @@ All points are continuous pixels with the centre of the first pixel at 0. A batc
 (x, y, 1), so `b @ a` first does a, then b.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -44,9 +44,21 @@ class Augmentation:
     shift: np.ndarray  # (N, 2) fraction of the crop's side
     mirror: np.ndarray  # (N,) bool
     gain: np.ndarray  # (N, 3) factor on each colour channel
+    play: np.ndarray  # (N, 2, 2) the least and the most, in x and in y, that may be added to the shift for a joint's sake
 
     def __getitem__(self, rows) -> "Augmentation":
-        return Augmentation(self.angle[rows], self.zoom[rows], self.shift[rows], self.mirror[rows], self.gain[rows])
+        return Augmentation(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def holding(self, joints: np.ndarray, side: int) -> "Augmentation":
+        """The same, but shifted by as little more as brings all `joints` (N, J, 2) into the crop that can be brought in by the play.
+
+        Joints are px of the crop before augmentation, NaN where absent. If there are some on both sides, those on the right and below count.
+        """
+        at = transform(joints, self.affine(side))
+        least, most = side * self.play[:, None, :, 0], side * self.play[:, None, :, 1]  # (N, 1, 2) px
+        near = ((at + most >= 0) & (at + least <= side - 1)).all(axis=-1, keepdims=True)
+        low, high = np.where(near, -at, -np.inf).max(axis=1), np.where(near, side - 1 - at, np.inf).min(axis=1)
+        return replace(self, shift=self.shift + np.clip(0, low, high) / side)
 
     def affine(self, side: int) -> np.ndarray:
         """Crop px -> augmented crop px, (N, 3, 3)."""
@@ -66,14 +78,14 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
 
     Half the crops are mirrored in each but "none", and besides:
     "recurrent" (R, FACTS A.6): half turn by up to 40 degrees either way, and the turned, enlarged square of 256 px is cut back to 256 px at a
-    random place; then half are zoomed by 0.7-1.3; then 248 px are cut out at one of 5 x 5 places, up to 4 px from the middle. Exact but for
-    places in whole px when turned, for the nudge of a crop that would leave a joint out, and for what lies outside the square, grey there.
+    random place; then half are zoomed by 0.7-1.3; then 248 px are cut out at one of 5 x 5 places, up to 4 px from the middle, or at another
+    where a joint would be left out. Exact but for places in whole px when turned, and for what lies outside the square, grey there.
     "hourglass" (H, FACTS C.5): box side x 2^N(0, 0.25) within 2^+-0.5; 40 % turn by N(0, 30) within 60 degrees; each colour x 0.6-1.4. Exact.
     "small" (ours, for short schedules): 60 % turn by N(0, 15) within 30 degrees, N(1, 0.125) zoom within 25 %, up to 5 % of shift,
     colours x 0.8-1.2.
     """
     normal, uniform = rng.standard_normal((n, 2)), rng.random((n, 9))
-    mirror = uniform[:, 0] < 0.5
+    mirror, play = uniform[:, 0] < 0.5, np.zeros((n, 2, 2))
     sway = 2 * uniform - 1  # uniform in -1..1
     match law:
         case "recurrent":
@@ -82,6 +94,7 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
             room = 256 * (np.abs(np.cos(np.radians(angle))) + np.abs(np.sin(np.radians(angle))) - 1) / 2  # px by which turning widens the square
             place = 2 * np.floor(5 * uniform[:, 5:7]) - 4  # px: -4, -2, 0, 2 or 4
             shift, gain = (zoom[:, None] * room[:, None] * sway[:, 7:9] + place) / 248, np.ones((n, 3))
+            play = (np.array([-4, 4]) - place[..., None]) / 248  # as far as the enlarged square reaches
         case "hourglass":
             angle = np.where(uniform[:, 1] < 0.4, np.clip(30 * normal[:, 0], -60, 60), 0)
             zoom = 2 ** -np.clip(0.25 * normal[:, 1], -0.5, 0.5)
@@ -94,7 +107,7 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
             angle, zoom, shift, mirror, gain = np.zeros(n), np.ones(n), np.zeros((n, 2)), np.zeros(n, bool), np.ones((n, 3))
         case _:
             raise ValueError(f"augmentation law {law!r}: it is recurrent, hourglass, small or none")
-    return Augmentation(np.radians(angle), zoom, shift, mirror, gain)
+    return Augmentation(np.radians(angle), zoom, shift, mirror, gain, play)
 
 
 def warp(images: torch.Tensor, source: torch.Tensor, side: int) -> torch.Tensor:

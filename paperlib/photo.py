@@ -65,9 +65,9 @@ def see(weights: Weights, photo: np.ndarray, people: People, scales: tuple[float
     points, peaks = [], []
     for start in range(0, len(people), CHUNK):
         some = people.select(slice(start, start + CHUNK))
-        to_canvas = crop_affine(canvas_boxes(some), side)
-        pixels = np.stack([cut_canvas(photo, affine, side) for affine in to_canvas])
-        crops = Crops(some, Canvases(pixels, to_canvas, np.ones(len(some), bool), (), ""), codec, device)
+        boxes = canvas_boxes(some, side)
+        pixels = np.stack([cut_canvas(photo, box, side) for box in boxes])
+        crops = Crops(some, Canvases(pixels, crop_affine(boxes, side), np.ones(len(some), bool), (), ""), codec, device)
         sites, batch = predict_batch(weights.model, crops, np.arange(len(some)), scales=scales, precision="fp32")
         found, peak, _ = decode(codec, sites[-1], batch.to_image)
         points.append(found)

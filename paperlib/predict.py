@@ -27,7 +27,7 @@ class Prediction:
 
 def zoomed(n: int, zoom: float) -> Augmentation:
     """n crops of the same centre in which the person is `zoom` times as large."""
-    return Augmentation(np.zeros(n), np.full(n, zoom), np.zeros((n, 2)), np.zeros(n, bool), np.ones((n, 3)))
+    return Augmentation(np.zeros(n), np.full(n, zoom), np.zeros((n, 2)), np.zeros(n, bool), np.ones((n, 3)), np.zeros((n, 2, 2)))
 
 
 def folded(model: nn.Module) -> nn.Module:

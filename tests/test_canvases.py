@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import os
 import pickle
 import re
 import signal
@@ -198,7 +199,7 @@ def test_canvases_are_mapped_and_not_loaded(people, tmp_path):
     n, side = 22_246, 384
     np.lib.format.open_memmap(tmp_path / "pixels.npy", mode="w+", dtype=np.uint8, shape=(n, side, side, 3))  # sparse: no disk either
     many = people.select(np.arange(n) % len(people))
-    canvases = Canvases(np.load(tmp_path / "pixels.npy", mmap_mode="r"), crop_affine(canvas_boxes(many), side), np.ones(n, bool), (), "")
+    canvases = Canvases(np.load(tmp_path / "pixels.npy", mmap_mode="r"), crop_affine(canvas_boxes(many, side), side), np.ones(n, bool), (), "")
     crops, before = Crops(many, canvases, HourglassCodec()), anonymous_memory()
     for step in range(0, n, 400):
         crops.batch(np.arange(step, min(n, step + 400), 50))
@@ -212,6 +213,18 @@ def anonymous_memory() -> int:
     if not status.exists():
         pytest.skip("reads /proc")
     return 1024 * int(re.search(r"RssAnon:\s+(\d+)", status.read_text())[1])
+
+
+def test_building_many_canvases_takes_no_memory_for_each(tmp_path):
+    """Of 800 people's 157 MB of canvases, and of the batches made of them, the process never holds more than a few; so neither of 22,246 people's."""
+    script, settings = Path(__file__).parents[1] / "benchmarks" / "memory.py", {"people": 800, "side": 256, "batches": 8}
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    environment = {name: value for name, value in os.environ.items() if name != "PAPERLIB_DATA"} | {"TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, script, *options, "--out", tmp_path], check=True, timeout=240, env=environment)
+    (table,) = tmp_path.glob("memory-*.csv")
+    before, building, batches = (float(row["memory_mb"]) for row in csv.DictReader(table.open()))
+    assert building - before < 60 and batches - before < 250, (before, building, batches)
+    assert {path.name for path in tmp_path.iterdir()} == {table.name}  # the canvases are deleted
 
 
 def test_the_benchmark_runs_without_official_files(tmp_path):

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from paperlib.codecs import HourglassCodec, RecurrentCodec
-from paperlib.data.canvases import canvas_boxes, cut_canvas, load_canvases
+from paperlib.data.canvases import Canvases, canvas_boxes, cut_canvas, load_canvases, reduction, whole_pixels
 from paperlib.data.crops import Crops, TrainingOrder, cut_crops, resident
 from paperlib.data.images import read_image
 from paperlib.data.mpii import load_mpii
-from paperlib.geometry import Augmentation, crop_affine, draw_augmentation, transform
+from paperlib.geometry import crop_affine, draw_augmentation, transform
 from paperlib.predict import zoomed
 from paperlib.skeleton import MPII
 
@@ -102,12 +102,26 @@ def test_points_are_exact_to_a_ten_thousandth_of_a_pixel(people, crops):
     """By the way of the pixels, over the canvas, as by the direct one."""
     law = draw_augmentation("recurrent", len(people), np.random.default_rng(5))
     batch = crops.batch(np.arange(len(people)), law)
-    direct = law.affine(SIDE) @ crop_affine(crops.codec.boxes(people), SIDE)
+    to_crop = crop_affine(crops.codec.boxes(people), SIDE)
+    direct = law.holding(transform(people.joints, to_crop), SIDE).affine(SIDE) @ to_crop
     swapped = np.where(law.mirror[:, None, None], people.joints[:, MPII.mirror], people.joints)
     np.testing.assert_allclose(batch.joints.numpy(), transform(swapped, direct), atol=1e-4)
-    to_canvas = crop_affine(canvas_boxes(people), CANVAS)
+    to_canvas = crop_affine(canvas_boxes(people, CANVAS), CANVAS)
     source = to_canvas @ batch.to_image.numpy()  # crop px -> canvas px
     np.testing.assert_allclose(transform(transform(swapped, to_canvas), np.linalg.inv(source)), batch.joints.numpy(), atol=1e-4)
+
+
+def test_a_crop_is_moved_within_its_play_for_a_joint_that_it_would_leave_out(people, crops):
+    to_crop = crop_affine(crops.codec.boxes(people), SIDE)
+    just_out = transform(np.tile([[[-1.5, 20.0]]], (len(people), 1, 1)), np.linalg.inv(to_crop))
+    joints = people.joints.copy()
+    joints[:, :1] = just_out
+    theirs = Crops(replace(people, joints=joints), Canvases(crops._pixels, crops._to_canvas, np.ones(len(people), bool), (), ""), crops.codec)
+    still, rows = zoomed(2, 1.0), np.array([3, 5])
+    batch = theirs.batch(rows, replace(still, play=np.array([[[0, 2], [0, 0]], [[0, 1], [0, 0]]]) / SIDE))
+    np.testing.assert_allclose(batch.joints[:, 0].numpy(), [[0, 20], [-1.5, 20]], atol=1e-4)  # two px of play are enough, one is not
+    moved = theirs.batch(rows[:1], replace(still[:1], shift=np.array([[1.5 / SIDE, 0]])))
+    assert same(moved, theirs.batch(rows[:1], replace(still[:1], play=np.array([[[0, 2], [0, 0]]]) / SIDE)))
 
 
 @pytest.mark.parametrize("law", ["none", "recurrent", "hourglass"])
@@ -130,7 +144,7 @@ def test_few_pixels_of_augmented_crops_lie_outside_their_canvas(people, law, cod
     same_person = people.select(np.zeros(n, int))
     to_crop = draw_augmentation(law, n, np.random.default_rng(0)).affine(codec.side) @ crop_affine(codec.boxes(same_person), codec.side)
     grid = np.stack(np.meshgrid(*[np.linspace(0, codec.side - 1, 40)] * 2), -1).reshape(1, -1, 2)
-    pixels = transform(np.repeat(grid, n, 0), crop_affine(canvas_boxes(same_person), 2) @ np.linalg.inv(to_crop))  # the canvas: -0.5 to 1.5
+    pixels = transform(np.repeat(grid, n, 0), crop_affine(canvas_boxes(same_person, CANVAS), 2) @ np.linalg.inv(to_crop))  # the canvas: -0.5 to 1.5
     assert (np.abs(pixels - 0.5) > 1).any(-1).mean() == pytest.approx(outside, rel=0.15)
 
 
@@ -142,11 +156,42 @@ def test_a_gpu_keeps_the_canvases_if_they_fill_at_most_half_of_its_memory(monkey
         assert isinstance(there, torch.Tensor) == kept and np.array_equal(np.asarray(there), pixels)
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_an_image_far_too_large_is_decoded_smaller_and_the_crop_is_that_of_the_whole(people, tmp_path, suffix):
+    """From hardly to 20 times too large: by the JPEG's decoder up to 8 times, by averaging else. A smooth picture: what is compared is geometry."""
+    rng, scales = np.random.default_rng(0), np.array([0.3, 0.55, 1.1, 2.5, 5.0])
+    octaves = [cv2.resize(rng.normal(0, 20, (max(2, 1403 >> k), max(2, 1511 >> k), 3)), (1511, 1403)) for k in range(6, 11)]
+    image = np.clip(128 + sum(octaves), 0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / f"large.{suffix}"), image[..., ::-1])
+    five = replace(
+        people.select(np.zeros(5, int)), image=np.full(5, str(tmp_path / f"large.{suffix}")), scale=scales, centre=rng.uniform(600, 800, (5, 2))
+    )
+    np.testing.assert_array_equal(reduction(canvas_boxes(five, CANVAS)[:, 2], CANVAS), [1, 2, 4, 8, 16])
+    canvases = load_canvases(five, CANVAS, tmp_path, progress=False)
+    for codec in (RecurrentCodec(side=SIDE), HourglassCodec(side=SIDE)):
+        crops = grey_levels(Crops(five, canvases, codec).batch(np.arange(5)).images)
+        direct = np.stack([supersampled(image, box, SIDE, times=16) for box in codec.boxes(five)])
+        difference = np.abs(crops - direct).mean(axis=(1, 2, 3))
+        assert difference.max() < 1 and direct.std() > 20, difference
+
+
+def test_a_square_of_whole_pixels_is_the_square_to_a_pixel():
+    rng = np.random.default_rng(0)
+    boxes = np.column_stack([rng.uniform(-900, 2000, (500, 2)), 2 ** rng.uniform(0, 13, 500)])
+    whole, times = whole_pixels(boxes, 96), reduction(boxes[:, 2], 96)[:, None]
+    np.testing.assert_array_equal(reduction(whole[:, 2], 96), times[:, 0])
+    edges = (whole[:, :2] + 0.5 + whole[:, 2:] * [[[-0.5]], [[0.5]]]) / times  # (2, N, 2): left and top, right and below
+    np.testing.assert_allclose(edges, np.rint(edges), atol=1e-9)
+    lost = (boxes[:, 2:] - whole[:, 2:]) / times
+    assert -1e-9 < lost[boxes[:, 2] > 1].min() and lost.max() < 1 and np.abs((whole - boxes)[:, :2] / times).max() <= 0.5 + 1e-9
+    np.testing.assert_array_equal(whole_pixels(whole, 96), whole)
+
+
 def test_a_large_image_is_averaged_down_not_sampled():
     """A checkerboard of single pixels is grey in a canvas of a twentieth of its size, whose pixels' centres lie on its pixels."""
     image = np.zeros((800, 800, 3), np.uint8)
     image[::2, ::2] = image[1::2, 1::2] = 255
-    cut = cut_canvas(image, crop_affine(np.array([[400.0, 400.0, 800.0]]), 40)[0], 40)
+    cut = cut_canvas(image, whole_pixels(np.array([[400.0, 400.0, 800.0]]), 40)[0], 40)
     assert np.abs(cut.astype(int) - 127.5).max() <= 2
 
 
@@ -155,22 +200,25 @@ def test_averaging_down_moves_nothing(size):
     """A disc's centre of mass stays, to a hundredth of a canvas pixel, a seventh of an image pixel."""
     ys, xs = np.mgrid[:size, :size]
     image = np.repeat((255 * (np.hypot(xs - 520, ys - 333) < 60)).astype(np.uint8)[..., None], 3, 2)
-    affine = crop_affine(np.array([[400.0, 420.0, 700.0]]), 50)[0]
-    cut = cut_canvas(image, affine, 50)[..., 0].astype(float)
+    (box,) = whole_pixels(np.array([[400.0, 420.0, 700.0]]), 50)
+    cut = cut_canvas(image, box, 50)[..., 0].astype(float)
     grey = cut - np.median(cut)
     ys, xs = np.mgrid[:50, :50]
     window = np.hypot(xs - 33, ys - 18) < 12
     centre = [(grey * window * axis).sum() / (grey * window).sum() for axis in (xs, ys)]
-    np.testing.assert_allclose(centre, transform(np.array([[[520.0, 333.0]]]), affine)[0, 0], atol=0.01)
+    np.testing.assert_allclose(centre, transform(np.array([[[520.0, 333.0]]]), crop_affine(box[None], 50))[0, 0], atol=0.01)
 
 
 def test_outside_the_image_is_grey(people):
     image = np.full((20, 20, 3), 250, np.uint8)
-    assert (cut_canvas(image, crop_affine(np.array([[300.0, 300.0, 50.0]]), 32)[0], 32) == 128).all()
+    assert (cut_canvas(image, np.array([299.5, 299.5, 50.0]), 32) == 128).all()
+    assert (cut_canvas(image, np.array([7.5, 11.5, 2.0**40]), 32) == 128).all()  # smaller than a pixel
+    cut = cut_canvas(image, np.array([19.5, 29.5, 40.0]), 40)
+    assert (cut[:10, :20] == 250).all() and (cut[10:] == 128).all() and (cut[:, 20:] == 128).all()
 
 
 def test_a_canvas_holds_both_papers_crops(people):
-    canvas = canvas_boxes(people)
+    canvas = canvas_boxes(people, CANVAS)
     for codec in (RecurrentCodec(), HourglassCodec()):
         box = codec.boxes(people)
         assert (np.abs(box[:, :2] - canvas[:, :2]).max(1) + box[:, 2] / 2 <= canvas[:, 2] / 2 + 1e-9).all()
@@ -192,8 +240,7 @@ def test_joints_lie_in_the_crop_and_go_back_to_the_image(people, crops):
 
 def test_a_mirrored_crop_is_the_mirror_of_the_crop(crops):
     rows = np.arange(5)
-    blank = zoomed(5, 1.0)
-    mirror = Augmentation(blank.angle, blank.zoom, blank.shift, np.ones(5, bool), blank.gain)
+    mirror = replace(zoomed(5, 1.0), mirror=np.ones(5, bool))
     plain, mirrored = crops.batch(rows), crops.batch(rows, mirror)
     torch.testing.assert_close(mirrored.images, plain.images.flip(-1), atol=2e-3, rtol=0)
     expected = plain.joints[:, MPII.mirror].clone()
@@ -242,9 +289,9 @@ def test_a_person_whose_image_is_broken_takes_its_others_along(people, tmp_path)
 
 
 def test_colours_are_gained_and_clamped(crops):
-    rows, blank = np.arange(2), zoomed(2, 1.0)
+    rows = np.arange(2)
     gain = np.array([[0.5, 1, 4], [1, 1, 1]])
-    changed = crops.batch(rows, Augmentation(blank.angle, blank.zoom, blank.shift, blank.mirror, gain)).images
+    changed = crops.batch(rows, replace(zoomed(2, 1.0), gain=gain)).images
     plain = crops.batch(rows).images
     torch.testing.assert_close(changed[0, 0] + 0.5, (plain[0, 0] + 0.5) / 2, atol=1e-3, rtol=0)
     torch.testing.assert_close(changed[1], plain[1], atol=1e-3, rtol=0)

@@ -1,5 +1,7 @@
 """The affine between image, crop and heatmap, the laws of augmentation, and the warp."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ number = st.floats(-500, 1500, allow_nan=False)
 
 
 def augment(n=1, angle=0.0, zoom=1.0, shift=(0.0, 0.0), mirror=False):
-    return Augmentation(np.full(n, np.radians(angle)), np.full(n, zoom), np.full((n, 2), shift), np.full(n, mirror), np.ones((n, 3)))
+    one, still = np.ones(n), np.zeros((n, 2, 2))
+    return Augmentation(np.radians(angle) * one, zoom * one, np.full((n, 2), shift), np.full(n, mirror), np.ones((n, 3)), still)
 
 
 def at(affine, *point):
@@ -145,6 +148,29 @@ def test_a_turned_recurrent_crop_lies_anywhere_in_the_enlarged_square(laws):
     np.testing.assert_allclose(position.mean(axis=0), 0.5, atol=0.02)
     np.testing.assert_allclose(np.quantile(position, [0.1, 0.25, 0.75, 0.9], axis=0), np.array([[0.1, 0.25, 0.75, 0.9]] * 2).T, atol=0.025)
     assert abs(np.corrcoef(position.T)[0, 1]) < 0.05
+
+
+def test_a_recurrent_crop_is_moved_for_a_joint_of_the_enlarged_square(laws):
+    """FACTS A.6: whatever lies in the square of 256 px stays in the 248 px that are cut out of it; what lies outside does not count."""
+    law, rng = laws["recurrent"][:2000], np.random.default_rng(3)
+    joints = rng.uniform(-40, 288, (2000, 1, 2))  # px of the crop of 248
+    before, after = (transform(joints, drawn.affine(248))[:, 0] for drawn in (law, law.holding(joints, 248)))
+    place = np.round(-4 - 248 * law.play[..., 0])  # px by which the square's middle lies beside the crop's
+    middle = before - place
+    in_square, in_crop = ((middle >= -4) & (middle <= 251)).all(-1), ((before >= 0) & (before <= 247)).all(-1)
+    np.testing.assert_allclose(after[in_square], np.clip(before[in_square], 0, 247), atol=1e-9)
+    np.testing.assert_array_equal(after[in_crop | ~in_square], before[in_crop | ~in_square])
+    assert 20 < (in_square & ~in_crop).sum() and ((before - after) ** 2).max() <= 8**2 + 1e-6
+
+
+def test_a_crop_is_moved_no_further_than_the_farthest_joint_asks_and_not_at_all_without_play():
+    law = replace(augment(shift=(4 / 248, 0)), play=np.array([[[-8, 0], [-4, 4]]]) / 248)  # x: already at the right of the square
+    joints = np.array([[[100.0, 100.0], [246.0, -3.0], [250.0, 30.0], [np.nan, np.nan], [500.0, -3.5]]])
+    np.testing.assert_allclose(248 * law.holding(joints, 248).shift, [[4 - 7, 3]])
+    np.testing.assert_array_equal(replace(law, play=np.zeros((1, 2, 2))).holding(joints, 248).shift, law.shift)
+    np.testing.assert_array_equal(law.holding(np.full((1, 3, 2), np.nan), 248).shift, law.shift)
+    both = replace(augment(), play=np.array([[[-4, 4], [-4, 4]]]) / 248).holding(np.array([[[-2.0, 5], [250.0, 5]]]), 248)
+    np.testing.assert_allclose(248 * both.shift, [[-3, 0]])
 
 
 def test_a_recurrent_crop_is_turned_first_and_zoomed_then(laws):

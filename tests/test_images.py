@@ -54,6 +54,23 @@ def test_exif_turns_a_photograph_but_not_labelled_pixels(tmp_path, orientation, 
         assert image_size(path, upright) == wanted.shape[1::-1]
 
 
+@pytest.mark.parametrize("reduced", [2, 4, 8])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("suffix, mode", [("jpg", "RGB"), ("jpg", "L"), ("jpg", "CMYK"), ("png", "RGB"), ("gif", "P")])
+def test_an_image_is_read_smaller(tmp_path, suffix, mode, orientation, reduced):
+    """Each pixel is the mean of so many of the file, whatever is over at its right and lower side; colours and orientation are the same."""
+    path, exif = tmp_path / f"a.{suffix}", Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(COLOURS.repeat(2, 0).repeat(2, 1)[:61, :93]).convert(mode).save(path, quality=100, **({} if suffix == "gif" else {"exif": exif}))
+    for upright in (False, True):
+        whole, small = read_image(path, upright), read_image(path, upright, reduced)
+        assert all(s in (w // reduced, -(-w // reduced)) for s, w in zip(small.shape[:2], whole.shape[:2], strict=True)), small.shape
+        height, width = whole.shape[0] // reduced, whole.shape[1] // reduced
+        means = whole[: height * reduced, : width * reduced].reshape(height, reduced, width, reduced, 3).mean(axis=(1, 3))
+        difference = np.abs(small[:height, :width] - means)
+        assert difference.mean() < 3 and np.median(difference) <= 1
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif"])
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b[:4], lambda b: b"<html>404</html>", None])
 def test_damaged_pictures(tmp_path, suffix, damage, capfd):

@@ -28,9 +28,10 @@ CODEC = HourglassCodec(side=SIDE)
 
 def crops_of(people: People, rows) -> np.ndarray:
     """(N, SIDE, SIDE, 3) uint8, by way of canvases as a study cuts them."""
-    canvas, crop, cut = crop_affine(canvas_boxes(people), 384), crop_affine(CODEC.boxes(people), SIDE), []
+    boxes, crop, cut = canvas_boxes(people, 384), crop_affine(CODEC.boxes(people), SIDE), []
+    canvas = crop_affine(boxes, 384)
     for i in rows:
-        picture = cut_canvas(read_image(people.image[i]), canvas[i], 384)
+        picture = cut_canvas(read_image(people.image[i]), boxes[i], 384)
         affine = (crop[i] @ np.linalg.inv(canvas[i]))[:2]
         cut.append(cv2.warpAffine(picture, affine, (SIDE, SIDE), borderMode=cv2.BORDER_CONSTANT, borderValue=(128,) * 3))
     return np.array(cut)

@@ -19,7 +19,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
-from paperlib.data.images import read_image
+from paperlib.data.images import read_image, shrink
 from paperlib.geometry import crop_affine
 from paperlib.people import People
 from paperlib.writing import make_folder, write_whole
@@ -27,7 +27,7 @@ from paperlib.writing import make_folder, write_whole
 ROOM = 1.25  # a canvas is this much wider than the wider of the two papers' crops
 GREY = (128, 128, 128)  # what lies outside the image, as in R's released code (FACTS A.6)
 CHUNK = 64  # people whose canvases are cut and noted down together
-VERSION = 1  # of the pixels that are cut: another one for other pixels, so that no old cache is used
+VERSION = 2  # of the pixels that are cut: another one for other pixels, so that no old cache is used
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,28 @@ class Canvases:
     affine: np.ndarray  # (N, 3, 3) image px -> canvas px
     readable: np.ndarray  # (N,) bool
     problems: tuple[str, ...]  # one line for each image that could not be read
-    sha256: str  # of the pixels
+    sha256: str  # of the SHA-256 of each person's pixels
 
 
-def canvas_boxes(people: People) -> np.ndarray:
-    """(N, 3) the square of image that a canvas holds: centre and side, image px."""
+def canvas_boxes(people: People, side: int) -> np.ndarray:
+    """(N, 3) the square of image that a canvas of `side` px holds: centre and side, image px, as `whole_pixels` has them."""
     rough = ~people.framed
     centre = people.centre + np.where(rough, 7.5 * people.scale, 0)[:, None] * [0, 1]  # half-way between R's and H's crops
-    return np.column_stack([centre, 200 * people.scale * ROOM * np.where(rough, 1.5, 1)])
+    return whole_pixels(np.column_stack([centre, 200 * people.scale * ROOM * np.where(rough, 1.5, 1)]), side)
+
+
+def whole_pixels(boxes: np.ndarray, side: int) -> np.ndarray:
+    """Squares (N, 3) whose edges lie between pixels of the image, or of the image `reduction` times smaller: at most such a pixel narrower than
+    `boxes`, and half of one beside them. They are cut to `side` px without a warp."""
+    times = reduction(boxes[:, 2], side)[:, None]
+    pixels = np.maximum(np.floor(boxes[:, 2:] / times), 1)
+    first = np.rint((boxes[:, :2] + 0.5) / times - pixels / 2)
+    return np.hstack([(first + pixels / 2) * times - 0.5, pixels * times])
+
+
+def reduction(width: np.ndarray, side: int) -> np.ndarray:
+    """How many times smaller, 1, 2, 4, .., the image may be made of which a square of `width` px becomes `side` px or more."""
+    return 2.0 ** np.floor(np.log2(np.maximum(width / side, 1)))
 
 
 def load_canvases(people: People, side: int, folder: Path, jobs: int = 1, progress: bool = True) -> Canvases:
@@ -54,14 +68,14 @@ def load_canvases(people: People, side: int, folder: Path, jobs: int = 1, progre
     The cache is keyed by labels, boxes, side, and every image's name and size in bytes; two processes that want the same canvases build them
     once, and a build that was killed goes on where it was. Raises PaperlibError when not a single image can be read, or when the disk is full.
     """
-    boxes = canvas_boxes(people)
+    boxes = canvas_boxes(people, side)
     key = hashlib.sha256(f"{VERSION} {people.sha256()} {side} {ROOM} {_image_bytes(people)}".encode() + boxes.tobytes()).hexdigest()[:16]
     home = folder / key
     if not (home / "canvases.json").exists():
         make_folder(home)
         with FileLock(home / "lock"):
             if not (home / "canvases.json").exists():  # another process may have built them while this one waited
-                _build(people, crop_affine(boxes, side), side, home, jobs, progress)
+                _build(people, boxes, side, home, jobs, progress)
     record = json.loads((home / "canvases.json").read_text())
     if not any(record["readable"]):
         raise PaperlibError(f"none of {len(people)} images can be read; the first problem: {record['problems'][0]}")
@@ -75,27 +89,27 @@ def _image_bytes(people: People) -> list[int]:
     return [size[path] for path in people.image]
 
 
-def _build(people: People, affine: np.ndarray, side: int, home: Path, jobs: int, progress: bool) -> None:
+def _build(people: People, boxes: np.ndarray, side: int, home: Path, jobs: int, progress: bool) -> None:
     """Cut everybody's canvas into pixels.npy, with a line in a log for each finished chunk; canvases.json says that they are complete."""
     file, log, n = home / "pixels.npy", home / "chunks.jsonl", len(people)
     try:
         pixels = _open_pixels(file, (n, side, side, 3))
-        errors, digest = _finished(pixels, log)
+        errors, hashes = _finished(pixels, log)
         done, missing, free = len(errors), pixels[len(errors) :].nbytes, shutil.disk_usage(home).free
         if missing > free:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, {missing / 1e6:.0f} MB are needed")
         chunks = [slice(start, min(start + CHUNK, n)) for start in range(done, n, CHUNK)]
-        work = [(file, pixels.offset, rows, people.image[rows], affine[rows], side) for rows in chunks]
+        work = [(file, pixels.offset, rows, people.image[rows], boxes[rows], side) for rows in chunks]
         cv2.setNumThreads(1)
         pool = ThreadPoolExecutor(jobs)  # threads: decoding, warping and hashing leave Python's lock alone
         bar = tqdm(total=n, initial=done, desc=f"canvases, {side} px", unit="person", disable=not progress, mininterval=2)
         try:
-            for rows, found in zip(chunks, pool.map(_cut_chunk, work), strict=True):
-                digest.update(pixels[rows])
+            for chunk in pool.map(_cut_chunk, work):
                 with log.open("a") as lines:
-                    lines.write(json.dumps({"sha256": digest.hexdigest(), "errors": found}) + "\n")
-                errors += found
-                bar.update(len(found))
+                    lines.write(json.dumps(chunk) + "\n")
+                errors += chunk["errors"]
+                hashes += chunk["sha256"]
+                bar.update(len(chunk["errors"]))
         finally:
             pool.shutdown(cancel_futures=True)
             bar.close()
@@ -107,7 +121,7 @@ def _build(people: People, affine: np.ndarray, side: int, home: Path, jobs: int,
             "free some disk space, then the same command goes on where it was"
         ) from error
     problems = list(dict.fromkeys(error for error in errors if error))
-    record = {"sha256": digest.hexdigest(), "readable": [error is None for error in errors], "problems": problems}
+    record = {"sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(), "readable": [error is None for error in errors], "problems": problems}
     write_whole(home / "canvases.json", json.dumps(record))
     log.unlink(missing_ok=True)
 
@@ -124,38 +138,40 @@ def _open_pixels(file: Path, shape: tuple[int, ...]) -> np.memmap:
     return np.load(file, mmap_mode="r")
 
 
-def _finished(pixels: np.ndarray, log: Path):
-    """The people that an interrupted build has cut: an error or None each, and the SHA-256 so far. The log keeps what agrees with the pixels."""
-    errors, digest, kept = [], hashlib.sha256(), []
+def _finished(pixels: np.ndarray, log: Path) -> tuple[list[str | None], list[str]]:
+    """Of the people that an interrupted build has cut: an error or None, and the SHA-256 of the canvas. The log keeps what agrees with the pixels."""
+    errors, hashes, kept = [], [], []
     for line in log.read_text().splitlines() if log.exists() else []:
         try:
             record = json.loads(line)
         except ValueError:  # killed within the line
             break
-        longer = digest.copy()
-        longer.update(pixels[len(errors) : len(errors) + len(record["errors"])])
-        if longer.hexdigest() != record["sha256"]:  # the machine went down before the pixels were on the disk
+        cut = pixels[len(errors) : len(errors) + len(record["errors"])]
+        if [hashlib.sha256(canvas).hexdigest() for canvas in cut] != record["sha256"]:  # the machine went down before the pixels were on the disk
             break
-        errors, digest, kept = errors + record["errors"], longer, [*kept, line]
+        errors, hashes, kept = errors + record["errors"], hashes + record["sha256"], [*kept, line]
     write_whole(log, "".join(line + "\n" for line in kept))
-    return errors, digest
+    return errors, hashes
 
 
-def _cut_chunk(work) -> list[str | None]:
-    """Write the canvases of some people in their place in the file. Returns what is wrong with each one's image, or None."""
-    file, offset, rows, paths, affines, side = work
-    cut, errors, last = np.full((len(paths), side, side, 3), GREY[0], np.uint8), [], (None, None)
-    for i, (path, affine) in enumerate(zip(paths, affines, strict=True)):
-        try:
-            image = last[1] if last[0] == path else read_image(path)  # people of one image follow one another
-            last, cut[i], error = (path, image), cut_canvas(image, affine, side), None
-        except PaperlibError as problem:
-            error = str(problem)
-        errors.append(error)
+def _cut_chunk(work) -> dict[str, list]:
+    """Write the canvases of some people in their place in the file. Returns what is wrong with each one's image, or None, and each one's SHA-256."""
+    file, offset, rows, paths, boxes, side = work
+    canvas, chunk, last = np.empty((side, side, 3), np.uint8), {"sha256": [], "errors": []}, (None, None)
     with file.open("r+b") as pixels:  # not through a map, where a full disk would kill the process
-        pixels.seek(offset + rows.start * cut[0].nbytes)
-        pixels.write(cut)
-    return errors
+        pixels.seek(offset + rows.start * canvas.nbytes)
+        for path, box in zip(paths, boxes, strict=True):
+            times = int(min(reduction(box[2], side), 8))  # a decoder's most
+            try:
+                image = last[1] if last[0] == (path, times) else read_image(path, reduced=times)  # people of one image follow one another
+                last, error = ((path, times), image), None
+                cut_canvas(image, box, side, times, canvas)
+            except PaperlibError as problem:
+                canvas[:], error = GREY, str(problem)
+            chunk["sha256"].append(hashlib.sha256(canvas).hexdigest())
+            chunk["errors"].append(error)
+            pixels.write(canvas)
+    return chunk
 
 
 def fetch_pages(pixels: np.ndarray, rows: np.ndarray) -> None:
@@ -166,13 +182,22 @@ def fetch_pages(pixels: np.ndarray, rows: np.ndarray) -> None:
             pixels.base.madvise(mmap.MADV_WILLNEED, (pixels.offset + row * canvas) // mmap.PAGESIZE * mmap.PAGESIZE, canvas + mmap.PAGESIZE)
 
 
-def cut_canvas(image: np.ndarray, affine: np.ndarray, side: int) -> np.ndarray:
-    """(side, side, 3) of `image` through `affine` (3, 3): image px -> canvas px. An image more than twice too large is averaged down first."""
-    shrink = int(1 / affine[0, 0])
-    if shrink >= 2:
-        height, width = image.shape[:2]
-        small = cv2.resize(image, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA)
-        x, y = width / small.shape[1], height / small.shape[0]  # image px per px of the small image
-        affine = affine @ np.array([[x, 0, x / 2 - 0.5], [0, y, y / 2 - 0.5], [0, 0, 1]])
-        image = small
-    return cv2.warpAffine(image, affine[:2], (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=GREY)
+def cut_canvas(image: np.ndarray, box: np.ndarray, side: int, reduced: int = 1, out: np.ndarray | None = None) -> np.ndarray:
+    """(side, side, 3) of the square `box` (3,), px of the image in full, with edges as `whole_pixels` has them; grey outside. `image` is the whole
+    image, `reduced` times smaller. `out`: where to write it.
+
+    An image twice as large or more is averaged down first; what is then left, less than two, is cubic, which loses less than a warp to whole px."""
+    times = int(reduction(box[2], side))
+    if times > reduced:
+        image = shrink(image, times // reduced)
+    n = round(box[2] / times)
+    x, y = np.rint((box[:2] + 0.5) / times - n / 2).astype(int).tolist()
+    height, width = image.shape[:2]
+    inside = image[max(y, 0) : max(y + n, 0), max(x, 0) : max(x + n, 0)]
+    if inside.size == 0:
+        inside, margins = np.full((1, 1, 3), GREY[0], np.uint8), (0, 0, 0, 0)
+    else:
+        margins = max(-y, 0), max(y + n - height, 0), max(-x, 0), max(x + n - width, 0)
+    if any(margins):
+        inside = cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT, value=GREY)
+    return cv2.resize(inside, (side, side), dst=out, interpolation=cv2.INTER_CUBIC if n > side else cv2.INTER_LINEAR)

@@ -48,6 +48,7 @@ class Crops:
         to_crop, gain = self._to_crop[rows], np.ones((len(rows), 3))
         joints, state, others = self.people.joints[rows], self.people.state[rows], self._others_of(rows)
         if augmentation is not None:
+            augmentation = augmentation.holding(transform(joints, to_crop), self.codec.side)
             to_crop, gain = augmentation.affine(self.codec.side) @ to_crop, augmentation.gain
             mirrored, swap = augmentation.mirror, self.codec.skeleton.mirror
             joints = np.where(mirrored[:, None, None], joints[:, swap], joints)

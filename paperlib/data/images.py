@@ -15,11 +15,12 @@ from paperlib import PaperlibError
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = 0x0112  # the EXIF tag
+_REDUCED = {1: 0, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 8: cv2.IMREAD_REDUCED_GRAYSCALE_8}
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of a 16-bit grey picture
 
 
-def read_image(path: str | Path, upright: bool = False) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, a fresh writable array.
+def read_image(path: str | Path, upright: bool = False, reduced: int = 1) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, a fresh writable array; with `reduced`, 2, 4 or 8, so many times smaller, each pixel that many pixels of the file wide.
 
     Greyscale, CMYK and palette pictures become RGB, 16-bit grey keeps its high byte, what is transparent shows white.
     Raises PaperlibError naming the file where it is missing, empty, truncated or no picture.
@@ -29,14 +30,23 @@ def read_image(path: str | Path, upright: bool = False) -> np.ndarray:
     """
     data = _read_bytes(path)
     if _whole_jpeg(data[:8], data[-64:]):
-        pixels = _decode_jpeg(data, upright)
+        decoded = 1 if upright else reduced  # turned, what is over on the right and below would lie on another side
+        pixels = _decode_jpeg(data, upright, decoded)
         if pixels is not None:
-            return pixels
+            return shrink(pixels, reduced // decoded)
     try:
         with Image.open(BytesIO(data)) as picture:
-            return np.array(_rgb(ImageOps.exif_transpose(picture) if upright else picture))
+            return shrink(np.array(_rgb(ImageOps.exif_transpose(picture) if upright else picture)), reduced)
     except Exception as error:  # Pillow's plugins raise nearly anything on a damaged file
         raise _unreadable(path, error) from error
+
+
+def shrink(image: np.ndarray, times: int) -> np.ndarray:
+    """(H // times, W // times, 3): the means of squares of `times` px; what is over on the right and below is left out."""
+    height, width = image.shape[0] // times, image.shape[1] // times
+    if times == 1 or not height or not width:
+        return image[:height, :width]
+    return cv2.resize(image[: height * times, : width * times], (width, height), interpolation=cv2.INTER_AREA)
 
 
 def image_size(path: str | Path, upright: bool = False) -> tuple[int, int]:
@@ -72,9 +82,10 @@ def _whole_jpeg(start: bytes, end: bytes) -> bool:
     return start.startswith(b"\xff\xd8\xff") and end.rstrip(b"\r\n\0").endswith(b"\xff\xd9")
 
 
-def _decode_jpeg(data: bytes, upright: bool) -> np.ndarray | None:
+def _decode_jpeg(data: bytes, upright: bool, reduced: int) -> np.ndarray | None:
+    flags = cv2.IMREAD_COLOR_RGB | _REDUCED[reduced] | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION))
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # more pixels than OpenCV allows
         return None
 

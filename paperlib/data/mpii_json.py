@@ -57,7 +57,8 @@ def _numbers(path: Path, records: list[dict[str, Any]], key: str, shape: tuple[i
         return np.array(values, dtype=float).reshape(len(records), *shape)
     except (TypeError, ValueError, OverflowError) as error:
         wrong = next((value for value in values if not _is_numbers(value, shape)), error)
-        raise PaperlibError(f"{path}: '{key}' should be {' x '.join(map(str, shape)) or 'one'} numbers, but is {str(wrong)[:80]}") from error
+        what = " x ".join(map(str, shape)) + " numbers" if shape else "one number"
+        raise PaperlibError(f"{path}: '{key}' should be {what}, but is {str(wrong)[:80]}") from error
 
 
 def _is_numbers(value: Any, shape: tuple[int, ...]) -> bool:

@@ -21,8 +21,9 @@ import numpy as np
 from scipy.io import savemat
 
 from paperlib import PaperlibError
-from paperlib.data import scenes
-from paperlib.data.scenes import DEFAULT, Difficulty, Person, Scene
+from paperlib.data import annotation, scenes
+from paperlib.data.annotation import Person
+from paperlib.data.scenes import DEFAULT, Difficulty, Scene
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.skeleton import COCO, FLIC, LSP, MPII, joint_map
 from paperlib.writing import write_whole
@@ -59,7 +60,7 @@ def _note_mpii(scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
 
 def _mpii_person(person: Person, rng: np.random.Generator) -> tuple[list, list, float]:
     """Centre, points and scale; points are 1-based, a missing joint is (0, 0, 0)."""
-    centre, scale = scenes.mpii_box(rng, person)
+    centre, scale = annotation.mpii_box(rng, person)
     points = _points(person.joints + 1, person.state, person.state == VISIBLE)
     return (centre + 1).round(3).tolist(), points.round(3).tolist(), round(scale, 6)
 
@@ -165,7 +166,7 @@ def _note_coco(scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
 
 def _coco_person(person: Person, labels: np.ndarray) -> dict[str, Any] | None:
     """None for somebody of whom nothing is seen."""
-    mask = scenes.silhouette(labels, person.label)  # (H, W) uint8
+    mask = annotation.silhouette(labels, person.label)  # (H, W) uint8
     if mask.sum() < 20:
         return None
     order = [MPII.index(name) for name in COCO.joints[5:]]

@@ -91,7 +91,7 @@ def _write_lsp(home: Path, to: Path, side: int, progress: bool) -> None:
 def _write_mpii(home: Path, to: Path, side: int, progress: bool) -> None:
     """Images with the squares of all their people's canvases, and the record list of Convolutional Pose Machines."""
     splits = [load_mpii(home, "train"), load_mpii(home, "valid")]
-    everybody, boxes = concatenate(splits), np.concatenate([canvas_boxes(people) for people in splits])
+    everybody, boxes = concatenate(splits), np.concatenate([canvas_boxes(people, round(1.5 * side)) for people in splits])
     affine = np.empty((len(everybody), 3, 3))
     for image in _bar(dict.fromkeys(everybody.image), home.name, progress):
         rows = everybody.image == image

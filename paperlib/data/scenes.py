@@ -1,4 +1,4 @@
-"""Composes pictures: who stands where, what the frame and the objects hide, and what an annotator would then write down."""
+"""Composes pictures: who stands where, and what the frame and the objects hide."""
 
 import zlib
 from collections.abc import Callable
@@ -9,15 +9,12 @@ import numpy as np
 from paperlib import PaperlibError
 from paperlib.data import backdrop, drawing
 from paperlib.data import objects as things
-from paperlib.data.body import FACE, SEGMENTS, Body, random_body, random_yaw
+from paperlib.data.annotation import Person, annotate, outside
+from paperlib.data.body import FACE, Body, random_body, random_yaw
 from paperlib.data.looks import random_look
-from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 
 YAWS = ("frontal", "uniform")
-_LEGS = np.array([0, 1, 4, 5])  # ankles and knees: absent behind furniture
 _HIDDEN = np.cumsum((5, 3, 2, 2, 3, 5, 3, 1, 0.3, 0.3, 1, 1, 1, 1, 1, 1)) / 30.6  # where things stand: mostly before legs, as in MPII
-_FACING = np.array([(0, 0, 1), (0.35, 0, 1), (-0.35, 0, 1), (1, 0, 0), (-1, 0, 0)]).T  # nose, eyes and ears: where they look
-HEAD_PART = 1 / 6  # upper neck to head top, part of the standing height: 33.3 of 200 in the MPII files
 
 
 @dataclass(frozen=True)
@@ -42,18 +39,6 @@ class Difficulty:
 
 
 DEFAULT = Difficulty()
-
-
-@dataclass(frozen=True)
-class Person:
-    """One labelled person, in image pixels; absent points are NaN."""
-
-    joints: np.ndarray  # (16, 2) MPII order
-    state: np.ndarray  # (16,)
-    face: np.ndarray  # (5, 2) nose, left and right eye, left and right ear
-    face_state: np.ndarray  # (5,)
-    height: float  # the standing height, px
-    label: int  # its segments are label .. label + 10 in the scene's map
 
 
 @dataclass(frozen=True)
@@ -117,24 +102,6 @@ def _feet(body: Body) -> float:
     return float(body.points[:, 1].max() + body.height * (0.14 if body.pose == "jump" else 0.02))
 
 
-def annotate(body: Body, index: int, labels: np.ndarray, size: tuple[int, int]) -> Person:
-    """A joint is visible where its own adjoining segments lie on top, absent out of the frame, a leg's joint also behind furniture."""
-    points = np.concatenate([body.joints, body.points[FACE, :2]])
-    top, outside = drawing.labels_at(labels, points), _outside(points, size)
-    gone, face_gone = outside[:16], outside[16:] | (body.head[2] @ _FACING < -0.1)  # the far side of a head is not labelled
-    gone[_LEGS] |= top[_LEGS] == drawing.FURNITURE
-    state = np.where(gone, ABSENT, np.where(drawing.own(top[:16], index), VISIBLE, OCCLUDED)).astype(np.uint8)
-    hidden = top[16:] != drawing.label_of(index, 2)
-    face_state = np.where(face_gone, ABSENT, np.where(hidden, OCCLUDED, VISIBLE)).astype(np.uint8)
-    joints, face = points[:16], points[16:]
-    blank = lambda points, gone: np.where(gone[:, None], np.nan, points)  # noqa: E731
-    return Person(blank(joints, gone), state, blank(face, face_gone), face_state, body.height, drawing.label_of(index))
-
-
-def _outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return ((points < 0) | (points > np.array(size) - 1)).any(-1)
-
-
 def _extent(body: Body) -> tuple[np.ndarray, np.ndarray]:
     """Corners of the painted body, the flesh around the points included."""
     margin = 0.04 * body.height
@@ -171,7 +138,7 @@ def mpii_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
     size = (round(1.5 * side), round(1.25 * side))
     while True:  # an annotator needs half of a person
         main, desk = _cut(rng, random_body(rng, difficulty.yaw), side, size)
-        if _outside(main.joints, size).sum() <= 8:
+        if outside(main.joints, size).sum() <= 8:
             break
     eye = _eye(rng)
     return compose(rng, size, [main, *_others(rng, main, 0.5, (0.1, 0.6), eye, difficulty)], 0.59 * difficulty.occlusion, desk, eye=eye)
@@ -222,7 +189,7 @@ def flic_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
         body = random_body(rng, float(angle), upright=True)
         torso = side * float(np.clip(rng.normal(0.37, 0.06), 0.24, 0.5))
         main = body.place(torso / 0.31, np.array(size) * (rng.normal(0.5, 0.1), rng.normal(0.68, 0.04)))
-        if not _outside(np.concatenate([main.joints[[2, 3, *range(10, 16)]], main.points[FACE, :2]]), size).any():
+        if not outside(np.concatenate([main.joints[[2, 3, *range(10, 16)]], main.points[FACE, :2]]), size).any():
             break
     eye = _eye(rng)
     scene = compose(rng, size, [main, *_others(rng, main, 0.5, (0.28, 0.5), eye, difficulty, upright=True)], 0.15 * difficulty.occlusion, eye=eye)
@@ -248,23 +215,9 @@ def pair_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
     return compose(rng, size, [main, other], objects=0.0, same_clothes=0.5)
 
 
-def mpii_box(rng: np.random.Generator, person: Person) -> tuple[np.ndarray, float]:
-    """(centre (2,), scale) as annotators give them: 0.03 x the head's length, never so small that 250 x scale cuts the person; both a little off."""
-    known = person.joints[person.state != ABSENT]
-    low, high = known.min(0), known.max(0)
-    scale = max(0.03 * HEAD_PART * person.height * rng.lognormal(0, 0.05), (high - low).max() / 225)
-    return (low + high) / 2 + scale * (rng.normal(0, (4, 4)) - (0, 10)), float(scale)
-
-
 def draw(
     kind: Callable[..., Scene], seed: int, name: str, index: int, side: int, difficulty: Difficulty = DEFAULT
 ) -> tuple[Scene, np.random.Generator]:
     """Image `index` of a set, with the generator as it is left, for the annotator's noise."""
     rng = generator(seed, name, index)
     return kind(rng, side, difficulty), rng
-
-
-def silhouette(labels: np.ndarray, first: int) -> np.ndarray:
-    """(H, W) uint8: 1 where a person, of labels first .. first + 10, is on top."""
-    top = labels[:: drawing.OVERSAMPLING, :: drawing.OVERSAMPLING]
-    return ((top >= first) & (top < first + len(SEGMENTS))).astype(np.uint8)

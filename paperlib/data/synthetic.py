@@ -18,12 +18,13 @@ from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.data import scenes
+from paperlib.data.annotation import mpii_box
 from paperlib.data.official import write_coco, write_flic, write_lsp, write_mpii
 from paperlib.data.scenes import DEFAULT, Difficulty
 from paperlib.writing import make_folder, write_whole
 
 _WRITERS = {"mpii": write_mpii, "lsp": write_lsp, "flic": write_flic, "coco": write_coco}
-_SOURCES = ("body.py", "looks.py", "drawing.py", "backdrop.py", "objects.py", "scenes.py", "official.py")
+_SOURCES = ("body.py", "looks.py", "drawing.py", "backdrop.py", "objects.py", "annotation.py", "scenes.py", "official.py")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def draw_pairs(n: int, side: int, seed: int) -> list[Pair]:
 
 def _pair(scene: scenes.Scene, rng: np.random.Generator) -> Pair:
     joints, state = np.stack([p.joints for p in scene.people]), np.stack([p.state for p in scene.people])
-    centre, scale = zip(*(scenes.mpii_box(rng, person) for person in scene.people), strict=True)
+    centre, scale = zip(*(mpii_box(rng, person) for person in scene.people), strict=True)
     return Pair(scene.image, joints, state, np.array(centre), np.array(scale))
 
 

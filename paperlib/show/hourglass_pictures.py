@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from paperlib.codecs import HourglassCodec
-from paperlib.data.canvases import Canvases, canvas_boxes, cut_canvas
+from paperlib.data.canvases import Canvases, canvas_boxes, cut_canvas, whole_pixels
 from paperlib.data.crops import Crops
 from paperlib.data.synthetic import Pair
 from paperlib.geometry import crop_affine, transform
@@ -72,9 +72,9 @@ def between(pairs: list[Pair], codec: HourglassCodec, device: torch.device, posi
         others=tuple(pairs[row].joints[1:] for row in rows),
     )
     side = round(1.5 * codec.side)
-    affine = crop_affine(canvas_boxes(people), side)
-    pixels = np.stack([cut_canvas(pairs[row].image, to_canvas, side) for row, to_canvas in zip(rows, affine, strict=True)])
-    return Crops(people, Canvases(pixels, affine, np.ones(len(rows), bool), (), ""), codec, device)
+    squares = canvas_boxes(people, side)
+    pixels = np.stack([cut_canvas(pairs[row].image, square, side) for row, square in zip(rows, squares, strict=True)])
+    return Crops(people, Canvases(pixels, crop_affine(squares, side), np.ones(len(rows), bool), (), ""), codec, device)
 
 
 def whose_pose(
@@ -101,8 +101,9 @@ def whose_pose(
     poses = transform(found[rows][:, [0, -1]].reshape(len(ends), -1, 2), crop_affine(codec.boxes(crops.people)[ends], codec.side))
     images, poses = thumbnails(images, poses, 96)
     wide = np.array([[(pair.image.shape[1] - 1) / 2, (pair.image.shape[0] - 1) / 2, max(pair.image.shape)] for pair in pairs])[rows]
+    wide = whole_pixels(wide, 128)
     to_scene = crop_affine(wide, 128)
-    scenes = np.stack([cut_canvas(pairs[row].image, affine, 128) for row, affine in zip(rows, to_scene, strict=True)])
+    scenes = np.stack([cut_canvas(pairs[row].image, square, 128) for row, square in zip(rows, wide, strict=True)])
     boxes = np.concatenate([transform(boxes[..., :2], to_scene), boxes[..., 2:] * to_scene[:, :1, :1]], axis=-1)
     shape = (len(rows), 2)
     return {

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from paperlib.codecs import HourglassCodec
-from paperlib.data.canvases import cut_canvas
+from paperlib.data.canvases import cut_canvas, whole_pixels
 from paperlib.data.synthetic import Pair
 from paperlib.geometry import crop_affine, transform
 from paperlib.predict import decode, folded, heatmaps, zoomed
@@ -42,9 +42,10 @@ def whose_pose_grid(
     both = ~np.isnan(apart).any(axis=3)
     second = ((apart[..., 1, :] < apart[..., 0, :]) & both).sum(axis=-1) / np.maximum(both.sum(axis=-1), 1)
     wide = np.array([[(pair.image.shape[1] - 1) / 2, (pair.image.shape[0] - 1) / 2, max(pair.image.shape)] for pair in chosen])
+    wide = whole_pixels(wide, SIDE)
     to_scene = crop_affine(wide, SIDE)
     return {
-        "scenes": np.stack([cut_canvas(pair.image, affine, SIDE) for pair, affine in zip(chosen, to_scene, strict=True)]),
+        "scenes": np.stack([cut_canvas(pair.image, box, SIDE) for pair, box in zip(chosen, wide, strict=True)]),
         "poses": _through(found, to_scene),
         "boxes": np.concatenate([_through(boxes[..., None, :2], to_scene)[..., 0, :], boxes[..., 2:] * to_scene[:, None, None, :1, 0]], axis=-1),
         "second": second,
