@@ -2,8 +2,6 @@
 
 import os
 import sys
-import threading
-import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -14,6 +12,7 @@ from tqdm import tqdm
 from paperlib import PaperlibError
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.artifacts import provenance_of
+from paperlib.reproduce.launch import die_with_parent
 from paperlib.reproduce.plan import plan
 from paperlib.reproduce.runs import progress_of
 from paperlib.reproduce.study import Study
@@ -82,7 +81,7 @@ def _work(tasks: list[Task], study: Study, parameters: dict, keys: dict[str, str
     """Start whatever can start, first things first, until all is done; the first failure stops what has not begun."""
     waiting, running, done = list(tasks), {}, set()
     settings = (study.size, study.data, str(study.device))
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),))
     bar = tqdm(
         total=round(sum(task.seconds for task in tasks)),
         bar_format="{l_bar}{bar}| {elapsed}{postfix}",
@@ -136,17 +135,6 @@ def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str], job
     pace = jobs * bar.format_dict["elapsed"] / bar.n if bar.n > 60 else 1
     names = ", ".join(f"{task.name} {share[task.name]:.0%}" if task.name in share else task.name for task in running)
     bar.set_postfix_str(f"about {_clock(pace * (bar.total - bar.n) / jobs)} left: {names}")
-
-
-def _die_with_parent(parent: int) -> None:
-    """A worker of a killed parent stops too, so that nothing goes on unseen."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _clock(seconds: float) -> str:
