@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -72,11 +73,15 @@ def train_together(study, name: str) -> None:
             if errors and not any(isinstance(error, PaperlibError) for error in errors):
                 wait(parts, timeout=GRACE)
                 errors = _errors(parts)
+            if any(isinstance(error, BrokenProcessPool) for error in errors):
+                pool.shutdown()  # it ends the others by SIGTERM, and then every code is known
             if errors:
                 raise _first_cause(errors, name, study, [worker.exitcode for worker in workers])
         except BaseException:
             for worker in workers:
                 worker.kill()
+            if study.progress:
+                print(file=sys.stderr)  # ends the line of the bar
             raise
 
 
