@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from paperlib.geometry import heatmap_affine, transform
+from paperlib.geometry import constant, heatmap_affine, transform
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.skeleton import MPII, Skeleton
 
@@ -71,7 +71,7 @@ class RecurrentCodec:
         side, points, state = _on_heatmap(self, joints, state, side)
         maps = _gaussians(torch.round(points), self.sigma, side)  # (B, J, H, W)
         if self.parts:
-            ends = torch.tensor(self.skeleton.limbs, device=joints.device)  # (P, 2)
+            ends = constant(self.skeleton.limbs, torch.int64, joints.device)  # (P, 2)
             maps = torch.cat([maps, _limbs(points[:, ends], self.along, self.across, side)], dim=1)
             state = torch.cat([state, state[:, ends].amin(dim=-1)], dim=1)  # a part is as visible as its least visible end
         return torch.where((state == ABSENT)[..., None, None] | (maps < self.tail), 0, maps), state
@@ -187,7 +187,7 @@ def square_boxes(people: People, margin: float, shift: float) -> np.ndarray:
 def _on_heatmap(codec: Codec, joints: torch.Tensor, state: torch.Tensor, side: int | None):
     """Heatmap side, points in heatmap px, and states in which a joint outside the heatmap is absent."""
     side = side or codec.side // codec.stride
-    affine = torch.as_tensor(heatmap_affine(codec.side / side), dtype=joints.dtype, device=joints.device)
+    affine = constant(tuple(map(tuple, heatmap_affine(codec.side / side))), joints.dtype, joints.device)
     points = transform(joints, affine)
     outside = ~((points > -0.5) & (points < side - 0.5)).all(dim=-1)  # also where a point is NaN
     return side, torch.nan_to_num(points), torch.where(outside, ABSENT, state)

@@ -4,6 +4,7 @@ All points are continuous pixels with the centre of the first pixel at 0. A batc
 (x, y, 1), so `b @ a` first does a, then b.
 """
 
+import functools
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -110,13 +111,18 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
     return Augmentation(np.radians(angle), zoom, shift, mirror, gain, play)
 
 
+@functools.cache
+def constant(values: tuple, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Nested tuples of numbers as a tensor that is on its device from the first call on: bringing it there makes the host wait for a GPU."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
+
+
 def warp(images: torch.Tensor, source: torch.Tensor, side: int) -> torch.Tensor:
     """Bilinear samples of `images` (N, C, H, W) at `source` (N, 3, 3): output px -> image px. Returns (N, C, side, side), zero outside the image."""
     height, width = images.shape[-2:]
-    size = torch.tensor([width, height], dtype=source.dtype, device=source.device)
     # grid_sample without aligned corners: -1 and 1 are the outer edges of the first and the last pixel
-    to_grid = torch.diag(torch.cat([2 / size, size.new_ones(1)]))
-    to_grid[:2, 2] = 1 / size - 1
+    to_grid = constant(((2 / width, 0, 1 / width - 1), (0, 2 / height, 1 / height - 1), (0, 0, 1)), source.dtype, source.device)
     steps = torch.arange(side, dtype=source.dtype, device=source.device)
     pixels = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1).reshape(1, -1, 2)
     grid = transform(pixels, to_grid @ source).reshape(len(images), side, side, 2)

@@ -16,7 +16,9 @@ from paperlib import PaperlibError
 from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
 from paperlib.data.crops import Crops, TrainingOrder
+from paperlib.economy import spare_memory
 from paperlib.losses import hourglass_loss, recurrent_loss
+from paperlib.ranks import ALONE, Ranks
 
 LOSS = {
     RecurrentCodec: recurrent_loss,
@@ -87,7 +89,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
                 {"params": doubled, "lr": 2 * recipe.rate},
                 {"params": single},
             ]
-            return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.95)
+            return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.95, fused=True)
     raise ValueError(f"optimizer {recipe.optimizer!r}: it is adam, rmsprop or sgd")
 
 
@@ -104,8 +106,13 @@ def train(
     title: str = "train",
     progress: bool = True,
     minutes: float = math.inf,
+    sparing: bool = False,
+    ranks: Ranks = ALONE,
 ) -> list[dict]:
     """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
+
+    `sparing` takes less memory and more time, and `ranks` are the processes that do it together, of which the first alone watches, writes and
+    shows; neither changes what is computed.
 
     Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
     full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
@@ -117,42 +124,51 @@ def train(
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []
     step = _resume(checkpoint, model, optimizer, log)
+    if sparing:
+        spare_memory(model)
+    network = ranks.wrapped(model)
     order, loss_of = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed), LOSS[type(crops.codec)]
     saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)
     before = log[-1]["seconds"] if log else 0.0
-    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not progress, mininterval=1) as bar:
+    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not (progress and ranks.first), mininterval=1) as bar:
         started = time.monotonic()
         while step < recipe.steps:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * recipe.factor(step, plateau)
-            batch = crops.batch(*order(step))
+            rows, augmentation = order(step)
+            mine = ranks.share(len(rows))
+            batch = crops.batch(rows[mine], augmentation[mine])
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-                sites = model(batch.images.to(memory_format=torch.channels_last))
+                sites = network(batch.images.to(memory_format=torch.channels_last))
             loss = loss_of(sites, lambda side, b=batch: crops.codec.encode(b.joints, b.state, side, b.others))
+            loss = loss * (len(batch.images) / len(rows))  # over all ranks these add up to the loss of the whole batch
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            (ranks.world * loss).backward()  # a gradient is the mean over the ranks
             optimizer.step()
             total += loss.detach()
             step += 1
             bar.update()
             if step % recipe.log_every == 0 or step == recipe.steps:
-                row = {"step": step, "epoch": step * recipe.batch / len(crops), "loss": total.item() / ((step - 1) % recipe.log_every + 1)}
-                if not torch.isfinite(total):
+                whole = ranks.sum(total).item()
+                row = {"step": step, "epoch": step * recipe.batch / len(crops), "loss": whole / ((step - 1) % recipe.log_every + 1)}
+                if not math.isfinite(whole):
                     kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
-                    raise PaperlibError(f"{title}: the loss is {total.item()} at step {step}; lower the rate {recipe.rate:g}. {kept}")
+                    raise PaperlibError(f"{title}: the loss is {whole} at step {step}; lower the rate {recipe.rate:g}. {kept}")
                 total.zero_()
                 if watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
                     row |= watch(model.eval())
                     model.train()
                 now = time.monotonic()
-                log.append(row | {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started})
+                row |= {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started, "devices": ranks.world}
+                row, over = ranks.of_the_first((row, now - started > 60 * minutes))
+                log.append(row)
                 plateau = plateau or plateaued(log)
                 bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
-                over = now - started > 60 * minutes
-                if step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS:
+                if ranks.first and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
                     _save(checkpoint, model, optimizer, step, log)
                     saved = now
                 if over and step < recipe.steps:
+                    ranks.of_the_first(None)  # which has saved by then
                     raise OutOfTime(f"{title}: {minutes:.1f} minutes are over at step {step} of {recipe.steps}; the same command goes on from there")
     model.eval()
     return log

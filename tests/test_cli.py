@@ -209,6 +209,8 @@ def test_data_check_as_json_is_one_value_though_there_are_problems(paperlib, tmp
         (("reproduce", "--jobs", "0"), "--jobs"),
         (("train", "recurrent-t9"), "run 'recurrent-t9' is not in the catalogue; the nearest are recurrent-t"),
         (("train",), "Missing argument"),
+        (("train", "recurrent", "--devices", "0", "--device", "cpu"), "--devices 0: this machine has"),
+        (("train", "recurrent", "--devices", "9999", "--device", "cpu"), "--devices 9999: this machine has"),
         (("score", "coco", "x.h5"), "coco"),
         (("score", "mpii", "/nowhere/x.h5"), "/nowhere/x.h5"),
         (("predict", "/nowhere/me.jpg"), "/nowhere/me.jpg: no such image file"),

@@ -207,14 +207,14 @@ def test_verify_names_what_does_not_belong_together(made, reader, change):
 
 def test_runs_are_trained_together_where_it_is_worth_it(reader, monkeypatch):
     study, names = reader(), ("recurrent-t0", "recurrent-t2-parts-finetuned")
-    schedule.train_together(study, *names)  # a second or two each: left to be trained one by one
+    schedule.train_side_by_side(study, *names)  # a second or two each: left to be trained one by one
     assert not any(is_cached(study.folder_of(name)) for name in names)
     monkeypatch.setattr(schedule, "WORTH", 0)
-    schedule.train_together(study, *names)
+    schedule.train_side_by_side(study, *names)
     both = [*names, "recurrent-t2-parts-coco"]  # with what the second goes on from
     assert all(is_cached(study.folder_of(name)) for name in both)
     monkeypatch.setattr(schedule, "_work", lambda *_: pytest.fail("trained again"))
-    schedule.train_together(study, *names)
+    schedule.train_side_by_side(study, *names)
 
 
 @pytest.mark.parametrize("name", [name for name in ORDER if name > "03"])

@@ -161,8 +161,8 @@ COMPARED = {"compared.py", "models/error_feedback.py"}
 
 
 def test_everything_that_training_imports_is_mathematics_or_is_known_not_to_be():
-    """What training imports decides the weights; people.py, skeleton.py, images.py do so through data hash or spec; writing.py does not,
-    and the compared systems are of no run."""
+    """What training imports decides the weights; people.py, skeleton.py, images.py do so through data hash or spec; writing.py and economy.py
+    do not, and the compared systems are of no run."""
     package, seen = Path(paperlib.__file__).parent, set()
     todo = [*runs.MATHEMATICS]
     while todo:
@@ -173,7 +173,7 @@ def test_everything_that_training_imports_is_mathematics_or_is_known_not_to_be()
         for node in ast.walk(ast.parse((package / name).read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paperlib."):
                 todo.append(node.module.removeprefix("paperlib.").replace(".", "/") + ".py")
-    assert seen - set(runs.MATHEMATICS) <= {"people.py", "skeleton.py", "data/images.py", "writing.py", *COMPARED}
+    assert seen - set(runs.MATHEMATICS) <= {"people.py", "skeleton.py", "data/images.py", "writing.py", "economy.py", *COMPARED}
 
 
 def test_identity_holds_what_decides_the_weights_and_nothing_else(tiny):
@@ -323,17 +323,24 @@ def crops(tiny):
     return tiny.crops(tiny.training_people(tiny.runs[RUN]), tiny.runs[RUN].codec)
 
 
-@pytest.mark.parametrize("where", ["GPU", "CPU"])
+@pytest.mark.parametrize("where", ["GPU", "CPU", "CPU of Windows", "numpy"])
 def test_out_of_memory_is_one_clear_error(tiny, crops, tmp_path, monkeypatch, where):
     def full(*_):
         if where == "CPU":
             torch.empty(1 << 60, dtype=torch.uint8)
+        if where == "CPU of Windows":
+            raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 2147483648 bytes.")
+        if where == "numpy":
+            np.empty(1 << 60, dtype=np.uint8)
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     with monkeypatch.context() as patch:
         patch.setattr(runs, "train", full)
-        with pytest.raises(PaperlibError, match=rf"{RUN}: out of memory on .*CPU.* with 16 crops of 64 px.*--jobs 1.*goes on at the last checkpoint"):
-            runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+        told = rf"{RUN}: out of memory on .*CPU.* with 16 crops of 64 px.*--jobs 1, (paperlib train {RUN} --spare-memory, or )?a smaller --size .*"
+        for sparing in (False, True):
+            with pytest.raises(PaperlibError, match=told + "goes on at the last checkpoint") as error:
+                runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False, sparing=sparing)
+            assert ("--spare-memory" in str(error.value)) != sparing
     again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
 
@@ -509,14 +516,16 @@ def test_the_plan_says_what_is_cached_and_trains_nothing(tiny, monkeypatch):
 
 
 def test_time_is_measured_where_it_can_be_and_extrapolated_on_the_same_device(tiny, tmp_path):
-    """Two trainings of this size, made to last; another device's counts for nothing."""
+    """Two trainings of this size, made to last; another device's and that of two devices count for nothing."""
     study = Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(tiny.folders.data, tmp_path, tmp_path))
     assert {plans.expected(run, [], study)[1] for run in study.runs.values()} == {"rule of thumb"}
     run, other = study.runs[RUN], study.runs["hourglass-8x1"]
-    for number, (seconds, device) in enumerate([(30.0, runs.device_name("cpu")), (10.0, runs.device_name("cpu")), (9e9, "another device")]):
+    here = runs.device_name("cpu")
+    for number, (seconds, device, devices) in enumerate([(30.0, here, 1), (10.0, here, 1), (9e9, "another device", 1), (1e-9, here, 2)]):
         folder = tmp_path / "synthetic-tiny" / f"{RUN}-{number}"
         folder.mkdir(parents=True)
-        record = {"name": RUN, "spec": run.spec(), "device": device, "seconds": seconds, "finished": f"2026-01-0{number + 1}T00:00:00Z"}
+        record = {"name": RUN, "spec": run.spec(), "device": device, "devices": devices, "seconds": seconds}
+        record["finished"] = f"2026-01-0{number + 1}T00:00:00Z"
         (folder / "record.json").write_text(json.dumps(record))
     finished = plans.finished_trainings(study)
     assert plans.expected(run, finished, study) == (10.0, "measured"), "the last one"

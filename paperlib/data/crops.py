@@ -1,5 +1,6 @@
 """Crops: batches of a network's inputs and labels, cut, turned, scaled, mirrored and coloured out of the canvases, each by one affine."""
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -34,7 +35,7 @@ class Crops:
         self.people, self.codec, self.device = people.select(canvases.readable), codec, torch.device(device)
         self.sha256 = canvases.sha256
         self._canvas = np.flatnonzero(canvases.readable)  # (N,) each person's row in the pixels
-        self._pixels = resident(canvases.pixels, self.device) if self.device.type == "cuda" else canvases.pixels
+        self._mapped = canvases.pixels
         self._to_crop = crop_affine(codec.boxes(self.people), codec.side)  # image px -> crop px
         self._to_canvas = canvases.affine[self._canvas]
         self._others = np.concatenate([np.empty((0, len(codec.skeleton), 2)), *self.people.others])  # (M, J, 2) image px, row after row
@@ -42,6 +43,11 @@ class Crops:
 
     def __len__(self) -> int:
         return len(self.people)
+
+    @functools.cached_property
+    def _pixels(self) -> np.ndarray | torch.Tensor:
+        """The canvases where they are cut: brought to the device on first use, so that a process that trains nothing takes none of it."""
+        return resident(self._mapped, self.device) if self.device.type == "cuda" else self._mapped
 
     def batch(self, rows: np.ndarray, augmentation: Augmentation | None = None) -> Batch:
         """The crops of `rows`, with `augmentation` (one entry a row) if given."""
@@ -56,9 +62,9 @@ class Crops:
             others = np.where(mirrored[:, None, None, None], others[:, :, swap], others)
         to_image = np.linalg.inv(to_crop)
         images = cut_crops(self._canvases(rows), self._to_canvas[rows] @ to_image, gain, self.codec.side)
-        points = torch.from_numpy(transform(joints, to_crop)).float().to(self.device)
-        others = torch.from_numpy(transform(others, to_crop[:, None])).float().to(self.device)
-        return Batch(images, points, torch.from_numpy(state).to(self.device), torch.from_numpy(to_image).to(self.device), others)
+        points = to_device(transform(joints, to_crop).astype(np.float32), self.device)
+        others = to_device(transform(others, to_crop[:, None]).astype(np.float32), self.device)
+        return Batch(images, points, to_device(state, self.device), to_device(to_image, self.device), others)
 
     def _canvases(self, rows: np.ndarray) -> list[np.ndarray] | torch.Tensor:
         """B canvases (C, C, 3) uint8: on a CPU views of the mapped file, else one tensor on the device."""
@@ -68,8 +74,8 @@ class Crops:
         if self.device.type == "cpu":
             return [self._pixels[row] for row in rows]
         if isinstance(self._pixels, torch.Tensor):
-            return self._pixels[torch.from_numpy(rows).to(self.device)]
-        return torch.from_numpy(self._pixels[rows]).to(self.device)
+            return self._pixels[to_device(rows, self.device)]
+        return to_device(self._pixels[rows], self.device)
 
     def _others_of(self, rows: np.ndarray) -> np.ndarray:
         """(B, K, J, 2) image px: the other people of each row's image, NaN where a row has fewer than K."""
@@ -91,6 +97,12 @@ def resident(pixels: np.ndarray, device: torch.device) -> np.ndarray | torch.Ten
     return there
 
 
+def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """`array` there; on a GPU without waiting for what it still has to do."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
 def cut_crops(canvases: list[np.ndarray] | torch.Tensor, source: np.ndarray, gain: np.ndarray, side: int) -> torch.Tensor:
     """(B, 3, side, side) float: what lies at `source` (B, 3, 3), crop px -> canvas px, of B `canvases` (C, C, 3) uint8; bilinear, grey outside.
 
@@ -98,8 +110,8 @@ def cut_crops(canvases: list[np.ndarray] | torch.Tensor, source: np.ndarray, gai
     warp. The two differ by the CPU's rounding to whole grey levels: at most a half x gain.
     """
     if isinstance(canvases, torch.Tensor):
-        grey = warp(canvases.permute(0, 3, 1, 2).float() - GREY[0], torch.from_numpy(source).to(canvases.device), side) + GREY[0]
-        return (grey * torch.from_numpy(gain / 256).to(grey)[..., None, None]).clamp(0, 1) - 0.5
+        grey = warp(canvases.permute(0, 3, 1, 2).float() - GREY[0], to_device(source, canvases.device), side) + GREY[0]
+        return (grey * to_device((gain / 256).astype(np.float32), canvases.device)[..., None, None]).clamp(0, 1) - 0.5
     images = torch.empty(len(canvases), side, side, 3)
     colours = (np.clip(np.arange(256)[:, None] * gain[:, None] / 256, 0, 1) - 0.5).astype(np.float32)  # (B, 256, 3): of each grey value
     for canvas, affine, table, image in zip(canvases, source, colours, images.numpy(), strict=True):

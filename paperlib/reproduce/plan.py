@@ -103,8 +103,8 @@ def expected(run: Run, finished: list[tuple[str, Run, float]], study: Study) -> 
 
 
 def finished_trainings(study: Study) -> list[tuple[str, Run, float]]:
-    """Size, run and seconds of every training that a device of this name has finished, the oldest first, but those that the catalogue has changed
-    since."""
+    """Size, run and seconds of every training that one device of this name has finished, the oldest first, but those that the catalogue has
+    changed since."""
     name, found = device_name(study.device), []
     for size in SIZES:
         for data in ("synthetic", "real"):
@@ -112,6 +112,6 @@ def finished_trainings(study: Study) -> list[tuple[str, Run, float]]:
             for path in Path(study.folders.runs, f"{data}-{size}").glob("*/record.json"):
                 record = read_record(path.parent)
                 run = known.get(record["name"])
-                if run and run.spec() == record["spec"] and record["device"] == name:
+                if run and run.spec() == record["spec"] and record["device"] == name and record.get("devices", 1) == 1:
                     found.append((record["finished"], size, run, record["seconds"]))
     return [rest for _, *rest in sorted(found, key=lambda row: row[0])]

@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,13 @@ from torch import nn
 import paperlib
 from paperlib import PaperlibError
 from paperlib.data.crops import Crops
+from paperlib.ranks import ALONE, Ranks
 from paperlib.reproduce.catalogue import Run
 from paperlib.train import Watch, train
 from paperlib.writing import make_folder, write_whole
 
-MATHEMATICS = ("geometry.py", "codecs.py", "losses.py", "train.py", "data/canvases.py", "data/crops.py", "models/recurrent.py", "models/hourglass.py")
+MATHEMATICS = ("geometry.py", "codecs.py", "losses.py", "train.py", "ranks.py", "data/canvases.py", "data/crops.py")
+MATHEMATICS += ("models/recurrent.py", "models/hourglass.py")
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,19 @@ def train_or_load(
     watch: Watch | None = None,
     progress: bool = True,
     minutes: float = math.inf,
+    sparing: bool = False,
+    together: Callable[[], None] | None = None,
 ) -> Trained:
     """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first.
 
+    `together` has several processes train it up to its last checkpoint; what is left to do then is to take it from there.
     Raises OutOfTime where it is not trained within `minutes`; called again it goes on."""
     make_folder(folder)
     with lock(folder, run.name):
         if not is_cached(folder):
-            _train(run, crops, folder, start, watch, progress, minutes)
+            if together:
+                together()
+            _train(run, crops, folder, start, watch, progress, minutes, sparing)
     return load(run, folder, crops.device)
 
 
@@ -123,14 +131,29 @@ def read_record(folder: Path) -> dict:
         raise PaperlibError(f"{folder / 'record.json'}: not JSON ({error}); delete {folder} to train the run anew") from error
 
 
-def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: Watch | None, progress: bool, minutes: float) -> None:
+def fit(
+    run: Run,
+    crops: Crops,
+    folder: Path,
+    start: Trained | None,
+    watch: Watch | None,
+    progress: bool,
+    minutes: float,
+    sparing: bool,
+    ranks: Ranks = ALONE,
+) -> tuple[nn.Module, list[dict]]:
+    """The run's model, built and trained up to its last checkpoint in `folder`, and the log."""
     check_precision(run, crops.device)
     torch.manual_seed(run.seed)
     model = run.network.build()
     if start:
         model.load_state_dict(start.model.state_dict())
-    with clear_out_of_memory(run, crops.device):
-        log = train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes)
+    with clear_out_of_memory(run, crops.device, sparing):
+        return model, train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, sparing, ranks)
+
+
+def _train(run: Run, crops: Crops, folder: Path, *how) -> None:
+    model, log = fit(run, crops, folder, *how)
     weights = folder / "weights.safetensors"
     write_whole(weights, save({name: value.contiguous() for name, value in model.state_dict().items()}))
     people = crops.people
@@ -147,6 +170,7 @@ def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, watch: W
         "steps": run.recipe.steps,
         "loss": log[-1]["loss"],
         "seconds": log[-1]["seconds"],
+        "devices": log[-1]["devices"],
         **surroundings(crops.device),
     }
     write_whole(folder / "record.json", json.dumps(record, indent=1))
@@ -209,17 +233,19 @@ def check_precision(run: Run, device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def clear_out_of_memory(run: Run, device: torch.device):
+def clear_out_of_memory(run: Run, device: torch.device, sparing: bool = False):
     """Raises PaperlibError in place of torch's out of memory, on a GPU and on a CPU."""
     try:
         yield
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        known = ("allocate memory", "not enough memory", "Unable to allocate")  # of torch on Linux, on Windows, of numpy
+        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in known):
             raise
         other = "--device cpu needs none of it" if device.type == "cuda" else "a smaller --size needs less"
+        other = other if sparing else f"paperlib train {run.name} --spare-memory, or {other}"
         raise PaperlibError(
             f"{run.name}: out of memory on {device_name(device)} with {run.recipe.batch} crops of {run.codec.side} px at once; paperlib plan says "
-            f"what it needs: end what else runs there, take --jobs 1, or {other}; the same command goes on at the last checkpoint"
+            f"what it needs: end what else runs there, take --jobs 1, {other}; the same command goes on at the last checkpoint"
         ) from error
 
 

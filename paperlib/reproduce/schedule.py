@@ -1,12 +1,10 @@
 """paperlib reproduce: the notebooks in order, their runs trained side by side first, one thread each, under one progress bar.
 
-A notebook that is read trains its own runs side by side in the same way: `train_together`.
+A notebook that is read trains its own runs side by side in the same way: `train_side_by_side`.
 """
 
 import os
 import sys
-import threading
-import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -17,6 +15,7 @@ from tqdm.auto import tqdm
 from paperlib import PaperlibError
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.artifacts import provenance_of, save_run
+from paperlib.reproduce.launch import die_with_parent
 from paperlib.reproduce.plan import expected, finished_trainings, plan
 from paperlib.reproduce.runs import is_cached, progress_of
 from paperlib.reproduce.study import Study
@@ -73,7 +72,7 @@ def _parameters(study: Study) -> dict[str, str]:
     return {"size": study.size, "data": study.data, "device": str(study.device)}
 
 
-def train_together(study: Study, *names: str) -> None:
+def train_side_by_side(study: Study, *names: str) -> None:
     """Train the runs that are not trained yet side by side, one to a core; what takes seconds is left to be trained when it is asked for."""
     chosen, finished = [link for name in names for link in _with_starts(study, name)], finished_trainings(study)
     rows = {name: {"folder": study.folder_of(name), "seconds": expected(study.runs[name], finished, study)[0]} for name in chosen}
@@ -122,7 +121,7 @@ def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = 
     """Start whatever can start, first things first, until all is done; the first failure stops what has not begun."""
     waiting, running, done = list(tasks), {}, set()
     settings = (study.size, study.data, str(study.device), 1, False, study.folders)
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),))
     bar = tqdm(
         total=round(sum(task.seconds for task in tasks)),
         bar_format="{l_bar}{bar}| {elapsed}{postfix}",
@@ -177,17 +176,6 @@ def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str], job
     pace = jobs * bar.format_dict["elapsed"] / bar.n if bar.n > 60 else 1
     names = ", ".join(f"{task.name} {share[task.name]:.0%}" if task.name in share else task.name for task in running)
     bar.set_postfix_str(f"about {_clock(pace * (bar.total - bar.n) / jobs)} left: {names}")
-
-
-def _die_with_parent(parent: int) -> None:
-    """A worker of a killed parent stops too, so that nothing goes on unseen."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _clock(seconds: float) -> str:

@@ -25,6 +25,7 @@ from paperlib.reproduce.catalogue import SCALES, Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.runs import Trained, identity, is_cached, read_record, train_or_load
 from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
+from paperlib.train import Watch
 from paperlib.watch import watch_accuracy
 from paperlib.writing import write_whole
 
@@ -57,6 +58,7 @@ class Study:
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress, self.reuse = data, jobs, progress, reuse
         self.deadline = math.inf  # time.monotonic() at which a training stops at a checkpoint
+        self.devices, self.nodes, self.sparing = 1, 1, False  # how a run is trained: by several processes, with less memory
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, _seeds())
         self.device = choose_device(device)
@@ -139,7 +141,24 @@ class Study:
         folder = self.folder_of(name)
         if is_cached(folder):
             return train_or_load(run, crops, folder)
-        return train_or_load(run, crops, folder, start, self._watch(run), self.progress, (self.deadline - time.monotonic()) / 60)
+        if self.devices * self.nodes > 1:
+            return self._trained_together(run, crops, folder, start)
+        return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), self.sparing)
+
+    def _trained_together(self, run: Run, crops: Crops, folder: Path, start: Trained | None) -> Trained:
+        """Run `run`, trained by a process for each device. The first node holds the run's lock, and the others wait for what it writes."""
+        from paperlib.reproduce import launch
+
+        def together():
+            launch.train_together(self, run.name)
+
+        if int(launch.meeting_point(self.nodes)["NODE_RANK"]):
+            together()
+            return train_or_load(run, crops, folder, start, progress=False)
+        return train_or_load(run, crops, folder, start, progress=False, together=together)
+
+    def minutes_left(self) -> float:
+        return (self.deadline - time.monotonic()) / 60
 
     def given(self, name: str) -> Path:
         """The folder of run `name`'s record, log and predictions: trained here, else, with `reuse`, kept with the results, else trained now.
@@ -225,7 +244,7 @@ class Study:
         made_of = files_sha256(self.training_people(run)) + (self.folder_of(run.start.name).name if run.start else "")
         return self.folders.runs / f"{self.data}-{self.size}" / f"{run.name}-{identity(run, made_of)}"
 
-    def _watch(self, run: Run):
+    def watch(self, run: Run) -> Watch:
         """While a run trains: heatmap accuracy (FACTS C.7) and PCK of the first WATCHED test people."""
         crops = self.test_crops(run.name)
         return watch_accuracy(crops, np.arange(min(WATCHED, len(crops))))
