@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from paperlib import PaperlibError
-from paperlib.reproduce import reference
+from paperlib.reproduce import reference, reference_wheels
 from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.parcels import read_manifest
-from paperlib.reproduce.reference import next_item, unpack
+from paperlib.reproduce.reference import next_item, pack_data, unpack
+from paperlib.reproduce.reference_compare import compare
 from paperlib.reproduce.reference_queue import END, KINDS, START, Item, is_done, left, minutes, read_queue, read_state, table, write_table
+from paperlib.reproduce.reference_wheels import pack_wheels
 from paperlib.reproduce.reference_work import keep_half
 from paperlib.reproduce.runs import is_cached, progress_of, read_record
 from paperlib.reproduce.study import Study
@@ -312,6 +314,60 @@ def test_a_page_without_its_marks_is_one_clear_error(tmp_path):
     (tmp_path / "REFERENCE.md").write_text("no marks")
     with pytest.raises(PaperlibError, match="REFERENCE.md.*should stand in it"):
         write_table(tmp_path / "REFERENCE.md", [], {kind: {} for kind in KINDS})
+
+
+# ---------------------------------------------------------------- what goes along, and what is compared
+
+
+def test_data_are_packed_by_the_folder(tmp_path):
+    for name in ("lsp/joints.mat", "lspet/joints.mat", "flic/examples.mat"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True)
+        (tmp_path / "data" / name).write_text(name)
+    pack_data(tmp_path / "parts", only="lsp, lspet", data=tmp_path / "data")
+    assert list(read_manifest(tmp_path / "parts")["files"]) == ["lsp/joints.mat", "lspet/joints.mat"]
+    with pytest.raises(PaperlibError, match="mpii: no such folder"):
+        pack_data(tmp_path / "parts", only="mpii", data=tmp_path / "data")
+
+
+def test_what_a_machine_lacks_is_found_with_nothing_but_python():
+    """Isolated, without any installed package: it must run where nothing is."""
+    root = Path(reference.__file__).parents[2]
+    code = f"import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p] + [{str(root)!r}]; sys.argv = ['x']; "
+    code += "from paperlib.reproduce.reference_wheels import main; main()"
+    said = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    lacking = said.splitlines()[1].removeprefix("not here: ").split(", ")
+    assert said.startswith("Python 3.") and {"torch", "papermill", "pytest"} <= set(lacking)
+    assert all(reference_wheels.installed().values())  # here all is
+
+
+def test_wheels_are_of_what_is_lacking_and_not_of_torch(tmp_path, monkeypatch):
+    def pip(words, **_):
+        (tmp_path / "numpy-2.4.6-cp312-cp312-x.whl").touch()
+        (tmp_path / "papermill-2.7.0-py3-none-any.whl").touch()
+        return subprocess.CompletedProcess(words, 0 if "papermill" in words else 1, "", "ERROR: No matching distribution found for nothing\n")
+
+    monkeypatch.setattr(reference_wheels.subprocess, "run", pip)
+    assert [path.name for path in pack_wheels(tmp_path)] == ["papermill-2.7.0-py3-none-any.whl"]
+    with pytest.raises(PaperlibError, match="No matching distribution found for nothing.*needs the network"):
+        pack_wheels(tmp_path, ("nothing",))
+
+
+def test_the_same_runs_of_two_places_side_by_side(place, tmp_path):
+    for name in ("one", "two"):
+        there = place(name)
+        next_item(tmp_path / f"out-{name}", minutes=9, item="first", device="cpu")
+    first, *others = compare([tmp_path / "one", tmp_path / "two"])
+    assert len(others) == 3 and first[0] == "synthetic-tiny/hourglass-flic" and "CPU" in first[1] and first[5:] == ("-", "-")
+    assert others[0][:1] + others[0][5:] == ("synthetic-tiny/hourglass-flic", "the same bits", "yes")
+    (folder,) = there.glob("synthetic-tiny/hourglass-flic-*")
+    record = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps(record | {"rounded_from": "other"}))
+    weights = load_file(folder / "weights.safetensors")
+    save_file({name: 1.5 * value for name, value in weights.items()}, folder / "weights.safetensors")
+    scores = json.loads((folder / "scores.json").read_text())
+    scores["scores"] = [one | {"total": one["high"] + 1} for one in scores["scores"]]
+    (folder / "scores.json").write_text(json.dumps(scores))
+    assert compare([tmp_path / "one", tmp_path / "two"])[1][5:] == ("0.5 apart", "no")
 
 
 def test_the_runner_needs_no_jupyter():

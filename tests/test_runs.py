@@ -157,6 +157,20 @@ def test_a_changed_expression_is(mathematics, name, old, new):
     assert mathematics(name, old, new) != before
 
 
+def test_the_mathematics_is_the_same_under_every_python():
+    """What Python 3.11 says of a function; 3.12 has one more field, 3.13 leaves out empty ones."""
+    said = "Module(body=[FunctionDef(name='f', args=arguments(posonlyargs=[], args=[arg(arg='x')], kwonlyargs=[], kw_defaults=[], defaults=[]), "
+    said += "body=[Return(value=Name(id='x', ctx=Load()))], decorator_list=[])], type_ignores=[])"
+    assert runs.syntax('def f(x):\n    """Docstring."""\n    return x\n') == said
+
+
+def test_outside_a_checkout_the_commit_is_what_one_says_it_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(runs.paperlib, "__file__", str(tmp_path / "paperlib" / "__init__.py"))
+    assert runs.commit.__wrapped__() == "unknown"
+    monkeypatch.setenv("PAPERLIB_COMMIT", "0123456789ab")
+    assert runs.commit.__wrapped__() == "0123456789ab"
+
+
 COMPARED = {"compared.py", "models/error_feedback.py"}
 
 
@@ -485,6 +499,32 @@ def test_nobody_is_both_trained_and_tested_on(tiny):
     for run in tiny.runs.values():
         if not tiny.missing(run.name):
             assert not set(tiny.training_people(run).image) & set(tiny.test_people(run.test_on).image), run.name
+
+
+def test_a_recipe_is_chosen_by_people_that_it_has_not_seen(tiny, monkeypatch):
+    """On the drawn people, read as official files: nobody held out is trained on, nor is anybody of LSP test."""
+    real = Study("smoke", "real", "cpu", progress=False, folders=Folders(tiny.root, tiny.folders.runs, tiny.folders.results))
+    monkeypatch.setattr(study, "FEWEST", 1)
+    choices = [run for run in real.runs.values() if "choice" in run.name]
+    assert len(choices) == 4 and len({run.spec() for run in choices}) == 4
+    tested = set(real.people("lsp", "test").image)
+    for run in choices:
+        held_out = real.test_people(run.test_on)
+        trained = set(real.training_people(run).image) | (set(real.training_people(run.start).image) if run.start else set())
+        assert not trained & (set(held_out.image) | tested), run.name
+
+
+def test_with_training_forbidden_only_what_is_trained_is_measured(tiny, monkeypatch):
+    tiny.trained("recurrent-t0")
+    monkeypatch.setenv("PAPERLIB_TRAIN", "no")
+    reader = Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders)
+    there = [name for name in reader.runs if not reader.missing(name)]
+    assert "recurrent-t0" in there and reader.trained("recurrent-t0").record and reader.seeds("recurrent-t0") == ["recurrent-t0"]
+    absent = next(name for name in ("hourglass-4x2", "hourglass-1x8-int", "hourglass-zero") if not runs.is_cached(tiny.folder_of(name)))
+    assert reader.missing(absent) == f"{absent} not trained" and not reader.seeds(absent)
+    with pytest.raises(NotMeasured, match="not trained"):
+        reader.predict(absent)
+    assert not runs.is_cached(tiny.folder_of(absent)) and not tiny.missing(absent)
 
 
 def test_a_data_root_without_images_says_which_are_absent(real_data, tmp_path):

@@ -86,12 +86,17 @@ def pack_data(
     folder: Path,
     part_mb: Annotated[float, typer.Option(min=1, help="10^6 bytes")] = 50,
     side: Annotated[int, typer.Option(min=0, help="cut images down to their people for an input of so many px; 0: leave them as they are")] = 0,
+    only: Annotated[str, typer.Option(help="folders in it, such as lsp,lspet; else all")] = "",
+    data: Annotated[Path | None, typer.Option(help="another folder than PAPERLIB_DATA")] = None,
 ) -> None:
-    """The data folder (PAPERLIB_DATA) as a parcel."""
-    data = Folders.here().data
+    """The data folder (PAPERLIB_DATA), or what is in another, as a parcel."""
+    data = data or Folders.here().data
     if side:
         data = write_portable(data, folder.with_name(f"{folder.name}.data"), side)
-    files = {path.relative_to(data).as_posix(): path for path in data.rglob("*") if path.is_file()}
+    homes = [data / name.strip() for name in only.split(",") if name.strip()] or [data]
+    if absent := [home for home in homes if not home.is_dir()]:
+        raise PaperlibError(f"{absent[0]}: no such folder; name folders of {data}")
+    files = {path.relative_to(data).as_posix(): path for home in homes for path in home.rglob("*") if path.is_file()}
     whole = parcels.read_manifest(parcels.pack(files, folder, part_mb).parent)
     print(f"{folder}: {len(whole['files'])} files, {whole['bytes'] / 1e6:.1f} MB in {len(whole['parts'])} parts")
 

@@ -96,7 +96,8 @@ def _bring(study: Study, run: Run, folder: Path) -> str:
         if not (folder / "scores.json").exists():
             write_whole(folder / "scores.json", json.dumps(_scores(study, run)))
     except OutOfTime as stopped:
-        return f"{stopped} ({pace_of(folder):.2f} steps a second)"
+        pace = pace_of(folder)
+        return f"{stopped} ({f'{pace:.2f} steps a second' if pace else 'too short for a pace'})"
     return ""
 
 

@@ -50,7 +50,8 @@ class Study:
         folders: Folders | None = None,
         reuse: bool = False,
     ):
-        """`size` empty means PAPERLIB_SIZE, else smoke; PAPERLIB_SEEDS is how many seeds compared runs have, else the size says it.
+        """`size` empty means PAPERLIB_SIZE, else smoke; PAPERLIB_SEEDS is how many seeds compared runs have, else the size says it. With
+        PAPERLIB_TRAIN=no nothing is trained: a run that is not in the runs folder is not measured.
 
         With `reuse` the predictions, log and record of a run that is not trained here are those kept with the results, if it is exactly that run.
         Raises PaperlibError for an unknown size, data or device, seeds that are no number, or an absent data folder.
@@ -61,6 +62,7 @@ class Study:
         self.devices, self.nodes, self.sparing = 1, 1, False  # how a run is trained: by several processes, with less memory
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, _seeds())
+        self.trains = os.environ.get("PAPERLIB_TRAIN") != "no"
         self.device = choose_device(device)
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # one thread gives the same bits on every run; --jobs uses the other cores
@@ -128,6 +130,8 @@ class Study:
         try:
             run = self._find(name)
             self.training_people(run), self.test_people(run.test_on)
+            if not self.trains:
+                return "" if is_cached(self.folder_of(name)) else f"{name} not trained"
             return self.missing(run.start.name) if run.start else ""
         except NotMeasured as reason:
             return str(reason)
@@ -136,11 +140,13 @@ class Study:
     def trained(self, name: str) -> Trained:
         """Run `name`, loaded from the cache or trained now with a progress bar. Raises NotMeasured if its data are absent."""
         run = self._find(name)
+        if not self.trains and (reason := self.missing(name)):
+            raise NotMeasured(reason)
         crops = self.crops(self.training_people(run), run.codec)
-        start = self.trained(run.start.name) if run.start else None
         folder = self.folder_of(name)
         if is_cached(folder):
             return train_or_load(run, crops, folder)
+        start = self.trained(run.start.name) if run.start else None
         if self.devices * self.nodes > 1:
             return self._trained_together(run, crops, folder, start)
         return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), self.sparing)
@@ -205,8 +211,8 @@ class Study:
         return found
 
     def seeds(self, name: str) -> list[str]:
-        """The names of run `name` and of its repeats with other seeds."""
-        return seeds_of(self.runs, self._find(name).name)
+        """The names of run `name` and of its repeats with other seeds; where nothing is trained, of those that are there."""
+        return [seed for seed in seeds_of(self.runs, self._find(name).name) if self.trains or not self.missing(seed)]
 
     def records(self, *names: str) -> list[dict]:
         """The records of runs, for the provenance of what was made of them; runs that cannot be had are left out. `reused`: of a kept one.
