@@ -110,7 +110,7 @@ def test_every_widget_has_a_static_twin(notebook, name):
             assert any(re.search(rf"save_figure\(study, \"[^\"]+\", {TWINS[widget]}\b", other) for other in before), widget
 
 
-@pytest.mark.parametrize("name", [name for name in ORDER if name > "03"])
+@pytest.mark.parametrize("name", ORDER)
 def test_it_has_contents_sections_that_begin_a_cell_and_exercises_with_answers(notebook, name):
     """A section that begins a cell can begin a slide."""
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
@@ -123,7 +123,7 @@ def test_it_has_contents_sections_that_begin_a_cell_and_exercises_with_answers(n
     assert last == "## Exercises" and exercises.count("<details><summary>Answer</summary>") == len(re.findall(r"^\d\. ", exercises, re.M)) >= 3
 
 
-@pytest.mark.parametrize("name", [name for name in ORDER if name > "03"])
+@pytest.mark.parametrize("name", ORDER)
 def test_no_measure_becomes_a_mail_address(notebook, name):
     """JupyterLab makes a link of PCKh@0.5 unless it is set as code."""
     for cell in notebook.cells:
