@@ -23,7 +23,7 @@ from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
 from paperlib.reproduce.catalogue import SCALES, Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.runs import Trained, identity, is_cached, read_record, train_or_load
+from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
 from paperlib.train import Watch
 from paperlib.watch import watch_accuracy
 from paperlib.writing import write_whole
@@ -128,7 +128,7 @@ class Study:
         start = self.trained(run.start.name) if run.start else None
         folder = self.folder_of(name)
         if is_cached(folder):
-            return train_or_load(run, crops, folder)
+            return load(run, folder, crops.device)
         if self.devices * self.nodes > 1:
             return self._trained_together(run, crops, folder, start)
         return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), self.sparing)
