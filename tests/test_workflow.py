@@ -129,7 +129,7 @@ def test_each_profile_plans_one_job_a_run_and_one_a_notebook(profile, tmp_path):
     assert jobs.keys() == {row["run"] for row in rows}
     assert set(re.findall(r"wildcards: name=(\w+)", said)) == set(ORDER)
     gpus = 1 if profile == "local" else 2  # the local profile's limit lets one training in at a time
-    assert all(f"gpu={gpus}" in job and "runtime=120" in job and "threads: 2" in job and "--devices 2" in job for job in jobs.values())
+    assert all(f"gpu={gpus}" in job and "runtime=120" in job and "--devices 2" in job for job in jobs.values())
     folders = {row["run"]: row["folder"] for row in rows}
     for row in rows:
         waits = re.findall(r"input: (.*)", jobs[row["run"]])
