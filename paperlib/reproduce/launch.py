@@ -34,9 +34,9 @@ def check_devices(study, devices: int, nodes: int) -> None:
     if nodes < 1:
         raise PaperlibError(f"--nodes {nodes}: give 1 or more")
     if nodes > 1:
-        node = int(meeting_point(nodes)["NODE_RANK"])
-        if node >= nodes:
-            raise PaperlibError(f"--nodes {nodes}: this node is number {node}, and the first is 0; give --nodes {node + 1} or more")
+        node = meeting_point(nodes)["NODE_RANK"]
+        if not node.isdigit() or int(node) >= nodes:
+            raise PaperlibError(f"--nodes {nodes}: NODE_RANK is {node}; it counts the nodes from 0 to {nodes - 1}")
 
 
 def meeting_point(nodes: int) -> dict[str, str]:
