@@ -40,6 +40,7 @@ NETWORKS = {
 }
 FORMATS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 WAYS = ("plain port, NCHW", "plain port, NHWC", "here, fp32", "here, bf16")
+OF_A_GPU = ("here, compiled bf16",)  # torch.compile, which on a CPU does not pay; train.py does without it until a GPU has been measured
 MEASURED_MEMORY = ("plain port, NHWC", "here, bf16")
 BATCH = {"cpu": 2, "cuda": 16}  # people in a training step
 REPEATS = {"cpu": 1, "cuda": 20}  # steps between two looks at the clock
@@ -58,6 +59,7 @@ def training_step(network: str, family: str, way: str, device: str) -> Callable[
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-6, foreach=device == "cuda")
     else:
         optimizer = make_optimizer(model, Recipe(1, BATCH[device], 1e-6))
+    model = torch.compile(model) if "compiled" in way else model
     targets, loss_of = Targets(maps, torch.ones_like(maps)), LOSS[type(codec)]
 
     def step():
@@ -89,7 +91,7 @@ def inference(network: str, family: str, way: str, device: str) -> tuple[Callabl
         straight, mirrored = (model(x.to(memory_format=layout))[-1] for x in (images, images.flip(-1)))
         return (straight + mirrored.flip(-1)[:, swap]) / 2
 
-    ours = None if "plain" in way else folded(model)
+    ours = None if "plain" in way else torch.compile(folded(model)) if "compiled" in way else folded(model)
     return plain if ours is None else lambda: heatmaps(ours, codec, images, precision=way[-4:]), people
 
 
@@ -123,18 +125,18 @@ def memory(network: str, family: str, way: str, device: str) -> float:
 
 
 def measure(network: str, family: str, device: str, n: int) -> list[dict]:
-    rows = []
-    steps = {way: training_step(network, family, way, device) for way in WAYS}
+    rows, ways = [], WAYS + (OF_A_GPU if device == "cuda" else ())
+    steps = {way: training_step(network, family, way, device) for way in ways}
     seconds = rounds(steps, device, n)
     del steps
     with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:  # each in a process of its own
         peaks = {way: f"{pool.apply(memory, (network, family, way, device)):.0f}" for way in MEASURED_MEMORY}
-    rows += [row("training step", BATCH[device], way, seconds) | {"peak_mib": peaks.get(way, "")} for way in WAYS]
-    runs = {way: inference(network, family, way, device) for way in WAYS}
+    rows += [row("training step", BATCH[device], way, seconds) | {"peak_mib": peaks.get(way, "")} for way in ways]
+    runs = {way: inference(network, family, way, device) for way in ways}
     each = rounds({way: run for way, (run, _) in runs.items()}, device, n)
     people = {way: count for way, (_, count) in runs.items()}
-    seconds = {way: each[way] / people[way] for way in WAYS}
-    rows += [row("inference with flip", people[way], way, seconds, 1) for way in WAYS]
+    seconds = {way: each[way] / people[way] for way in ways}
+    rows += [row("inference with flip", people[way], way, seconds, 1) for way in ways]
     for r in rows:
         print(f"{network:20} {r['what']:20} {r['way']:17} {r['images_per_s']:>9}/s {r['speedup']:>6} x {r.get('peak_mib', ''):>6} MiB", flush=True)
     return [{"network": network} | r for r in rows]

@@ -101,7 +101,7 @@ def train(
     minutes: Annotated[float, typer.Option(min=0, help="stop at a checkpoint after so many; the same command goes on")] = math.inf,
     devices: Annotated[int, typer.Option(help="GPUs, or processes of a CPU, that train it together on each machine")] = 1,
     nodes: Annotated[int, typer.Option(help="machines that do; call the same on each, with srun or with MASTER_ADDR, MASTER_PORT, NODE_RANK")] = 1,
-    spare_memory: Annotated[bool, typer.Option("--spare-memory", help="a third of the memory or so, a third more time, the same weights")] = False,
+    spare_memory: Annotated[bool, typer.Option("--spare-memory", help="half the memory, more time, the same weights")] = False,
     keep: Annotated[str, typer.Option(help="a stale run that paperlib plan shows: take it, although the mathematics has changed since")] = "",
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""

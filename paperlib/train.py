@@ -119,6 +119,7 @@ def train(
     """
     device = crops.device
     torch.use_deterministic_algorithms(device.type == "cpu")
+    torch.backends.cudnn.benchmark = device.type == "cuda"  # all batches have one shape
     model.to(device, memory_format=torch.channels_last).train()
     optimizer = make_optimizer(model, recipe)
     rates = [group["lr"] for group in optimizer.param_groups]

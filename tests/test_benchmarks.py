@@ -34,6 +34,15 @@ def test_every_way_makes_a_step_and_heatmaps(networks, monkeypatch):
     assert [row.get("peak_mib") for row in rows[:4]] == ["", "100", "", "100"]
 
 
+def test_what_is_measured_as_compiled_is(networks, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(networks.torch, "compile", lambda model: compiled.append(model) or model)
+    monkeypatch.setitem(networks.BATCH, "cpu", 1)
+    for way in (*networks.OF_A_GPU, "here, bf16"):
+        networks.training_step("hourglass, 1 stack", "hourglass", way, "cpu"), networks.inference("hourglass, 1 stack", "hourglass", way, "cpu")
+    assert len(compiled) == 2 * len(networks.OF_A_GPU)
+
+
 class NoPool:
     Pool = staticmethod(lambda *_, **__: NoPool())
 

@@ -233,7 +233,7 @@ def test_more_gpus_than_there_are_and_a_node_too_many(tiny, monkeypatch):
         launch.check_devices(tiny, 2, 1)
     for name, value in zip(launch.MEETING, ("host", "12345", "2"), strict=True):
         monkeypatch.setenv(name, value)
-    with pytest.raises(PaperlibError, match="--nodes 2: this node is number 2, and the first is 0; give --nodes 3"):
+    with pytest.raises(PaperlibError, match="--nodes 2: NODE_RANK is 2; it counts the nodes from 0 to 1"):
         launch.check_devices(tiny, 1, 2)
 
 

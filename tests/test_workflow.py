@@ -39,9 +39,9 @@ class Workplace:
         self.home, self.runs, self.results = home, home / "runs", home / "results"
         self.environment = os.environ | {"PAPERLIB_RUNS": str(self.runs), "PAPERLIB_RESULTS": str(self.results), "PATH": path} | environment
 
-    def start(self, profile, *words, size="tiny", minutes=0, device="cpu"):
+    def start(self, profile, *words, size="tiny", minutes=0, device="cpu", devices=1):
         command = [SNAKEMAKE, *map(str, words), "--profile", f"workflow/profiles/{profile}"]
-        command += ["--config", f"size={size}", f"minutes={minutes}", f"device={device}"]
+        command += ["--config", f"size={size}", f"minutes={minutes}", f"device={device}", f"devices={devices}"]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(command, cwd=self.home, env=self.environment, start_new_session=True, **streams)
 
@@ -123,12 +123,13 @@ def submit(folder, before, **environment):
 def test_each_profile_plans_one_job_a_run_and_one_a_notebook(profile, tmp_path):
     """The start-run of a run is what its job waits for. A GPU is asked for where the device is one, here on a machine that may have none."""
     place = Workplace(tmp_path / "place")
-    said = place.snakemake(profile, "-n", minutes=110, device="cuda")
+    said = place.snakemake(profile, "-n", "--printshellcmds", minutes=110, device="cuda", devices=2)
     rows = json.loads(place.paperlib("plan", "--json", "--device", "cpu", "--size", "tiny").stdout)
     jobs = {re.search(r"run=([\w-]+),", job)[1]: job for job in re.split(r"\nrule ", said) if job.startswith("train:")}
     assert jobs.keys() == {row["run"] for row in rows}
     assert set(re.findall(r"wildcards: name=(\w+)", said)) == set(ORDER)
-    assert all("gpu=1" in job and "runtime=120" in job for job in jobs.values())
+    gpus = 1 if profile == "local" else 2  # the local profile's limit lets one training in at a time
+    assert all(f"gpu={gpus}" in job and "runtime=120" in job and "--devices 2" in job for job in jobs.values())
     folders = {row["run"]: row["folder"] for row in rows}
     for row in rows:
         waits = re.findall(r"input: (.*)", jobs[row["run"]])

@@ -34,9 +34,9 @@ def check_devices(study, devices: int, nodes: int) -> None:
     if nodes < 1:
         raise PaperlibError(f"--nodes {nodes}: give 1 or more")
     if nodes > 1:
-        node = int(meeting_point(nodes)["NODE_RANK"])
-        if node >= nodes:
-            raise PaperlibError(f"--nodes {nodes}: this node is number {node}, and the first is 0; give --nodes {node + 1} or more")
+        node = meeting_point(nodes)["NODE_RANK"]
+        if not node.isdigit() or int(node) >= nodes:
+            raise PaperlibError(f"--nodes {nodes}: NODE_RANK is {node}; it counts the nodes from 0 to {nodes - 1}")
 
 
 def meeting_point(nodes: int) -> dict[str, str]:
@@ -97,8 +97,8 @@ def _first_cause(errors: list[BaseException], name: str, study, codes: list[int 
     after = "the others are stopped, and the same command goes on at the last checkpoint"
     if any(isinstance(error, BrokenProcessPool) for error in errors):
         killed = next((code for code in codes if code not in (None, 0, -signal.SIGTERM)), -signal.SIGTERM)
-        how = f"killed by {signal.Signals(-killed).name}" if killed < 0 else f"ended with code {killed}"
-        return PaperlibError(f"{name}: one of its {study.devices * study.nodes} processes was {how}; {after}")
+        how = f"was killed by {signal.Signals(-killed).name}" if killed < 0 else f"ended with code {killed}"
+        return PaperlibError(f"{name}: one of its {study.devices * study.nodes} processes {how}; {after}")
     if study.nodes > 1:
         why = str(errors[0]).splitlines()[0][:200]
         return PaperlibError(f"{name}: the other nodes do not answer ({why}); the same command on every node goes on at the last checkpoint")

@@ -65,29 +65,32 @@ def compute(run: Run) -> float:
 
 
 def memory(run: Run) -> float:
-    """MB at the peak of training: weights, gradients and the optimiser's two moments, and for each crop what the backward pass needs again."""
-    weights, _, _, kept = _size(run.network, run.codec.side)
-    return PROCESS + 4 * weights + (2 if run.recipe.precision == "bf16" else 4) * kept * run.recipe.batch
+    """MB at the peak of training: weights, gradients and the optimiser's two moments, and for each crop what the backward pass needs again; in bf16
+    half of that, but for the places of maxima, and a copy of the weights."""
+    weights, _, _, (kept, places) = _size(run.network, run.codec.side)
+    copies, width = (weights / 2, 2) if run.recipe.precision == "bf16" else (0, 4)
+    return PROCESS + 4 * weights + copies + (width * kept + 8 * places) * run.recipe.batch
 
 
 @functools.cache
-def _size(network: Network, side: int) -> tuple[float, float, int, float]:
-    """MB of weights, GMACs of one image, convolutions, and millions of numbers that one image's backward pass needs: what convolutions,
-    batch norms and poolings were given. Counted at 64 px, for both grow with the area."""
+def _size(network: Network, side: int) -> tuple[float, float, int, tuple[float, float]]:
+    """MB of weights, GMACs of one image, convolutions, and millions of numbers, and of places of maxima, that one image's forward pass keeps for its
+    backward pass. Counted at 64 px, for they grow with the area."""
     with torch.device("meta"):
         model, image = network.build(), torch.zeros(1, 3, 64, 64)
-    inputs, area = {}, (side / 64) ** 2
+    kept, area = {}, (side / 64) ** 2
 
-    def remember(_, given: tuple[torch.Tensor]) -> None:
-        inputs[id(given[0])] = given[0]
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
 
-    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.MaxPool2d)]
-    for layer in layers:
-        layer.register_forward_pre_hook(remember)
-    with torch.inference_mode():
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model.eval()(image)
-    kept = sum(tensor.numel() for tensor in inputs.values()) / 1e6
-    return 4e-6 * parameters(model), gmacs(model, 64) * area, sum(isinstance(layer, nn.Conv2d) for layer in layers), kept * area
+    of_image = [tensor for tensor in kept.values() if tensor.dim() == 4]  # not a batch norm's moments
+    numbers, places = (area / 1e6 * sum(t.numel() for t in of_image if t.is_floating_point() == floating) for floating in (True, False))
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in model.modules())
+    return 4e-6 * parameters(model), gmacs(model, 64) * area, convolutions, (numbers, places)
 
 
 def expected(run: Run, finished: list[tuple[str, Run, float]], study: Study) -> tuple[float, str]:

@@ -23,7 +23,7 @@ from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
 from paperlib.reproduce.catalogue import SCALES, Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.runs import Trained, identity, is_cached, read_record, train_or_load
+from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
 from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
 from paperlib.train import Watch
 from paperlib.watch import watch_accuracy
@@ -145,7 +145,7 @@ class Study:
         crops = self.crops(self.training_people(run), run.codec)
         folder = self.folder_of(name)
         if is_cached(folder):
-            return train_or_load(run, crops, folder)
+            return load(run, folder, crops.device)
         start = self.trained(run.start.name) if run.start else None
         if self.devices * self.nodes > 1:
             return self._trained_together(run, crops, folder, start)
