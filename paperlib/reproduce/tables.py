@@ -67,9 +67,7 @@ def recomputed(study: Study, artifact: str) -> pd.DataFrame:
 
 
 def _table(plan: Comparison, rows: list[dict]) -> pd.DataFrame:
-    table = pd.DataFrame(
-        rows, columns=["method", "source", "people", *plan.columns, "difference", "low", "high", "inside", "note", "beside", "study"]
-    )
+    table = pd.DataFrame(rows, columns=["method", "source", "people", *plan.columns, *MEASURED])
     words = dict.fromkeys(("note", "people", "inside", "beside", "study"), "")
     kinds = dict.fromkeys([*plan.columns, "difference", "low", "high"], float) | dict.fromkeys(words, object)
     return table.astype(kinds).fillna(words)
