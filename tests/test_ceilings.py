@@ -50,10 +50,11 @@ def test_ours_is_the_released_cell_for_every_joint_on_the_heatmap(people):
     released = ceilings.released_hourglass(people.joints + 1, people) - 1
     there = ~np.isnan(ours)
     assert there.mean() > 0.7
-    cell = np.broadcast_to((250 * people.scale / 64)[:, None, None], ours.shape)
+    off = np.abs(ours - released)[there]
+    cell = np.broadcast_to((250 * people.scale / 64)[:, None, None], ours.shape)[there]
     # from 1 or from 0, the released box is a pixel of the image further left: the two grids differ by half an image pixel
-    assert np.abs((ours - released)[there]).max() <= cell[there].max() + 0.5
-    assert np.median(np.abs((ours - released)[there])) <= 0.5 + 1e-6
+    assert (off <= cell + 0.5 + 1e-6).all()  # near a cell's edge that may be the cell beside, of this person's size
+    assert (off <= 0.5 + 1e-6).mean() > 0.8
 
 
 def test_the_table_and_the_figure_hold_every_decoder(tiny):
