@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from paperlib import PaperlibError
+from paperlib.cli_data import AsJson, data_app
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="A reproducible companion to two papers on 2D human pose.")
-data_app = typer.Typer(no_args_is_help=True, help="The official data sets: list, fetch, check.")
 app.add_typer(data_app, name="data")
 
 Size = Annotated[str, typer.Option(help="tiny, smoke, short or paper; PAPERLIB_SIZE, else smoke")]
@@ -21,7 +21,6 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
 Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
 Force = Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON value and nothing else on stdout")]
 
 
 @app.callback()
@@ -227,44 +226,6 @@ def claims(results: Path, as_json: AsJson = False) -> None:
         return
     for row in rows:
         print(f"{row['id']:7} {row['verdict']:13} paper {row['paper']}; ours {row['ours']} {row['interval']}  {row['why']}")
-
-
-@data_app.command("list")
-def data_list() -> None:
-    """The official data sets, with licence, size and citation."""
-    from paperlib.data.sources import list_sources
-
-    print(list_sources())
-
-
-@data_app.command("fetch")
-def data_fetch(name: str) -> None:
-    """Download a data set into the data folder, or say how to get it."""
-    from paperlib.data.fetch import fetch
-    from paperlib.reproduce.folders import Folders
-
-    print(fetch(name, Folders.here().data))
-
-
-@data_app.command("check")
-def data_check(
-    name: str, strict: Annotated[bool, typer.Option(help="stop at the first bad row or image, with its values")] = False, as_json: AsJson = False
-) -> None:
-    """Count a data set's people and images against the published figures."""
-    from paperlib.data.check import check
-    from paperlib.reproduce.folders import Folders
-
-    report = check(name, Folders.here().data, strict)
-    if as_json:
-        print(json.dumps(report))
-    else:
-        print(f"{name}: {report['people']} people, {report['images']} images, {len(report['problems'])} problems")
-        for problem in report["problems"]:
-            print(f"  {problem['file']}: {problem['what']}")
-    if report["problems"]:
-        raise PaperlibError(
-            f"{name}: {len(report['problems'])} problems, the first: {report['problems'][0]['file']}: {report['problems'][0]['what']}"
-        )
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ from paperlib import PaperlibError
 from paperlib import predict as prediction
 from paperlib.models.hourglass import Residual
 from paperlib.predict import decode, folded, heatmaps, people_at_once, predict, predict_batch
+from paperlib.reproduce import machine, runs, stored, study
 from paperlib.reproduce import plan as plans
-from paperlib.reproduce import runs, stored, study
 from paperlib.reproduce.catalogue import SIZES, catalogue
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import baseline, measure_run
@@ -166,9 +166,9 @@ def test_the_mathematics_is_the_same_under_every_python():
 
 def test_outside_a_checkout_the_commit_is_what_one_says_it_is(monkeypatch, tmp_path):
     monkeypatch.setattr(runs.paperlib, "__file__", str(tmp_path / "paperlib" / "__init__.py"))
-    assert runs.commit.__wrapped__() == "unknown"
+    assert machine.commit.__wrapped__() == "unknown"
     monkeypatch.setenv("PAPERLIB_COMMIT", "0123456789ab")
-    assert runs.commit.__wrapped__() == "0123456789ab"
+    assert machine.commit.__wrapped__() == "0123456789ab"
 
 
 COMPARED = {"compared.py", "models/error_feedback.py"}
@@ -371,9 +371,9 @@ def test_a_gpu_without_bf16_is_one_clear_error(tiny, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
     run, gpu = tiny.runs[RUN], torch.device("cuda")
     with pytest.raises(PaperlibError, match=rf"{RUN}: .*bf16, which Tesla T4 \(compute capability 7\.5\) has not.*--device cpu.*fp32"):
-        runs.check_precision(run, gpu)
-    runs.check_precision(run, torch.device("cpu"))
-    runs.check_precision(replace(run, recipe=replace(run.recipe, precision="fp32")), gpu)
+        machine.check_precision(run, gpu)
+    machine.check_precision(run, torch.device("cpu"))
+    machine.check_precision(replace(run, recipe=replace(run.recipe, precision="fp32")), gpu)
 
 
 @pytest.mark.parametrize("what", ["folder", "lock"])
@@ -560,7 +560,7 @@ def test_time_is_measured_where_it_can_be_and_extrapolated_on_the_same_device(ti
     study = Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(tiny.folders.data, tmp_path, tmp_path))
     assert {plans.expected(run, [], study)[1] for run in study.runs.values()} == {"rule of thumb"}
     run, other = study.runs[RUN], study.runs["hourglass-8x1"]
-    here = runs.device_name("cpu")
+    here = machine.device_name("cpu")
     for number, (seconds, device, devices) in enumerate([(30.0, here, 1), (10.0, here, 1), (9e9, "another device", 1), (1e-9, here, 2)]):
         folder = tmp_path / "synthetic-tiny" / f"{RUN}-{number}"
         folder.mkdir(parents=True)

@@ -19,8 +19,9 @@ from matplotlib.figure import Figure
 
 from paperlib import PaperlibError
 from paperlib.reproduce.ledger import deviations_of
+from paperlib.reproduce.machine import surroundings
 from paperlib.reproduce.reading import ABSENT, NONE, spelled, texts
-from paperlib.reproduce.runs import sha256, surroundings
+from paperlib.reproduce.runs import sha256
 from paperlib.reproduce.stored import read_prediction
 from paperlib.reproduce.study import Study
 from paperlib.show.alt import alt_text

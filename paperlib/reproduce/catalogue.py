@@ -142,8 +142,8 @@ def _repeat(run: Run, seed: int) -> Run:
 
 
 def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
-    """The main recurrent model, R-tab1's rows and one without fore- and background weighting, the three policies of R-fig7, COCO then MPII, and
-    LSP merged with MPII."""
+    """The main recurrent model, R-tab1's rows and one without fore- and background weighting, the three policies of R-fig7, COCO then MPII, COCO
+    merged with MPII, and LSP merged with MPII."""
 
     def run(name, iterations, parts, artifacts, occluded="include", train_on=("mpii",), test_on="mpii", longer=1.0, start=None, balanced=True):
         codec = RecurrentCodec(parts=parts, occluded=occluded, balanced=balanced)
@@ -166,6 +166,7 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("t2-parts", 2, True, "R-tab1"),
         coco,
         run("t2-parts-finetuned", 2, True, "R-tab1 R-tab2", start=coco),
+        run("t2-parts-merged", 2, True, "R-tab1", train_on=("mpii", "coco")),
         run("t1-parts", 1, True, "R-tab1 R-fig4 R-fig7 R-fig8"),
         run("t1-parts-ignore", 1, True, "R-fig7", "ignore"),
         run("t1-parts-exclude", 1, True, "R-fig7 R-fig8", "exclude"),

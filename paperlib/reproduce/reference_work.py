@@ -20,9 +20,10 @@ from safetensors.torch import load_file, save
 from paperlib import PaperlibError
 from paperlib.reproduce.catalogue import Run, catalogue
 from paperlib.reproduce.folders import Folders
+from paperlib.reproduce.machine import device_name, surroundings
 from paperlib.reproduce.measures import measure_run
 from paperlib.reproduce.reference_queue import KINDS, TIMED_OUT, Item, key_of, left, spec_sha256
-from paperlib.reproduce.runs import device_name, is_cached, progress_of, read_record, sha256, surroundings
+from paperlib.reproduce.runs import is_cached, progress_of, read_record, sha256
 from paperlib.reproduce.study import NotMeasured, Study
 from paperlib.train import OutOfTime
 from paperlib.writing import write_whole

@@ -1,22 +1,16 @@
 """Runs: a run is trained once and then loaded. Its identity is the hash of its spec, of its data and of the mathematics that it runs."""
 
 import ast
-import contextlib
 import csv
 import functools
 import hashlib
 import json
 import math
-import os
-import platform
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
@@ -29,6 +23,7 @@ from paperlib import PaperlibError
 from paperlib.data.crops import Crops
 from paperlib.ranks import ALONE, Ranks
 from paperlib.reproduce.catalogue import Run
+from paperlib.reproduce.machine import check_precision, clear_out_of_memory, surroundings
 from paperlib.train import Watch, train
 from paperlib.writing import make_folder, write_whole
 
@@ -178,36 +173,6 @@ def _train(run: Run, crops: Crops, folder: Path, *how) -> None:
         left.unlink(missing_ok=True)
 
 
-def surroundings(device: torch.device | str) -> dict:
-    """Device, versions and commit: what a number's provenance names besides its run."""
-    return {
-        "device": device_name(device),
-        "versions": {"paperlib": paperlib.__version__, "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "commit": commit(),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-def device_name(device: torch.device | str) -> str:
-    device = torch.device(device)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
-
-
-@functools.cache
-def commit() -> str:
-    """The commit of the checkout that runs, with '+changes' if the tree is not clean; outside a checkout PAPERLIB_COMMIT, else 'unknown'."""
-    here = Path(paperlib.__file__).parent
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", here.as_posix(), (here.parent / "notebooks").as_posix())
-        return git("rev-parse", "HEAD")[:12] + ("+changes" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("PAPERLIB_COMMIT") or "unknown"
-
-
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -220,33 +185,6 @@ def progress_of(folder: Path) -> int:
             return max((int(row["step"]) for row in csv.DictReader(file)), default=0)
     except FileNotFoundError:
         return 0
-
-
-def check_precision(run: Run, device: torch.device) -> None:
-    """Raises PaperlibError where a run wants bf16 and the GPU has none."""
-    if run.recipe.precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
-        raise PaperlibError(
-            f"{run.name}: it trains in bf16, which {torch.cuda.get_device_name(device)} (compute capability {capability}) has not; "
-            "8.0 is the first that has: take --device cpu, or --size paper, which trains in fp32"
-        )
-
-
-@contextlib.contextmanager
-def clear_out_of_memory(run: Run, device: torch.device, sparing: bool = False):
-    """Raises PaperlibError in place of torch's out of memory, on a GPU and on a CPU."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        known = ("allocate memory", "not enough memory", "Unable to allocate")  # of torch on Linux, on Windows, of numpy
-        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in known):
-            raise
-        other = "--device cpu needs none of it" if device.type == "cuda" else "a smaller --size needs less"
-        other = other if sparing else f"paperlib train {run.name} --spare-memory, or {other}"
-        raise PaperlibError(
-            f"{run.name}: out of memory on {device_name(device)} with {run.recipe.batch} crops of {run.codec.side} px at once; paperlib plan says "
-            f"what it needs: end what else runs there, take --jobs 1, {other}; the same command goes on at the last checkpoint"
-        ) from error
 
 
 def lock(folder: Path, name: str) -> FileLock:

@@ -23,6 +23,7 @@ from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
 from paperlib.reproduce.catalogue import SCALES, Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders
+from paperlib.reproduce.machine import choose_device
 from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
 from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
 from paperlib.train import Watch
@@ -164,7 +165,7 @@ class Study:
         return train_or_load(run, crops, folder, start, progress=False, together=together)
 
     def minutes_left(self) -> float:
-        return (self.deadline - time.monotonic()) / 60
+        return max(0.0, self.deadline - time.monotonic()) / 60
 
     def given(self, name: str) -> Path:
         """The folder of run `name`'s record, log and predictions: trained here, else, with `reuse`, kept with the results, else trained now.
@@ -267,14 +268,3 @@ def _seeds() -> int:
     if not word.isdigit():
         raise PaperlibError(f"PAPERLIB_SEEDS={word}: give a number, such as 3")
     return int(word)
-
-
-def choose_device(name: str) -> torch.device:
-    """auto, cpu or cuda. Raises PaperlibError for another name, and for a GPU that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda"):
-        raise PaperlibError(f"device {name!r}: it is auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise PaperlibError("device 'cuda': this machine has no GPU that torch can use; take device='cpu' or 'auto'")
-    return torch.device(name)

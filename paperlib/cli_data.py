@@ -1,0 +1,49 @@
+"""The doors to the official data sets: paperlib data list, fetch and check."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from paperlib import PaperlibError
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON value and nothing else on stdout")]
+data_app = typer.Typer(no_args_is_help=True, help="The official data sets: list, fetch, check.")
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """The official data sets, with licence, size and citation."""
+    from paperlib.data.sources import list_sources
+
+    print(list_sources())
+
+
+@data_app.command("fetch")
+def data_fetch(name: str) -> None:
+    """Download a data set into the data folder, or say how to get it."""
+    from paperlib.data.fetch import fetch
+    from paperlib.reproduce.folders import Folders
+
+    print(fetch(name, Folders.here().data))
+
+
+@data_app.command("check")
+def data_check(
+    name: str, strict: Annotated[bool, typer.Option(help="stop at the first bad row or image, with its values")] = False, as_json: AsJson = False
+) -> None:
+    """Count a data set's people and images against the published figures."""
+    from paperlib.data.check import check
+    from paperlib.reproduce.folders import Folders
+
+    report = check(name, Folders.here().data, strict)
+    if as_json:
+        print(json.dumps(report))
+    else:
+        print(f"{name}: {report['people']} people, {report['images']} images, {len(report['problems'])} problems")
+        for problem in report["problems"]:
+            print(f"  {problem['file']}: {problem['what']}")
+    if report["problems"]:
+        raise PaperlibError(
+            f"{name}: {len(report['problems'])} problems, the first: {report['problems'][0]['file']}: {report['problems'][0]['what']}"
+        )
