@@ -12,7 +12,7 @@ import pytest
 from scipy.io import loadmat
 
 from paperlib import PaperlibError
-from paperlib.data import backdrop, drawing, official, scenes, synthetic
+from paperlib.data import annotation, backdrop, drawing, official, scenes, synthetic
 from paperlib.data.body import OWN, SEGMENTS, random_body, random_yaw, rotations
 from paperlib.data.coco import load_coco
 from paperlib.data.flic import load_flic
@@ -38,7 +38,7 @@ def mpii_people(n=3000, **difficulty):
     """n drawings of MPII's kind: the states (n, 16) of the main people, their (centre, scale, Person), and the other people."""
     rows = [scenes.draw(scenes.mpii_scene, 5, "statistics", i, 96, Difficulty(**difficulty)) for i in range(n)]
     people = [scene.people[0] for scene, _ in rows]
-    boxes = [(*scenes.mpii_box(rng, p), p) for (_, rng), p in zip(rows, people, strict=True)]
+    boxes = [(*annotation.mpii_box(rng, p), p) for (_, rng), p in zip(rows, people, strict=True)]
     return np.stack([p.state for p in people]), boxes, [scene.people[1:] for scene, _ in rows]
 
 
@@ -138,13 +138,13 @@ def test_joints_lie_on_the_drawn_person():
 def test_what_an_object_covers_is_occluded_and_legs_behind_furniture_are_absent():
     body = random_body(np.random.default_rng(1), 0.0, upright=True).place(100, (64, 60))
     labels = np.full((256, 256), drawing.NOTHING, np.uint8)
-    assert (scenes.annotate(body, 0, labels + drawing.OBJECT, (128, 128)).state == OCCLUDED).all()
-    behind = scenes.annotate(body, 0, labels + drawing.FURNITURE, (128, 128))
+    assert (annotation.annotate(body, 0, labels + drawing.OBJECT, (128, 128)).state == OCCLUDED).all()
+    behind = annotation.annotate(body, 0, labels + drawing.FURNITURE, (128, 128))
     assert (behind.state[[0, 1, 4, 5]] == ABSENT).all() and (behind.state[[2, 3, *range(6, 16)]] == OCCLUDED).all()
     assert np.isnan(behind.joints[behind.state == ABSENT]).all() and np.isfinite(behind.joints[behind.state != ABSENT]).all()
-    other = scenes.annotate(body, 0, labels + drawing.label_of(1), (128, 128))
+    other = annotation.annotate(body, 0, labels + drawing.label_of(1), (128, 128))
     assert (other.state == OCCLUDED).all()
-    own = scenes.annotate(body, 0, labels + drawing.label_of(0, SEGMENTS.index("torso")), (128, 128))
+    own = annotation.annotate(body, 0, labels + drawing.label_of(0, SEGMENTS.index("torso")), (128, 128))
     assert {MPII.joints[j] for j in np.flatnonzero(own.state == VISIBLE)} == {
         "right_hip", "left_hip", "pelvis", "thorax", "upper_neck", "right_shoulder", "left_shoulder"
     }  # fmt: skip
@@ -361,7 +361,7 @@ def test_round_trip_mpii(drawn):
         scene, rng = scenes.draw(scenes.mpii_scene, 3, "mpii valid", i, SIDE)
         np.testing.assert_allclose(people.joints[i], scene.people[0].joints, atol=6e-4)
         assert np.array_equal(people.state[i], scene.people[0].state)
-        centre, scale = scenes.mpii_box(rng, scene.people[0])
+        centre, scale = annotation.mpii_box(rng, scene.people[0])
         np.testing.assert_allclose(people.centre[i], centre, atol=6e-4)
         np.testing.assert_allclose(people.head_size[i], 25 * scale, rtol=1e-4)
         assert len(people.others[i]) == len([p for p in scene.people[1:] if (p.state != ABSENT).sum() >= 4])

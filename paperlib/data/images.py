@@ -43,8 +43,10 @@ def read_image(path: str | Path, upright: bool = False, reduced: int = 1) -> np.
 
 def shrink(image: np.ndarray, times: int) -> np.ndarray:
     """(H // times, W // times, 3): the means of squares of `times` px; what is over on the right and below is left out."""
+    if times == 1:
+        return image
     height, width = image.shape[0] // times, image.shape[1] // times
-    if times == 1 or not height or not width:
+    if not height or not width:
         return image[:height, :width]
     return cv2.resize(image[: height * times, : width * times], (width, height), interpolation=cv2.INTER_AREA)
 
