@@ -136,7 +136,7 @@ class Study:
         if is_cached(folder):
             return train_or_load(run, crops, folder)
         start = self.trained(run.start.name) if run.start else None
-        return train_or_load(run, crops, folder, start, self._watch(run), self.progress, (self.deadline - time.monotonic()) / 60)
+        return train_or_load(run, crops, folder, start, self._watch(run), self.progress, max(0.0, self.deadline - time.monotonic()) / 60)
 
     def predict(self, name: str, on: str = "", flip: bool = True, scales: tuple[float, ...] = (1.0,)) -> Prediction:
         """What run `name` says of the test people of `on` (default: the run's own test set), cached beside the run."""
