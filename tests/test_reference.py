@@ -141,8 +141,8 @@ def test_what_is_further_or_other_is_not_overwritten(place, tmp_path):
 
 def test_what_does_not_fit_comes_with_the_next_call(place, tmp_path, monkeypatch, capsys):
     place("there")
-    monkeypatch.setattr(reference.parcels, "PART_MB", 0.05)
-    monkeypatch.setattr(reference.parcels.pack, "__defaults__", (0.05,))
+    monkeypatch.setattr(reference.parcels, "PART_MB", 0.03)
+    monkeypatch.setattr(reference.parcels.pack, "__defaults__", (0.03,))
     next_item(tmp_path / "out", minutes=9, item="first", device="cpu")
     said = capsys.readouterr().out
     assert "call again with --from-part 5" in said and len(list((tmp_path / "out").iterdir())) == 5
