@@ -32,7 +32,9 @@ def test_grey_sixteen_bit_and_transparent(tmp_path):
     ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(ramp).save(tmp_path / "l.png")
     Image.fromarray(ramp.astype(np.uint16) * 256 + 17).save(tmp_path / "i16.png")
-    for name in ("l.png", "i16.png"):
+    Image.fromarray(ramp.astype(np.int32)).save(tmp_path / "i32.tif")
+    Image.fromarray((ramp / 255).astype(np.float32)).save(tmp_path / "f32.tif")
+    for name in ("l.png", "i16.png", "i32.tif", "f32.tif"):
         assert (read_image(tmp_path / name) == ramp[..., None]).all()
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     Image.new("LA", (4, 4), (0, 0)).save(tmp_path / "la.png")

@@ -16,13 +16,13 @@ from paperlib import PaperlibError
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = 0x0112  # the EXIF tag
 _REDUCED = {1: 0, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 8: cv2.IMREAD_REDUCED_GRAYSCALE_8}
-_WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of a 16-bit grey picture
+_WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of a grey picture of more than 8 bits
 
 
 def read_image(path: str | Path, upright: bool = False, reduced: int = 1) -> np.ndarray:
     """(H, W, 3) uint8 RGB, a fresh writable array; with `reduced`, 2, 4 or 8, so many times smaller, each pixel that many pixels of the file wide.
 
-    Greyscale, CMYK and palette pictures become RGB, 16-bit grey keeps its high byte, what is transparent shows white.
+    Greyscale, CMYK and palette pictures become RGB, wider grey keeps its highest 8 bits, what is transparent shows white.
     Raises PaperlibError naming the file where it is missing, empty, truncated or no picture.
 
     JPEGs are decoded by OpenCV, bit-identical to Pillow (CMYK: to one grey level), 1.2 (MPII, 1280 x 720) to 2.2 (LSP) times as fast. What it makes
@@ -94,11 +94,17 @@ def _decode_jpeg(data: bytes, upright: bool, reduced: int) -> np.ndarray | None:
 
 def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode in _WIDE:
-        return Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(_eight_bits(np.asarray(picture, np.float64))).convert("RGB")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     return picture.convert("RGB")
+
+
+def _eight_bits(grey: np.ndarray) -> np.ndarray:
+    """Grey levels from 0 to 1, to 255 or to 65535, by what their largest is, as uint8."""
+    largest = grey.max()
+    return (np.rint(grey * 255) if largest <= 1 else grey if largest <= 255 else grey // 256).clip(0, 255).astype(np.uint8)
 
 
 def _read_bytes(path: str | Path) -> bytes:

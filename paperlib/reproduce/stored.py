@@ -41,7 +41,7 @@ def prediction_bytes(found: Prediction, people: str) -> bytes:
 
 
 def read_prediction(path: Path, people: str = "") -> Prediction | None:
-    """What `prediction_bytes` wrote; None where the file is not there, is of other people, or is of a version that kept (S, N, J) in float64.
+    """What `prediction_bytes` wrote; None where the file is not there or is of other people.
 
     Raises PaperlibError for a file that cannot be read.
     """
@@ -49,7 +49,7 @@ def read_prediction(path: Path, people: str = "") -> Prediction | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if stored["points"].dtype != np.float32 or people not in ("", str(stored["people"])):
+            if people not in ("", str(stored["people"])):
                 return None
             return as_kept(Prediction(*[stored[name].swapaxes(0, 1) for name in NAMES]))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
