@@ -15,10 +15,11 @@ from scipy.stats import t as student
 from paperlib import PaperlibError, published
 from paperlib.reproduce import claims as measuring
 from paperlib.reproduce import ledger, measures, schedule
-from paperlib.reproduce.catalogue import NETWORKS, SIZES, Network, catalogue, first_of, seeds_of
+from paperlib.reproduce.catalogue import NETWORKS, Network, catalogue, first_of, seeds_of
 from paperlib.reproduce.certainty import SEED_SPREAD, contrasts, less, over_people
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import Measured, measure_run
+from paperlib.reproduce.scales import SIZES
 from paperlib.reproduce.study import NotMeasured, Study
 from paperlib.skeleton import MPII
 

@@ -19,9 +19,10 @@ from paperlib.models.hourglass import Residual
 from paperlib.predict import decode, folded, heatmaps, people_at_once, predict, predict_batch
 from paperlib.reproduce import machine, runs, stored, study
 from paperlib.reproduce import plan as plans
-from paperlib.reproduce.catalogue import SIZES, catalogue
+from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import baseline, measure_run
+from paperlib.reproduce.scales import SIZES
 from paperlib.reproduce.study import NotMeasured, Study
 
 RUN = "recurrent-t1-parts"

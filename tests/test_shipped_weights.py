@@ -19,6 +19,7 @@ from paperlib.metrics import normalised_errors, pck
 from paperlib.models import Recurrent, StackedHourglass
 from paperlib.photo import people_in, see
 from paperlib.reproduce.best import best_weights, describe
+from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.shipping import empty_pictures, ship
 from paperlib.skeleton import LSP, MPII, joint_map
 from paperlib.weights import load_weights, save_weights, shipped
@@ -54,6 +55,13 @@ def answers(name, stored):
     network = load_weights(shipped()[name])
     found = [see(network, picture[:h, :w], people_in(MPII, (w, h))) for picture, (w, h) in zip(stored["pictures"], stored["sizes"], strict=True)]
     return [np.concatenate(part) for part in zip(*found, strict=True)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_weights_are_of_a_training_that_the_catalogue_has(name):
+    """So that `paperlib train hourglass-lsp-longer --data real` makes them again."""
+    record = json.loads(shipped()[name].read_text())
+    assert record["run"]["spec"] == catalogue("smoke", "real")[f"{name}-longer"].spec()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,10 +8,10 @@ from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.models import Recurrent, StackedHourglass
 from paperlib.reproduce.ledger import claims
+from paperlib.reproduce.scales import SCALES, SIZES, Scale
 from paperlib.skeleton import FLIC
 from paperlib.train import Recipe
 
-SIZES = ("tiny", "smoke", "short", "paper")
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once for five times an LSP and three an MPII person.
 CLEAN_FIRST = ("lsp",) * 5 + ("mpii",) * 3 + ("lspet",)
 EVEN = ("lsp", "lspet", "mpii")
@@ -48,67 +48,6 @@ class Run:
         return repr(replace(self, name="", artifacts=(), start=None)) + (self.start.spec() if self.start else "")
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What a size means: input px, widths, steps, and how many people are drawn."""
-
-    side: int  # of the input, hourglass and recurrent alike but for size paper
-    recurrent: dict  # options of the network
-    hourglass: dict
-    stacks: int  # of the main hourglass
-    family: dict  # options of the hourglasses of equal capacity (H-fig8, H-fig9)
-    steps: int  # of a row of an ablation; the main models train `longer` times as long
-    longer: float
-    drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
-    seeds: int = 1  # of the runs that claims compare with one another
-
-
-SCALES = {
-    "tiny": Scale(
-        side=64,
-        recurrent={"width": 4, "kernels": (3, 3, 3, 3, 3), "relu_heads": False, "init": "torch"},
-        hourglass={"features": 16, "depth": 3},
-        stacks=2,
-        family={"features": 8, "depth": 3},
-        steps=4,
-        longer=2,
-        drawn={"mpii": (32, 24), "lsp": (24, 24), "flic": (24, 16), "coco": (24, 8)},
-    ),
-    "smoke": Scale(
-        side=96,
-        recurrent={"width": 16, "kernels": (5, 3, 5, 5, 5), "relu_heads": False, "init": "torch"},
-        hourglass={"features": 64, "depth": 3},
-        stacks=2,
-        family={"features": 32, "depth": 3},
-        steps=180,
-        longer=2.5,
-        drawn={"mpii": (3000, 600), "lsp": (500, 500), "flic": (600, 300), "coco": (1500, 64)},
-    ),
-    "short": Scale(
-        side=256,
-        recurrent={"width": 64, "relu_heads": False, "init": "torch"},
-        hourglass={"features": 256},
-        stacks=8,
-        family={"features": 256},
-        steps=8000,
-        longer=2,
-        drawn={"mpii": (22246, 2958), "lsp": (1000, 1000), "flic": (3987, 1016), "coco": (20000, 500)},
-        seeds=3,
-    ),
-    "paper": Scale(
-        side=256,
-        recurrent={},
-        hourglass={"features": 256, "head": "paper"},
-        stacks=8,
-        family={"features": 256, "head": "paper"},
-        steps=0,
-        longer=1,
-        drawn={"mpii": (22246, 2958), "lsp": (1000, 1000), "flic": (3987, 1016), "coco": (100000, 500)},
-        seeds=3,
-    ),
-}
-
-
 def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> dict[str, Run]:
     """Every run at `size` on `data`, by name; runs that claims compare once for each of `seeds` (0: as many as the size has), as NAME-seed1.
 
@@ -122,6 +61,8 @@ def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> d
         raise PaperlibError(f"{seeds} seeds: at least one is needed")
     scale = SCALES[size]
     runs = {run.name: run for run in _recurrent_runs(size, scale, data) + _hourglass_runs(size, scale, data)}
+    if (size, data) == ("smoke", "real"):
+        runs |= {run.name: run for run in (_longer(runs["hourglass-lsp"], 9000, 128), _longer(runs["recurrent-lsp"], 4000, 96))}
     compared = [runs[name] for claim in claims() if len(claim["runs"]) > 1 for name in claim["runs"]]
     repeats = [_repeat(run, seed) for seed in range(1, seeds or scale.seeds) for run in compared]
     return runs | {run.name: run for repeat in repeats for run in (repeat.start, repeat) if run}
@@ -135,6 +76,12 @@ def seeds_of(runs: dict[str, Run], name: str) -> list[str]:
 def first_of(name: str) -> str:
     """The run that a repeat repeats; any other run's own name."""
     return name.partition("-seed")[0]
+
+
+def _longer(run: Run, steps: int, side: int) -> Run:
+    """The training behind the weights of the package (paperlib/weights): an hour or less of one CPU thread, clean labels first."""
+    recipe = replace(run.recipe, steps=steps, log_every=50, watch_every=1000)
+    return replace(run, name=f"{run.name}-longer", codec=replace(run.codec, side=side), recipe=recipe, train_on=CLEAN_FIRST, artifacts=())
 
 
 def _repeat(run: Run, seed: int) -> Run:

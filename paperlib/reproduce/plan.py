@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from paperlib.models.sizes import gmacs, parameters
-from paperlib.reproduce.catalogue import SIZES, Network, Run, catalogue
+from paperlib.reproduce.catalogue import Network, Run, catalogue
 from paperlib.reproduce.machine import device_name
 from paperlib.reproduce.runs import is_cached, read_record
+from paperlib.reproduce.scales import SIZES
 from paperlib.reproduce.stale import describe, stale
 from paperlib.reproduce.study import Study
 

@@ -1,7 +1,8 @@
 """Shipping: a cached run becomes weights of the package, with a record of how good they are and of what their peaks mean.
 
-    python -m paperlib.reproduce.shipping hourglass-lsp --size smoke     ships a run that was trained with `paperlib train --data real`
-    python -m paperlib.reproduce.shipping                                measures all shipped weights anew
+    paperlib train hourglass-lsp-longer --data real                  trains what is shipped
+    python -m paperlib.reproduce.shipping hourglass-lsp-longer       ships it as hourglass-lsp
+    python -m paperlib.reproduce.shipping                            measures all shipped weights anew
 
 Everything in the record is measured as `paperlib predict` works, on the 16-bit weights: three scales and the mirrored image averaged, fp32.
 """
@@ -51,7 +52,7 @@ def ship(study: Study, trained: Trained, kind: str, folder: Path = SHIPPED) -> P
         known.pop(key, None)
     often = {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)}
     record = {
-        "name": run.name,
+        "name": run.name.removesuffix("-longer"),
         "kind": kind,
         "train_on": often,  # data set -> how often each of its people occurs
         "people": len(study.training_people(replace(run, train_on=tuple(often)))),
@@ -164,7 +165,8 @@ def main(
             print(assess(study, path))
         return
     trained = study.trained(run)
-    print(ship(study, trained, f"{'reference' if size in ('short', 'paper') else size} run on photographs"))
+    kind = "trained longer than a smoke run" if run.endswith("-longer") else f"{'reference' if size in ('short', 'paper') else size} run"
+    print(ship(study, trained, f"{kind}, on photographs"))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ from paperlib.data.loaders import LOADERS
 from paperlib.data.synthetic import make_synthetic
 from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
-from paperlib.reproduce.catalogue import SCALES, Run, catalogue, seeds_of
+from paperlib.reproduce.catalogue import Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.machine import choose_device
 from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
+from paperlib.reproduce.scales import SCALES
 from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
 from paperlib.train import Watch
 from paperlib.watch import watch_accuracy
@@ -118,7 +119,7 @@ class Study:
     def crops(self, people: People, codec: Codec) -> Crops:
         """Crops of people as the codec's network wants them; canvases are built on first use."""
         people = people.to(codec.skeleton)
-        side = round(1.5 * SCALES[self.size].side)
+        side = round(1.5 * max(codec.side, SCALES[self.size].side))
         return Crops(people, load_canvases(people, side, self.folders.runs / "canvases", self.jobs, self.progress), codec, self.device)
 
     def test_crops(self, name: str, on: str = "") -> Crops:

@@ -1,0 +1,66 @@
+"""The four sizes: what tiny, smoke, short and paper mean in pixels, widths, steps, people and seeds."""
+
+from dataclasses import dataclass
+
+SIZES = ("tiny", "smoke", "short", "paper")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a size means: input px, widths, steps, and how many people are drawn."""
+
+    side: int  # of the input, hourglass and recurrent alike but for size paper
+    recurrent: dict  # options of the network
+    hourglass: dict
+    stacks: int  # of the main hourglass
+    family: dict  # options of the hourglasses of equal capacity (H-fig8, H-fig9)
+    steps: int  # of a row of an ablation; the main models train `longer` times as long
+    longer: float
+    drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
+    seeds: int = 1  # of the runs that claims compare with one another
+
+
+SCALES = {
+    "tiny": Scale(
+        side=64,
+        recurrent={"width": 4, "kernels": (3, 3, 3, 3, 3), "relu_heads": False, "init": "torch"},
+        hourglass={"features": 16, "depth": 3},
+        stacks=2,
+        family={"features": 8, "depth": 3},
+        steps=4,
+        longer=2,
+        drawn={"mpii": (32, 24), "lsp": (24, 24), "flic": (24, 16), "coco": (24, 8)},
+    ),
+    "smoke": Scale(
+        side=96,
+        recurrent={"width": 16, "kernels": (5, 3, 5, 5, 5), "relu_heads": False, "init": "torch"},
+        hourglass={"features": 64, "depth": 3},
+        stacks=2,
+        family={"features": 32, "depth": 3},
+        steps=180,
+        longer=2.5,
+        drawn={"mpii": (3000, 600), "lsp": (500, 500), "flic": (600, 300), "coco": (1500, 64)},
+    ),
+    "short": Scale(
+        side=256,
+        recurrent={"width": 64, "relu_heads": False, "init": "torch"},
+        hourglass={"features": 256},
+        stacks=8,
+        family={"features": 256},
+        steps=8000,
+        longer=2,
+        drawn={"mpii": (22246, 2958), "lsp": (1000, 1000), "flic": (3987, 1016), "coco": (20000, 500)},
+        seeds=3,
+    ),
+    "paper": Scale(
+        side=256,
+        recurrent={},
+        hourglass={"features": 256, "head": "paper"},
+        stacks=8,
+        family={"features": 256, "head": "paper"},
+        steps=0,
+        longer=1,
+        drawn={"mpii": (22246, 2958), "lsp": (1000, 1000), "flic": (3987, 1016), "coco": (100000, 500)},
+        seeds=3,
+    ),
+}
