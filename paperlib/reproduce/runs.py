@@ -27,8 +27,8 @@ from paperlib.reproduce.machine import check_precision, clear_out_of_memory, sur
 from paperlib.train import Watch, train
 from paperlib.writing import make_folder, write_whole
 
-MATHEMATICS = ("geometry.py", "codecs.py", "losses.py", "train.py", "ranks.py", "data/canvases.py", "data/crops.py")
-MATHEMATICS += ("models/recurrent.py", "models/hourglass.py")
+MODULES = "geometry codecs losses train ranks data/canvases data/crops models/recurrent models/hourglass"
+MATHEMATICS = tuple(f"{module}.py" for module in MODULES.split())
 
 
 @dataclass(frozen=True)
