@@ -60,19 +60,23 @@ def see(weights: Weights, photo: np.ndarray, people: People, scales: tuple[float
     The way is that of training and measuring: a canvas, from it a crop at each of `scales`, and the heatmaps averaged over them and over the
     mirrored image. Confidence is the heatmap's maximum / the target's mode. In fp32: the same answer on every machine.
     """
-    codec, device = weights.codec, next(weights.model.parameters()).device
-    side = round(1.5 * codec.side)
     points, peaks = [], []
     for start in range(0, len(people), CHUNK):
-        some = people.select(slice(start, start + CHUNK))
-        boxes = canvas_boxes(some, side)
-        pixels = np.stack([cut_canvas(photo, box, side) for box in boxes])
-        crops = Crops(some, Canvases(pixels, crop_affine(boxes, side), np.ones(len(some), bool), (), ""), codec, device)
-        sites, batch = predict_batch(weights.model, crops, np.arange(len(some)), scales=scales, precision="fp32")
-        found, peak, _ = decode(codec, sites[-1], batch.to_image)
+        crops = crops_in(weights, photo, people.select(slice(start, start + CHUNK)))
+        sites, batch = predict_batch(weights.model, crops, np.arange(len(crops)), scales=scales, precision="fp32")
+        found, peak, _ = decode(weights.codec, sites[-1], batch.to_image)
         points.append(found)
-        peaks.append(np.clip(peak / codec.peak, 0, 1))
+        peaks.append(np.clip(peak / weights.codec.peak, 0, 1))
     return np.concatenate(points), np.concatenate(peaks)
+
+
+def crops_in(weights: Weights, photo: np.ndarray, people: People) -> Crops:
+    """`people` of `photo` (H, W, 3) uint8 as the network of `weights` wants to see them; of `people` only centre, scale and framed count."""
+    side = round(1.5 * weights.codec.side)
+    boxes = canvas_boxes(people, side)
+    pixels = np.stack([cut_canvas(photo, box, side) for box in boxes])
+    canvases = Canvases(pixels, crop_affine(boxes, side), np.ones(len(people), bool), (), "")
+    return Crops(people, canvases, weights.codec, next(weights.model.parameters()).device)
 
 
 def people_in(skeleton: Skeleton, size: tuple[int, int], boxes: list | None = None) -> People:

@@ -16,9 +16,11 @@ from paperlib.data.mpii import load_mpii
 from paperlib.models import StackedHourglass
 from paperlib.people import VISIBLE
 from paperlib.photo import clip_box, people_in, predict_photos, see, visibility
+from paperlib.reproduce.best import best_weights
 from paperlib.reproduce.measures import measure
 from paperlib.reproduce.shipping import empty_pictures, fit_visibility
-from paperlib.show.photos import pose_on_photo
+from paperlib.show.photos import heatmaps_on_photo, pose_on_photo
+from paperlib.show.pictures import one_heatmap
 from paperlib.skeleton import MPII
 from paperlib.weights import load_weights, save_weights, shipped
 
@@ -60,6 +62,29 @@ def predict(untrained, monkeypatch, capsys):
 
 
 # ---------------------------------------------------------------- what comes out
+
+
+@pytest.mark.parametrize("boxes", [None, [(20.0, 10.0, 120.0, 200.0), (0.0, 0.0, 149.0, 90.0)]], ids=["whole", "boxes"])
+def test_the_heatmaps_shown_are_those_that_the_pose_is_read_from(untrained, scene, boxes):
+    weights, photo = best_weights(untrained, "cpu"), read_image(scene)
+    numbers = heatmaps_on_photo(weights, photo, boxes)
+    people = people_in(MPII, (150, 210), boxes)
+    points, confidence = see(weights, photo, people)
+    np.testing.assert_allclose(numbers["maps"][:, -1].max(axis=(-2, -1)).clip(0), CODEC.peak * confidence, atol=0.01)  # float16
+    codec_boxes, side = CODEC.boxes(people), numbers["images"].shape[1]
+    zoom = (side / codec_boxes[:, 2])[:, None, None]
+    in_crop = (points - codec_boxes[:, None, :2]) * zoom + (side - 1) / 2
+    np.testing.assert_allclose(numbers["found"][:, -1], in_crop, atol=0.05)
+    assert np.isnan(numbers["error"]).all() and np.isnan(numbers["truth"]).all()
+    assert list(numbers["titles"]) == [f"site {k + 1} of {OPTIONS['stacks']}" for k in range(OPTIONS["stacks"])]
+
+
+def test_a_joint_that_nobody_labelled_has_no_error(untrained, scene):
+    numbers = heatmaps_on_photo(best_weights(untrained, "cpu"), read_image(scene))
+    pose, heat, peaks, *_ = one_heatmap(numbers, joint=2).axes
+    assert heat.get_title() == "right hip" and not any("nan" in label.get_text() for label in peaks.get_xticklabels())
+    labelled = numbers | {"error": np.full_like(numbers["error"], 0.25), "truth": np.zeros_like(numbers["truth"])}
+    assert one_heatmap(labelled, joint=2).axes[1].get_title() == "right hip: 0.25 torsos off"
 
 
 def test_the_json_is_the_contract(predict, scene, tmp_path):

@@ -32,6 +32,13 @@ ROWS = {
     "titles": np.array(samples.site_names(K)),
     "skeleton": np.array("mpii"),
 }
+EVERY = ROWS | {
+    "maps": RNG.random((N, K, J, H, H)).astype(np.float16),
+    "truth": RNG.random((N, J, 2)) * S,
+    "found": RNG.random((N, K, J, 2)) * S,
+    "error": RNG.random((N, K, J)),
+    "names": np.array(MPII.joints),
+}
 OVERVIEW = {"image": IMAGES[0], "keypoints": RNG.random((J, H, H)), "parts": RNG.random((15, H, H)), "points": ROWS["poses"][0], "skeleton": "mpii"}
 GALLERY = {"images": IMAGES, "points": ROWS["poses"], "truth": ROWS["poses"] + 1, "skeleton": np.array("mpii")}
 TARGETS = {"maps": RNG.random((K, H, H)), "weights": RNG.random((K, H, H)), "names": np.array(["a", "b", "c"])}
@@ -39,6 +46,8 @@ DRAWN = [
     (pictures.heatmap_overview, OVERVIEW),
     (pictures.iterations, ROWS),
     (pictures.occluded_joint, ROWS),
+    (pictures.one_heatmap, EVERY),
+    (pictures.every_heatmap, EVERY),
     (pictures.gallery, GALLERY),
     (pictures.targets_and_weights, TARGETS),
     (pictures.targets_and_weights, TARGETS | {"image": IMAGES[0]}),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from paperlib import PaperlibError
 from paperlib.predict import Prediction
@@ -17,7 +18,7 @@ from paperlib.reproduce.measures import measure_run
 from paperlib.reproduce.notebooks import ORDER, check_parameters, runs_of
 from paperlib.reproduce.runs import is_cached
 from paperlib.reproduce.stored import as_kept, prediction_bytes, read_prediction
-from paperlib.reproduce.study import Study
+from paperlib.reproduce.study import NotMeasured, Study
 from paperlib.reproduce.verify import verify
 
 RUN = "recurrent-t1-parts"
@@ -83,11 +84,40 @@ def test_another_training_is_never_taken(reader, untrained):
     assert study.sources().startswith("Every run is trained here: 0 of ")
 
 
-@pytest.mark.parametrize("ask", [lambda study: study.trained(RUN), lambda study: study.predict(RUN, flip=False)], ids=["model", "prediction"])
-def test_whatever_needs_the_model_trains_it(reader, ask):
+def test_a_run_that_is_looked_into_is_kept_with_its_weights(made, reader, untrained):
+    """Its network is that of the training, to the last bit; what it is asked anew is computed, and what is kept stays as it is."""
     study = reader()
+    ours, theirs = study.trained(RUN).model.state_dict(), made.trained(RUN).model.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs) and study.records(RUN)[0]["reused"] is True
+    before = sorted(study.trained(RUN).folder.iterdir())
+    np.testing.assert_array_equal(study.predict(RUN, flip=False).points, made.predict(RUN, flip=False).points)
+    assert sorted(study.trained(RUN).folder.iterdir()) == before and not study.folder_of(RUN).exists()
+
+
+def test_with_paperlib_train_no_what_is_kept_is_there(reader, untrained, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_TRAIN", "no")
+    study = reader()
+    assert study.missing(RUN) == "" and study.trained(RUN).model is not None
+    assert study.missing("recurrent-t0") == "recurrent-t0 not trained"
+    with pytest.raises(NotMeasured, match="recurrent-t0 not trained"):
+        study.trained("recurrent-t0")
+    assert reader(reuse=False).missing(RUN) == f"{RUN} not trained"
+
+
+@pytest.mark.parametrize("ask", [lambda study: study.trained(RUN), lambda study: study.predict(RUN, flip=False)], ids=["model", "prediction"])
+def test_whatever_needs_a_model_that_is_not_kept_trains_it(reader, ask):
+    study = reader()
+    (study.results / "runs" / study.folder_of(RUN).name / "weights.safetensors").unlink()
     ask(study)
     assert is_cached(study.folder_of(RUN)) and study.records(RUN)[0]["reused"] is False
+
+
+def test_kept_weights_of_another_training_are_one_clear_error(reader):
+    study = reader()
+    weights = study.results / "runs" / study.folder_of(RUN).name / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(PaperlibError, match=r"weights\.safetensors: not the weights that record\.json speaks of; delete"):
+        study.trained(RUN)
 
 
 def test_what_is_trained_here_comes_first(made, reader, untrained):
@@ -140,14 +170,21 @@ def test_predictions_that_cannot_be_read_are_one_clear_error(made, reader, conte
         study.predict(RUN)
 
 
-def test_a_kept_run_has_no_weights_is_in_the_manifest_and_replaces_the_older(made, reader):
+def test_only_what_a_picture_looks_into_has_weights(made, tmp_path):
+    """No run but those whose heatmaps a notebook shows: one of an ablation is 1 MB."""
+    study = Study("tiny", device="cpu", progress=False, folders=replace(made.folders, results=tmp_path))
+    study.predict("recurrent-t1")
+    assert not (save_run(study, "recurrent-t1") / "weights.safetensors").exists()
+
+
+def test_a_kept_run_is_in_the_manifest_and_replaces_the_older(made, reader):
     study = reader()
     shutil.copytree(made.folder_of(RUN), study.folder_of(RUN))
     older, other = (study.results / "runs" / f"{name}-{'0' * 16}" for name in (RUN, f"{RUN}-ignore"))
     older.mkdir(), other.mkdir()
     home = save_run(study, RUN)
     predictions = {path.name for path in study.folder_of(RUN).glob("predictions-*.npz")}
-    assert predictions and {path.name for path in home.iterdir()} == {"record.json", "log.csv"} | predictions
+    assert predictions and {path.name for path in home.iterdir()} == {"record.json", "log.csv", "weights.safetensors"} | predictions
     assert not older.exists() and other.exists()
     assert verify(study.results) == (1, [])
     entry = json.loads((study.results / "manifest.json").read_text())[f"run {RUN}"]
@@ -179,13 +216,19 @@ def shorten_log(home: Path, found: Prediction) -> str:
     return "its log does not end as its record says"
 
 
+def change_weights(home: Path, found: Prediction) -> str:
+    (home / "weights.safetensors").write_bytes((home / "weights.safetensors").read_bytes()[:-1] + b"?")
+    return "its weights are not those that its record speaks of"
+
+
 def retrain(home: Path, found: Prediction) -> str:
+    change_weights(home, found)
     record = json.loads((home / "record.json").read_text())
-    (home / "record.json").write_text(json.dumps(record | {"weights_sha256": "0" * 64}))
+    (home / "record.json").write_text(json.dumps(record | {"weights_sha256": sha256(home / "weights.safetensors")}))
     return "R-tab1 is made of another training of it"
 
 
-@pytest.mark.parametrize("change", [change_prediction, hide_an_array, hide_a_text, mix_up_shapes, shorten_log, retrain])
+@pytest.mark.parametrize("change", [change_prediction, hide_an_array, hide_a_text, mix_up_shapes, shorten_log, change_weights, retrain])
 def test_verify_names_what_does_not_belong_together(made, reader, change):
     study = reader()
     home, path = study.results / "runs" / study.folder_of(RUN).name, study.results / "manifest.json"

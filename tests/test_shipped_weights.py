@@ -238,6 +238,13 @@ def test_a_file_of_a_run_needs_no_name(tiny):
     assert found.name == RUN and found.codec == tiny.runs[RUN].codec
 
 
+@pytest.mark.parametrize("results", ["synthetic-tiny", "synthetic-tiny-public"])
+def test_a_file_kept_with_the_results_is_of_its_run(tiny, tmp_path, results):
+    folder = shutil.copytree(tiny.trained(RUN).folder, tmp_path / "results" / results / "runs" / tiny.trained(RUN).folder.name)
+    found = best_weights(str(folder / "weights.safetensors"), "cpu")
+    assert found.name == RUN and found.codec == tiny.runs[RUN].codec and found.kind == "run of synthetic-tiny"
+
+
 def test_a_run_of_another_version_is_refused(tiny, tmp_path):
     folder = shutil.copytree(tiny.trained(RUN).folder, tmp_path / "synthetic-tiny" / "copy")
     record = json.loads((folder / "record.json").read_text())

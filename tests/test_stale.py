@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from paperlib import PaperlibError, cli
+from paperlib.data.files import files_sha256
 from paperlib.reproduce import plan as plans
 from paperlib.reproduce import runs
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.stale import describe, keep, stale
-from paperlib.reproduce.study import Study, files_sha256
+from paperlib.reproduce.study import Study
 
 RUN = "recurrent-t1-parts"
 TUNED = "recurrent-t2-parts-finetuned"

@@ -162,6 +162,11 @@ def test_a_twin_is_saved_with_the_numbers_that_draw_it_again(every, name, tiny):
     assert drawn(draw, again) == drawn(draw, numbers)
 
 
+def test_one_person_needs_no_slider_of_people(heatmaps):
+    one = {name: heatmaps[name][:1] for name in ("images", "maps", "truth", "found", "error")}
+    assert [control.description for control in widgets.heatmap_explorer(heatmaps | one).children[:-1]] == ["joint", "site", "over the crop"]
+
+
 def test_explorer_draws_what_the_controls_say():
     seen = []
 

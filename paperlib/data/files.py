@@ -1,5 +1,7 @@
 """What every loader does: find the annotation file, read it, name the images, and leave out, with a reason, the people it cannot use."""
 
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
@@ -37,6 +39,12 @@ _WAY_OUT = "PAPERLIB_DATA names the folder of the data sets, `paperlib data list
 def labels_in(folder: str | Path, dataset: str, split: str) -> Path | None:
     """The label file of a data set's folder, None where there is none."""
     return next((path for name in LABELS[dataset] if (path := Path(folder) / name.format(split=split)).is_file()), None)
+
+
+def files_sha256(people: People) -> str:
+    """Identity of labels and images without reading a pixel: labels, image names and their sizes in bytes."""
+    images = sorted({str(path) for path in people.image})
+    return hashlib.sha256(f"{people.sha256()} {[os.path.getsize(path) for path in images]}".encode()).hexdigest()
 
 
 def find_labels(folder: str | Path, dataset: str, split: str) -> Path:

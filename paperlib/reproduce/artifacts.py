@@ -98,13 +98,15 @@ def save_claims(study: Study, board: pd.DataFrame, runs: tuple[str, ...]) -> pd.
 
 
 def save_run(study: Study, name: str) -> Path:
-    """Keep what a trained run gave, its record, log and predictions, as runs/<its folder>: all that a number is made of, but no weights.
+    """Keep what a trained run gave, its record, log and predictions, as runs/<its folder>: all that a number is made of, and, of a run that a
+    picture looks into, the weights.
 
     A study that is only read takes it from there (`Study.given`). What an older training of the same name gave is removed.
     """
     given = study.folder_of(name)
     home, run = study.results / "runs" / given.name, given.name.rpartition("-")[0]
-    files = {home / file: (given / file).read_bytes() for file in ("log.csv", "record.json")}
+    whole = ("log.csv", "record.json", *(("weights.safetensors",) if study.runs[name].looked_into else ()))
+    files = {home / file: (given / file).read_bytes() for file in whole}
     files |= {home / path.name: path.read_bytes() for path in sorted(given.glob("predictions-*.npz")) if read_prediction(path)}
     for path, content in files.items():
         write_whole(path, content)

@@ -82,7 +82,7 @@ def as_weights(trained: Trained) -> Weights:
     measure = "PCKh@0.5" if run.test_on == "mpii" else "PCK@0.2"
     scores = [{"measure": measure, "total": total, "on": f"the test people of {run.test_on} watched in training"} for total in watched[-1:]]
     record = {"people": trained.record["people"], "run": trained.record, "scores": scores}
-    return Weights(run.name, f"run of {trained.folder.parent.name}", trained.model, run.codec, record, trained.folder / "record.json")
+    return Weights(run.name, f"run of {_study_of(trained.folder)}", trained.model, run.codec, record, trained.folder / "record.json")
 
 
 def _fits(folder: Path, name: str) -> bool:
@@ -94,5 +94,11 @@ def _fits(folder: Path, name: str) -> bool:
 
 
 def _run(folder: Path, name: str) -> Run | None:
-    data, _, size = folder.parent.name.partition("-")
+    data, _, size = _study_of(folder).partition("-")
     return catalogue(size, data).get(name) if data in ("synthetic", "real") and size in SIZES else None
+
+
+def _study_of(folder: Path) -> str:
+    """DATA-SIZE of a run's folder: DATA-SIZE/RUN in the runs folder, DATA-SIZE/runs/RUN with the results."""
+    home = folder.parents[1] if folder.parent.name == "runs" else folder.parent
+    return home.name.removesuffix("-public")

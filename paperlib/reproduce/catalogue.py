@@ -15,6 +15,7 @@ from paperlib.train import Recipe
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once for five times an LSP and three an MPII person.
 CLEAN_FIRST = ("lsp",) * 5 + ("mpii",) * 3 + ("lspet",)
 EVEN = ("lsp", "lspet", "mpii")
+SHOW_HEATMAPS = {"R-fig1", "R-fig2", "R-fig4", "R-fig5", "R-fig8", "H-fig2", "H-fig10"}  # of one person each, so drawn with the network at hand
 NETWORKS = {"recurrent": Recurrent, "hourglass": StackedHourglass}
 
 
@@ -42,6 +43,11 @@ class Run:
     artifacts: tuple[str, ...]
     seed: int = 0
     start: "Run | None" = None  # the run whose weights this one goes on from
+
+    @property
+    def looked_into(self) -> bool:
+        """Whether an artifact shows the heatmaps that it draws: then its weights are kept with the results, and not only what it predicts."""
+        return self.seed == 0 and not SHOW_HEATMAPS.isdisjoint(self.artifacts)
 
     def spec(self) -> str:
         """What decides the weights: all but the name and the artifacts."""
@@ -115,7 +121,7 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("t2-parts-finetuned", 2, True, "R-tab1 R-tab2", start=coco),
         run("t2-parts-merged", 2, True, "R-tab1", train_on=("mpii", "coco")),
         run("t1-parts", 1, True, "R-tab1 R-fig4 R-fig7 R-fig8"),
-        run("t1-parts-ignore", 1, True, "R-fig7", "ignore"),
+        run("t1-parts-ignore", 1, True, "R-fig4 R-fig7", "ignore"),
         run("t1-parts-exclude", 1, True, "R-fig7 R-fig8", "exclude"),
         run("lsp", 2, True, "R-fig5 R-fig9 R-tab4", train_on=_on_lsp(size, data), test_on="lsp", longer=scale.longer),
         *((lspet, run("t2-parts-lspet-finetuned", 2, True, "", start=lspet)) if (size, data) == ("short", "real") else ()),

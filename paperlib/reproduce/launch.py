@@ -12,13 +12,16 @@ from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from multiprocessing import get_context
+from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
+from paperlib.data.crops import Crops
 from paperlib.ranks import Ranks
-from paperlib.reproduce.runs import fit
+from paperlib.reproduce.catalogue import Run
+from paperlib.reproduce.runs import Trained, fit, train_or_load
 
 MEETING = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
 PATIENCE = timedelta(minutes=10)  # for a process of another node that says nothing
@@ -55,6 +58,18 @@ def meeting_point(nodes: int) -> dict[str, str]:
             "or through Slurm's srun with one task a node"
         )
     return {name: os.environ[name] for name in MEETING}
+
+
+def train_or_load_together(study, run: Run, crops: Crops, folder: Path, start: Trained | None) -> Trained:
+    """As `train_or_load`, by a process for each device. The first node holds the run's lock, and the others wait for what it writes."""
+
+    def together():
+        train_together(study, run.name)
+
+    if int(meeting_point(study.nodes)["NODE_RANK"]):
+        together()
+        return train_or_load(run, crops, folder, start, progress=False)
+    return train_or_load(run, crops, folder, start, progress=False, together=together)
 
 
 def train_together(study, name: str) -> None:

@@ -96,7 +96,7 @@ def unaccounted(folder: Path) -> list[str]:
             elif path.suffix not in (".png", ".csv", ".npz"):
                 problems.append(f"{file}: not a kind of file that a figure has")
         elif entry["kind"] == "run":
-            if path.suffix not in (".json", ".csv", ".npz"):  # what an .npz of a run holds, `verify` has seen: points, maxima and means
+            if path.suffix not in (".json", ".csv", ".npz", ".safetensors"):  # the last two hold points, maxima and means, and weights: see `verify`
                 problems.append(f"{file}: not a kind of file that a run has")
         elif entry["kind"] == "page":
             pictures = re.findall(r"data:\w+/", path.read_text())

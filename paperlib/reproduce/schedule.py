@@ -17,7 +17,7 @@ from paperlib.reproduce import notebooks
 from paperlib.reproduce.artifacts import provenance_of, save_run
 from paperlib.reproduce.launch import die_with_parent
 from paperlib.reproduce.plan import expected, finished_trainings, plan
-from paperlib.reproduce.runs import is_cached, progress_of
+from paperlib.reproduce.runs import progress_of
 from paperlib.reproduce.study import Study
 from paperlib.writing import check_writable
 
@@ -76,7 +76,7 @@ def train_side_by_side(study: Study, *names: str) -> None:
     """Train the runs that are not trained yet side by side, one to a core; what takes seconds is left to be trained when it is asked for."""
     chosen, finished = [link for name in names for link in _with_starts(study, name)], finished_trainings(study)
     rows = {name: {"folder": study.folder_of(name), "seconds": expected(study.runs[name], finished, study)[0]} for name in chosen}
-    tasks = _trainings(study, chosen, {name: row | {"cached": is_cached(row["folder"])} for name, row in rows.items()}, {})
+    tasks = _trainings(study, chosen, {name: row | {"cached": study.weights_of(name) is not None} for name, row in rows.items()}, {})
     if len(tasks) > 1 and sum(task.seconds for task in tasks) > WORTH:
         _work(tasks, study, min(len(tasks), os.cpu_count() or 1))
 

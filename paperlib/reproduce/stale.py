@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from paperlib import PaperlibError
+from paperlib.data.files import files_sha256
 from paperlib.reproduce.runs import identity_of, is_cached, lock, mathematics_sha256, progress_of, read_record
-from paperlib.reproduce.study import Study, files_sha256
+from paperlib.reproduce.study import Study
 from paperlib.writing import make_folder, write_whole
 
 

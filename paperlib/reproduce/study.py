@@ -2,7 +2,6 @@
 
 import difflib
 import functools
-import hashlib
 import math
 import os
 import time
@@ -16,13 +15,13 @@ from paperlib import PaperlibError
 from paperlib.codecs import Codec, RecurrentCodec
 from paperlib.data.canvases import load_canvases
 from paperlib.data.crops import Crops
-from paperlib.data.files import labels_in
+from paperlib.data.files import files_sha256, labels_in
 from paperlib.data.loaders import LOADERS
 from paperlib.data.synthetic import make_synthetic
 from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
 from paperlib.reproduce.catalogue import Run, catalogue, seeds_of
-from paperlib.reproduce.folders import Folders
+from paperlib.reproduce.folders import Folders, seeds_wanted
 from paperlib.reproduce.machine import choose_device
 from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
 from paperlib.reproduce.scales import SCALES
@@ -47,23 +46,25 @@ class Study:
         size: str = "",
         data: str = "synthetic",
         device: str = "auto",
-        jobs: int = 1,
+        jobs: int = 0,
         progress: bool = True,
         folders: Folders | None = None,
         reuse: bool = False,
     ):
         """`size` empty means PAPERLIB_SIZE, else smoke; PAPERLIB_SEEDS is how many seeds compared runs have, else the size says it. With
-        PAPERLIB_TRAIN=no nothing is trained: a run that is not in the runs folder is not measured.
+        PAPERLIB_TRAIN=no nothing is trained: a run that is not in the runs folder is not measured. People are drawn, and cut out, by `jobs`
+        processes (0: one to a core).
 
-        With `reuse` the predictions, log and record of a run that is not trained here are those kept with the results, if it is exactly that run.
+        With `reuse` a run that is not trained here is taken as kept with the results (predictions, log and record, and the weights if it is looked
+        into), if it is exactly that run.
         Raises PaperlibError for an unknown size, data or device, seeds that are no number, or an absent data folder.
         """
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
-        self.data, self.jobs, self.progress, self.reuse = data, jobs, progress, reuse
+        self.data, self.jobs, self.progress, self.reuse = data, jobs or os.cpu_count() or 1, progress, reuse
         self.deadline = math.inf  # time.monotonic() at which a training stops at a checkpoint
         self.devices, self.nodes, self.sparing = 1, 1, False  # how a run is trained: by several processes, with less memory
         self.folders = folders or Folders.here()
-        self.runs = catalogue(self.size, data, _seeds())
+        self.runs = catalogue(self.size, data, seeds_wanted())
         self.trains = os.environ.get("PAPERLIB_TRAIN") != "no"
         self.device = choose_device(device)
         if self.device.type == "cpu":
@@ -133,7 +134,7 @@ class Study:
             run = self._find(name)
             self.training_people(run), self.test_people(run.test_on)
             if not self.trains:
-                return "" if is_cached(self.folder_of(name)) else f"{name} not trained"
+                return "" if self._given(name) else f"{name} not trained"
             return self.missing(run.start.name) if run.start else ""
         except NotMeasured as reason:
             return str(reason)
@@ -141,29 +142,18 @@ class Study:
     @functools.cache  # noqa: B019
     def trained(self, name: str) -> Trained:
         """Run `name`, loaded from the cache or trained now with a progress bar. Raises NotMeasured if its data are absent."""
-        run = self._find(name)
-        if not self.trains and (reason := self.missing(name)):
-            raise NotMeasured(reason)
+        run, folder = self._find(name), self.folder_of(name)
+        if ready := self.weights_of(name):
+            return load(run, ready, self.device)
+        if not self.trains:
+            raise NotMeasured(self.missing(name) or f"{name} not trained")
         crops = self.crops(self.training_people(run), run.codec)
-        folder = self.folder_of(name)
-        if is_cached(folder):
-            return load(run, folder, crops.device)
         start = self.trained(run.start.name) if run.start else None
         if self.devices * self.nodes > 1:
-            return self._trained_together(run, crops, folder, start)
+            from paperlib.reproduce.launch import train_or_load_together  # not above: it brings what several processes need
+
+            return train_or_load_together(self, run, crops, folder, start)
         return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), self.sparing)
-
-    def _trained_together(self, run: Run, crops: Crops, folder: Path, start: Trained | None) -> Trained:
-        """Run `run`, trained by a process for each device. The first node holds the run's lock, and the others wait for what it writes."""
-        from paperlib.reproduce import launch
-
-        def together():
-            launch.train_together(self, run.name)
-
-        if int(launch.meeting_point(self.nodes)["NODE_RANK"]):
-            together()
-            return train_or_load(run, crops, folder, start, progress=False)
-        return train_or_load(run, crops, folder, start, progress=False, together=together)
 
     def minutes_left(self) -> float:
         return max(0.0, self.deadline - time.monotonic()) / 60
@@ -173,24 +163,35 @@ class Study:
 
         What is kept has the run's identity in its name, so it is never of another training.
         """
-        folder = self.folder_of(name)
-        return folder if is_cached(folder) else self._kept(folder.name) or self.trained(name).folder
+        return self._given(name) or self.trained(name).folder
 
-    def _kept(self, run: str) -> Path | None:
-        homes = (self.results / "runs" / run, self.results.with_name(f"{self.results.name}-public") / "runs" / run)
-        return next((home for home in homes if self.reuse and (home / "record.json").is_file() and (home / "log.csv").is_file()), None)
+    def weights_of(self, name: str) -> Path | None:
+        """The folder of run `name`'s weights, if they are there without training: trained here, else kept with the results."""
+        return next((home for home in self._homes(name) if is_cached(home)), None)
+
+    def _given(self, name: str) -> Path | None:
+        own, *kept = self._homes(name)
+        there = [home for home in kept if (home / "record.json").is_file() and (home / "log.csv").is_file()]
+        return own if is_cached(own) else next(iter(there), None)
+
+    def _homes(self, name: str) -> list[Path]:
+        """Where run `name` may be, the runs folder first."""
+        own = self.folder_of(name)
+        kept = (self.results, self.results.with_name(f"{self.results.name}-public")) if self.reuse else ()
+        return [own, *(results / "runs" / own.name for results in kept)]
 
     def sources(self) -> str:
         """One line for a reader: which runs are trained here and which are as kept with the results."""
         if not self.reuse:
             return "Every run is trained here."
-        folders = {self.folder_of(name) for name in self.runs if not self.missing(name)}
-        kept = [home for folder in folders if not is_cached(folder) and (home := self._kept(folder.name))]
+        names = {self.folder_of(name): name for name in self.runs if not self.missing(name)}
+        kept = [home for folder, name in names.items() if (home := self._given(name)) not in (folder, None)]
         if not kept:
-            return f"Every run is trained here: {sum(map(is_cached, folders))} of {len(folders)} are, the others when they are asked for."
+            return f"Every run is trained here: {sum(map(is_cached, names))} of {len(names)} are, the others when they are asked for."
+        weighed = sum(map(is_cached, kept))
         return (
-            f"{len(kept)} of {len(folders)} runs are as kept in results/{kept[0].parents[1].name} (predictions, logs, records). "
-            "A model that is looked into is trained here; reuse=False, or `paperlib reproduce`, trains them all."
+            f"{len(kept)} of {len(names)} runs are as kept in results/{kept[0].parents[1].name} (predictions, logs, records; {weighed} with weights, "
+            "to be looked into). reuse=False, or `paperlib reproduce`, trains them all."
         )
 
     def log(self, name: str) -> pd.DataFrame:
@@ -203,13 +204,14 @@ class Study:
         Without `offset` the heatmaps are read at their arg-max alone, which is R's decoding, whatever the run's codec adds.
         """
         on = on or self._find(name).test_on
-        cache, crops = self.given(name) / file_name(on, flip, scales, offset), self.test_crops(name, on)
+        cache, crops = file_name(on, flip, scales, offset), self.test_crops(name, on)
         people = crops.people.sha256()
-        if found := read_prediction(cache, people):
+        if found := read_prediction(self.given(name) / cache, people):
             return found
         trained, plain = self.trained(name), RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
         found = as_kept(predict(trained.model, crops, flip, scales, progress=self.progress, decoder=None if offset else plain))
-        write_whole(trained.folder / cache.name, prediction_bytes(found, people))
+        if trained.folder == self.folder_of(name):  # what is kept with the results stays as it is
+            write_whole(trained.folder / cache, prediction_bytes(found, people))
         return found
 
     def seeds(self, name: str) -> list[str]:
@@ -256,16 +258,3 @@ class Study:
         """While a run trains: heatmap accuracy (FACTS C.7) and PCK of the first WATCHED test people."""
         crops = self.test_crops(run.name)
         return watch_accuracy(crops, np.arange(min(WATCHED, len(crops))))
-
-
-def files_sha256(people: People) -> str:
-    """Identity of labels and images without reading a pixel: labels, image names and their sizes in bytes."""
-    images = sorted({str(path) for path in people.image})
-    return hashlib.sha256(f"{people.sha256()} {[os.path.getsize(path) for path in images]}".encode()).hexdigest()
-
-
-def _seeds() -> int:
-    word = os.environ.get("PAPERLIB_SEEDS") or "0"
-    if not word.isdigit():
-        raise PaperlibError(f"PAPERLIB_SEEDS={word}: give a number, such as 3")
-    return int(word)

@@ -96,11 +96,13 @@ def _page_problems(results: Path, artifact: str, entry: dict) -> list[str]:
 
 
 def _run_problems(results: Path, artifact: str, entry: dict) -> list[str]:
-    """A run's record, log and predictions belong together, and whatever says that it is made of this run is made of this training of it."""
+    """A run's record, log, weights and predictions belong together, and whatever says that it is made of this run is made of this training of it."""
     files = {Path(file).name: results / file for file in entry["files"]}
     record, log = json.loads(files["record.json"].read_text()), pd.read_csv(files["log.csv"])
     problems = [] if abs(log.loss.iloc[-1] - record["loss"]) <= 1e-6 * abs(record["loss"]) else ["its log does not end as its record says"]
     problems += [f"{name} {what}" for name, path in files.items() if path.suffix == ".npz" and (what := shape_problem(path))]
+    weights = files.get("weights.safetensors")
+    problems += ["its weights are not those that its record speaks of"] if weights and sha256(weights) != record["weights_sha256"] else []
     name = artifact.removeprefix("run ")
     made = {other: entry["provenance"] for other, entry in _manifest(results).items() if name in entry.get("provenance", {}).get("runs", {})}
     of_this = {other for other, of in made.items() if record["weights_sha256"].startswith(of["weights_sha256"][name])}

@@ -63,8 +63,8 @@ def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
 def iterations(numbers: dict[str, np.ndarray]) -> Figure:
     """R-fig2 and R-fig5: one joint of each of N samples, its heatmap at each of K supervised sites. A row has one scale of colours.
 
-    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W); `truth` (N, 2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`;
-    `names` (N,) of the rows; `titles` (K,) of the sites.
+    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W); `truth` (N, 2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`, NaN
+    without a label; `names` (N,) of the rows; `titles` (K,) of the sites.
     """
     return _heatmap_rows(numbers)[0]
 
@@ -124,7 +124,7 @@ def one_heatmap(numbers: dict[str, np.ndarray], image: int = 0, joint: int = 0, 
         edges = (-0.5, crop.shape[1] - 0.5, crop.shape[0] - 0.5, -0.5)
         bar = heat.imshow(maps[site], cmap=HEAT, vmin=0, vmax=max(float(maps.max()), 1e-6), extent=edges)
     heat.scatter(*numbers["found"][image, site, joint], **FOUND)
-    heat.set_title(f"{numbers['names'][joint]}: {errors[site]:.2f} {numbers['unit']} off")
+    heat.set_title(": ".join([numbers["names"][joint], *_off(errors[site], f" {numbers['unit']}")]))
     figure.colorbar(bar, ax=heat, shrink=0.8, aspect=20, label="heatmap value")
     for axes in (pose, heat):
         axes.scatter(*numbers["truth"][image, joint], **TRUTH)
@@ -134,7 +134,31 @@ def one_heatmap(numbers: dict[str, np.ndarray], image: int = 0, joint: int = 0, 
     peaks.set(ylim=(0, 1.15 * max(float(highest.max()), 1e-6)), title="confidence: maximum of the heatmap")
     peaks.set_yticks([0, round(float(highest.max()), 1)])
     short = [str(title).split()[0] if sites > 2 else str(title) for title in numbers["titles"]]
-    peaks.set_xticks(np.arange(sites), [f"{title}\n{error:.2f} off" for title, error in zip(short, errors, strict=True)])
+    peaks.set_xticks(np.arange(sites), ["\n".join([title, *_off(error)]) for title, error in zip(short, errors, strict=True)])
+    return figure
+
+
+def _off(error: float, unit: str = "") -> list[str]:
+    """How far off a joint is, in words; none where nobody has labelled it."""
+    return [] if np.isnan(error) else [f"{error:.2f}{unit} off"]
+
+
+def every_heatmap(numbers: dict[str, np.ndarray], image: int = 0, site: int = -1, columns: int = 8) -> Figure:
+    """All joints of one person at one supervised site, each heatmap over the crop with its maximum; one scale of colours.
+
+    The numbers of `one_heatmap`. Site -1 is the last.
+    """
+    crop, maps, points = numbers["images"][image], numbers["maps"][image, site].astype(np.float32), numbers["found"][image, site]
+    figure, panels = panel_grid(-(-len(maps) // columns), columns, extra=0.5)
+    for axes in panels.flat[len(maps) :]:
+        axes.remove()
+    for axes, name, heat, point in zip(panels.flat, numbers["names"], maps, points, strict=False):
+        bar = draw_heat(axes, crop, heat, maps.max())
+        axes.scatter(*point, **FOUND | {"s": 25, "linewidths": 1.2})
+        axes.set_title(name, fontsize=8)
+        axes.set_xlabel(f"peak {heat.max():.1f}", fontsize=7, labelpad=2)
+        fit_picture(axes, crop)
+    figure.colorbar(bar, ax=panels.ravel().tolist(), shrink=0.8, aspect=25, label="heatmap value")
     return figure
 
 

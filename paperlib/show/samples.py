@@ -78,12 +78,13 @@ def overview(crops: Crops, person: int, model: nn.Module) -> dict[str, np.ndarra
     return {"image": images[0], "keypoints": heat[:joints], "parts": heat[joints:], "points": points[0], "skeleton": name}
 
 
-def every_joint(crops: Crops, people: np.ndarray, titles: list[str], *models: nn.Module) -> dict[str, np.ndarray]:
+def every_joint(crops: Crops, people: np.ndarray, titles: list[str], *models: nn.Module, **how) -> dict[str, np.ndarray]:
     """Heatmaps of all joints of `people` at every site of one model, or at the last site of each of several: the numbers of `heatmap_explorer`.
 
-    Heatmaps are averaged with the mirrored image's. `maps` (N, K, J, H, W), `found` and `error` (N, K, J, ...), `truth` (N, J, 2); see `pictures`.
+    Heatmaps are averaged with the mirrored image's, and over whatever else `how` tells `predict_batch`. `maps` (N, K, J, H, W), `found` and `error`
+    (N, K, J, ...), `truth` (N, J, 2); see `pictures`.
     """
-    found = [predict_batch(model, crops, people)[0] for model in models]
+    found = [predict_batch(model, crops, people, **how)[0] for model in models]
     sites = found[0] if len(models) == 1 else [maps[-1] for maps in found]
     batch, skeleton = crops.batch(people), crops.codec.skeleton
     points = torch.stack([crops.codec.decode(site)[0] for site in sites], dim=1).cpu().numpy()  # (N, K, J, 2)

@@ -46,12 +46,13 @@ def drawn(draw: Callable[..., Figure], numbers: Numbers, **position) -> bytes:
 
 
 def heatmap_explorer(numbers: dict[str, np.ndarray], joint: int = 0) -> ipywidgets.VBox:
-    """Image, joint and site, an iteration or a stack, of the numbers of `samples.every_joint`; `joint` is where it opens."""
-    sites = [(str(title), k) for k, title in enumerate(numbers["titles"])]
+    """Image, of several, joint and site, an iteration or a stack, of the numbers of `samples.every_joint`; `joint` is where it opens."""
+    sites, images = [(str(title), k) for k, title in enumerate(numbers["titles"])], len(numbers["images"])
+    several = {"image": ipywidgets.IntSlider(0, 0, images - 1)} if images > 1 else {}
     return explorer(
         pictures.one_heatmap,
         numbers,
-        image=ipywidgets.IntSlider(0, 0, len(numbers["images"]) - 1),
+        **several,
         joint=_named(numbers["names"], joint),
         site=ipywidgets.SelectionSlider(options=sites, value=len(sites) - 1, layout={"width": "420px"}),
         overlay=ipywidgets.Checkbox(True, description="over the crop"),
