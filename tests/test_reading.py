@@ -11,7 +11,7 @@ import torch
 
 from paperlib import PaperlibError
 from paperlib.predict import Prediction
-from paperlib.reproduce import runs, schedule
+from paperlib.reproduce import artifacts, runs, schedule
 from paperlib.reproduce.artifacts import provenance_of, save_run, sha256
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import measure_run
@@ -170,11 +170,13 @@ def test_predictions_that_cannot_be_read_are_one_clear_error(made, reader, conte
         study.predict(RUN)
 
 
-def test_only_what_a_picture_looks_into_has_weights(made, tmp_path):
-    """No run but those whose heatmaps a notebook shows: one of an ablation is 1 MB."""
+def test_only_what_a_picture_looks_into_has_weights(made, tmp_path, monkeypatch):
+    """No run but those whose heatmaps a notebook shows, and no large network."""
     study = Study("tiny", device="cpu", progress=False, folders=replace(made.folders, results=tmp_path))
     study.predict("recurrent-t1")
     assert not (save_run(study, "recurrent-t1") / "weights.safetensors").exists()
+    monkeypatch.setattr(artifacts, "SMALL", 1000)
+    assert not (save_run(study, RUN) / "weights.safetensors").exists()
 
 
 def test_a_kept_run_is_in_the_manifest_and_replaces_the_older(made, reader):

@@ -29,6 +29,7 @@ from paperlib.show.style import house_style
 from paperlib.writing import write_whole
 
 Numbers = pd.DataFrame | dict[str, np.ndarray]
+SMALL = 4_000_000  # bytes of weights that are kept with the results: sizes tiny and smoke; the papers' networks have 70 to 100 MB
 
 
 def save_figure(study: Study, artifact: str, draw, numbers: Numbers, runs: tuple[str, ...] = (), **options) -> Image:
@@ -98,15 +99,17 @@ def save_claims(study: Study, board: pd.DataFrame, runs: tuple[str, ...]) -> pd.
 
 
 def save_run(study: Study, name: str) -> Path:
-    """Keep what a trained run gave, its record, log and predictions, as runs/<its folder>: all that a number is made of, and, of a run that a
-    picture looks into, the weights.
+    """Keep what a trained run gave, its record, log and predictions, as runs/<its folder>: all that a number is made of, and, of a small network
+    that a picture looks into, the weights.
 
     A study that is only read takes it from there (`Study.given`). What an older training of the same name gave is removed.
     """
     given = study.folder_of(name)
     home, run = study.results / "runs" / given.name, given.name.rpartition("-")[0]
-    whole = ("log.csv", "record.json", *(("weights.safetensors",) if study.runs[name].looked_into else ()))
-    files = {home / file: (given / file).read_bytes() for file in whole}
+    files = {home / file: (given / file).read_bytes() for file in ("log.csv", "record.json")}
+    weights = given / "weights.safetensors"
+    if study.runs[name].looked_into and weights.stat().st_size <= SMALL:
+        files[home / weights.name] = weights.read_bytes()
     files |= {home / path.name: path.read_bytes() for path in sorted(given.glob("predictions-*.npz")) if read_prediction(path)}
     for path, content in files.items():
         write_whole(path, content)
