@@ -24,7 +24,7 @@ from paperlib.reproduce.verify import verify
 from paperlib.show.curves import precision_recall
 from paperlib.show.pictures import gallery
 
-RUN = "recurrent-t0"
+RUN = "recurrent-t1-parts"  # with its weights
 PHOTO = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 PEOPLE = {"images": PHOTO[None], "points": np.ones((1, 16, 2)), "skeleton": np.array("mpii")}
 CURVE = pd.DataFrame({"curve": "include", "recall": [0.0, 0.5, 1.0], "precision": [1.0, 0.9, 0.8], "ap": 0.9, "chance": 0.7})
