@@ -13,7 +13,9 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from paperlib import PaperlibError
 from paperlib.reproduce.artifacts import enter, hashes, save_figure, save_run, save_table
@@ -140,16 +142,19 @@ def test_words_and_tables_stay_and_the_gap_says_why(published):
     assert json.loads((published / "manifest.json").read_text())["R-fig6"]["kind"] == "withheld"
 
 
-def test_the_points_of_a_run_are_published_and_nothing_in_their_place(results, published):
+def test_points_and_weights_of_a_run_are_published_and_nothing_in_their_place(results, published):
     run = next(published.glob("runs/*"))
-    assert {path.name for path in run.iterdir()} == {"record.json", "log.csv", "predictions-mpii-flip-1.npz"}
+    assert {path.name for path in run.iterdir()} == {"record.json", "log.csv", "predictions-mpii-flip-1.npz", "weights.safetensors"}
     for path in run.iterdir():
         assert path.read_bytes() == (results / path.relative_to(published)).read_bytes()
     np.savez_compressed(run / "predictions-mpii-flip-1.npz", points=PHOTO, peak=PHOTO, mean=PHOTO, people="people")
+    save_file({"layer1": torch.from_numpy(PHOTO.copy())}, run / "weights.safetensors")
     manifest = json.loads((published / "manifest.json").read_text())
-    manifest[f"run {RUN}"]["files"] = hashes(published, list(run.iterdir()))  # with its hash made right
+    manifest[f"run {RUN}"]["files"] = hashes(published, list(run.iterdir()))  # with their hashes made right
     (published / "manifest.json").write_text(json.dumps(manifest))
-    assert any(f"run {RUN}: predictions-mpii-flip-1.npz" in problem for problem in unaccounted(published))
+    problems = unaccounted(published)
+    for hidden in ("predictions-mpii-flip-1.npz holds", "its weights are not those that its record speaks of"):
+        assert any(f"run {RUN}: {hidden}" in problem for problem in problems), problems
 
 
 HIDDEN = {
