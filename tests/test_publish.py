@@ -153,7 +153,7 @@ def test_points_and_weights_of_a_run_are_published_and_nothing_in_their_place(re
     manifest[f"run {RUN}"]["files"] = hashes(published, list(run.iterdir()))  # with their hashes made right
     (published / "manifest.json").write_text(json.dumps(manifest))
     problems = unaccounted(published)
-    for hidden in ("predictions-mpii-flip-1.npz holds", "its weights are not those that its record speaks of"):
+    for hidden in ("predictions-mpii-flip-1.npz points", "its weights are not those that its record speaks of"):
         assert any(f"run {RUN}: {hidden}" in problem for problem in problems), problems
 
 
