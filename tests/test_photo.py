@@ -19,8 +19,9 @@ from paperlib.photo import clip_box, people_in, predict_photos, see, visibility
 from paperlib.reproduce.best import best_weights
 from paperlib.reproduce.measures import measure
 from paperlib.reproduce.shipping import empty_pictures, fit_visibility
-from paperlib.show.photos import heatmaps_on_photo, pose_on_photo
+from paperlib.show.photos import pose_on_photo
 from paperlib.show.pictures import one_heatmap
+from paperlib.show.samples import heatmaps_on_photo
 from paperlib.skeleton import MPII
 from paperlib.weights import load_weights, save_weights, shipped
 

@@ -74,7 +74,8 @@ def _parameters(study: Study) -> dict[str, str]:
 
 def train_side_by_side(study: Study, *names: str) -> None:
     """Train the runs that are not trained yet side by side, one to a core; what takes seconds is left to be trained when it is asked for."""
-    chosen, finished = [link for name in names for link in _with_starts(study, name)], finished_trainings(study)
+    lacking, finished = [name for name in names if not study.weights_of(name)], finished_trainings(study)
+    chosen = [link for name in lacking for link in _with_starts(study, name)]
     rows = {name: {"folder": study.folder_of(name), "seconds": expected(study.runs[name], finished, study)[0]} for name in chosen}
     tasks = _trainings(study, chosen, {name: row | {"cached": study.weights_of(name) is not None} for name, row in rows.items()}, {})
     if len(tasks) > 1 and sum(task.seconds for task in tasks) > WORTH:

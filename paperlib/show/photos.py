@@ -10,11 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from paperlib.photo import SCALES, crops_in, people_in
-from paperlib.show.samples import every_joint
 from paperlib.show.style import LEFT, MIDDLE, RIGHT
 from paperlib.skeleton import SKELETONS, Skeleton
-from paperlib.weights import Weights
 
 LONGEST = 1200  # px: a larger photograph is shrunk before it is drawn
 SHORTEST = 800  # px: a smaller one is enlarged
@@ -53,16 +50,6 @@ def pose_picture(photo: np.ndarray, people: list[dict], kind: str = "png") -> by
     picture = io.BytesIO()
     pose_on_photo(photo, people).savefig(picture, format=kind)
     return picture.getvalue()
-
-
-def heatmaps_on_photo(weights: Weights, photo: np.ndarray, boxes: list | None = None) -> dict[str, np.ndarray]:
-    """The numbers of `pictures.one_heatmap` and of `every_heatmap` for the people of `boxes` in a photograph (H, W, 3) uint8, or for the one who
-    fills it: heatmaps of every joint at every site, those of which `paperlib predict` tells the maxima. Nobody has labelled the joints: `truth`
-    and `error` are NaN."""
-    people = people_in(weights.codec.skeleton, photo.shape[1::-1], boxes)
-    numbers = every_joint(crops_in(weights, photo, people), np.arange(len(people)), [], weights.model, scales=SCALES, precision="fp32")
-    sites = numbers["maps"].shape[1]
-    return numbers | {"titles": np.array([f"site {k + 1} of {sites}" for k in range(sites)])}
 
 
 def _draw_person(axes: Axes, person: dict, size: tuple[int, int]) -> None:

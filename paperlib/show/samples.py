@@ -1,4 +1,4 @@
-"""Which people and joints the pictures of notebooks 03 and 06 show, by stated rules and not by eye, and the numbers that they are drawn from."""
+"""Which people and joints the pictures of notebooks 03, 04 and 06 show, by stated rules and not by eye, and the numbers that they are drawn from."""
 
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from paperlib.data.crops import Crops
 from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import average_precision, normalised_errors, pck, pck_curve, precision_recall
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
+from paperlib.photo import SCALES, crops_in, people_in
 from paperlib.predict import Prediction, predict_batch
 from paperlib.score import read_arrays, read_points
 from paperlib.show.pictures import crop_images, thumbnails
 from paperlib.skeleton import MPII
+from paperlib.weights import Weights
 
 SIDE = 128  # px of the pictures stored beside a figure
 THRESHOLDS = np.arange(51) / 100  # of the curves: PCKh at 0, 0.01, ... 0.5
@@ -103,6 +105,16 @@ def every_joint(crops: Crops, people: np.ndarray, titles: list[str], *models: nn
         "titles": np.array(titles),
         "skeleton": np.array(skeleton.name),
     }
+
+
+def heatmaps_on_photo(weights: Weights, photo: np.ndarray, boxes: list | None = None) -> dict[str, np.ndarray]:
+    """The numbers of `pictures.one_heatmap` and of `every_heatmap` for the people of `boxes` in a photograph (H, W, 3) uint8, or for the one who
+    fills it: heatmaps of every joint at every site, those of which `paperlib predict` tells the maxima. Nobody has labelled the joints: `truth`
+    and `error` are NaN."""
+    people = people_in(weights.codec.skeleton, photo.shape[1::-1], boxes)
+    numbers = every_joint(crops_in(weights, photo, people), np.arange(len(people)), [], weights.model, scales=SCALES, precision="fp32")
+    sites = numbers["maps"].shape[1]
+    return numbers | {"titles": np.array([f"site {k + 1} of {sites}" for k in range(sites)])}
 
 
 def one_joint(numbers: dict[str, np.ndarray], joints: np.ndarray) -> dict[str, np.ndarray]:
