@@ -88,6 +88,14 @@ def test_a_gallery_has_a_panel_for_each_picture():
     assert len(figure.axes) == N
 
 
+@pytest.mark.parametrize("joints", [16, 11, 1])
+def test_every_joint_has_a_panel_and_its_name(joints):
+    fewer = {"maps": EVERY["maps"][:, :, :joints], "found": EVERY["found"][:, :, :joints], "names": EVERY["names"][:joints]}
+    figure = pictures.every_heatmap(EVERY | fewer)
+    assert [axes.get_title() for axes in figure.axes[:-1]] == list(MPII.joints[:joints])
+    assert png(pictures.every_heatmap, EVERY | fewer).startswith(b"\x89PNG")
+
+
 def test_a_moved_joint_changes_the_picture():
     moved = ROWS["poses"].copy()
     moved[0, 3] += 4

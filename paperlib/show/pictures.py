@@ -63,8 +63,8 @@ def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
 def iterations(numbers: dict[str, np.ndarray]) -> Figure:
     """R-fig2 and R-fig5: one joint of each of N samples, its heatmap at each of K supervised sites. A row has one scale of colours.
 
-    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W); `truth` (N, 2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`, NaN
-    without a label; `names` (N,) of the rows; `titles` (K,) of the sites.
+    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W); `truth` (N, 2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`;
+    `names` (N,) of the rows; `titles` (K,) of the sites.
     """
     return _heatmap_rows(numbers)[0]
 
@@ -105,8 +105,9 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
 def one_heatmap(numbers: dict[str, np.ndarray], image: int = 0, joint: int = 0, site: int = -1, overlay: bool = True) -> Figure:
     """One joint of one person at one supervised site: the pose there, the joint's heatmap with its maximum, and how sure each site is.
 
-    As `iterations`, but with every joint: `maps` (N, K, J, H, W), `truth` (N, J, 2), `found` (N, K, J, 2), `error` (N, K, J), `names` (J,). Site -1
-    is the last. The heatmap is laid over the crop unless `overlay` is false; all sites of a joint share one scale of colours.
+    As `iterations`, but with every joint: `maps` (N, K, J, H, W), `truth` (N, J, 2), `found` (N, K, J, 2), `error` (N, K, J), NaN where there is no
+    label, `names` (J,). Site -1 is the last. The heatmap is laid over the crop unless `overlay` is false; all sites of a joint share one scale of
+    colours.
     """
     people, sites, joints = numbers["error"].shape
     for what, value, low, high in (("image", image, 0, people - 1), ("joint", joint, 0, joints - 1), ("site", site, -1, sites - 1)):
@@ -150,15 +151,16 @@ def every_heatmap(numbers: dict[str, np.ndarray], image: int = 0, site: int = -1
     """
     crop, maps, points = numbers["images"][image], numbers["maps"][image, site].astype(np.float32), numbers["found"][image, site]
     figure, panels = panel_grid(-(-len(maps) // columns), columns, extra=0.5)
-    for axes in panels.flat[len(maps) :]:
+    used, unused = panels.flat[: len(maps)].tolist(), panels.flat[len(maps) :]
+    for axes in unused:
         axes.remove()
-    for axes, name, heat, point in zip(panels.flat, numbers["names"], maps, points, strict=False):
+    for axes, name, heat, point in zip(used, numbers["names"], maps, points, strict=True):
         bar = draw_heat(axes, crop, heat, maps.max())
         axes.scatter(*point, **FOUND | {"s": 25, "linewidths": 1.2})
         axes.set_title(name, fontsize=8)
         axes.set_xlabel(f"peak {heat.max():.1f}", fontsize=7, labelpad=2)
         fit_picture(axes, crop)
-    figure.colorbar(bar, ax=panels.ravel().tolist(), shrink=0.8, aspect=25, label="heatmap value")
+    figure.colorbar(bar, ax=used, shrink=0.8, aspect=25, label="heatmap value")
     return figure
 
 
