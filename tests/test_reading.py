@@ -12,7 +12,7 @@ import torch
 from paperlib import PaperlibError
 from paperlib.predict import Prediction
 from paperlib.reproduce import artifacts, runs, schedule
-from paperlib.reproduce.artifacts import provenance_of, save_run, sha256
+from paperlib.reproduce.artifacts import provenance_of, save_figure, save_run, sha256
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import measure_run
 from paperlib.reproduce.notebooks import ORDER, check_parameters, runs_of
@@ -20,6 +20,7 @@ from paperlib.reproduce.runs import is_cached
 from paperlib.reproduce.stored import as_kept, prediction_bytes, read_prediction
 from paperlib.reproduce.study import NotMeasured, Study
 from paperlib.reproduce.verify import verify
+from paperlib.show import training
 
 RUN = "recurrent-t1-parts"
 
@@ -134,6 +135,21 @@ def test_a_published_copy_serves_as_well(made, reader, untrained):
     study.results.rename(study.results.with_name("synthetic-tiny-public"))
     np.testing.assert_array_equal(study.predict(RUN).points, made.predict(RUN).points)
     assert "results/synthetic-tiny-public" in study.sources()
+
+
+def test_a_training_that_was_watched_is_kept_in_its_figure(made, reader, monkeypatch):
+    """The numbers that the figure was drawn from, where they are of this very run: nothing is trained to move the slider."""
+    monkeypatch.setattr(training, "STEPS", 20)
+    monkeypatch.setattr(training, "LOOKS", 4)
+    learned, study = training.watch_it_learn(made), reader()
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    save_figure(study, "03-learning", training.learning, learned)
+    again = training.watch_it_learn(study)
+    assert again.keys() == learned.keys() and all((again[name] == learned[name]).all() for name in learned)
+    save_figure(study, "03-learning", training.learning, learned | {"of": np.array("recurrent-0123456789abcdef")})
+    for other in (study, reader(reuse=False)):
+        with pytest.raises(pytest.fail.Exception, match="trained"):
+            training.watch_it_learn(other)
 
 
 # ---------------------------------------------------------------- what is kept

@@ -50,14 +50,13 @@ STEPS, LOOKS, WATCHED = 100, 10, 48  # of the short training that a reader can w
 def watch_it_learn(study: Study, again: bool = False, looked: Callable[[dict], None] | None = None) -> dict[str, np.ndarray]:
     """The numbers of `learning`: the network of run "recurrent" trained from nothing for STEPS steps, looked at LOOKS times on the way.
 
-    Kept beside the run and trained once, unless `again`; while it trains, `looked` is called with the numbers so far. The loss and PCKh are of the
-    first WATCHED test people; the heatmap, of the last site, is of a visible wrist, elbow, knee or ankle of the one with the most visible joints.
+    Kept beside the run and trained once, unless `again`; a study that is only read takes those of the figure that came with the results, if they are
+    `of` this very run. While it trains, `looked` is called with the numbers so far. The loss and PCKh are of the first WATCHED test people; the
+    heatmap, of the last site, is of a visible wrist, elbow, knee or ankle of the one with the most visible joints.
     """
-    run = study.runs["recurrent"]
-    cache = study.folder_of("recurrent") / f"learning-{STEPS}.npz"
-    if cache.exists() and not again:
-        return dict(np.load(cache, allow_pickle=False))
-    seen = _Seen(study, looked)
+    if not again and (kept := _kept(study)):
+        return kept
+    run, seen = study.runs["recurrent"], _Seen(study, looked)
     torch.manual_seed(run.seed)
     model = run.network.build()
     seen(model.to(study.device).eval())
@@ -66,9 +65,21 @@ def watch_it_learn(study: Study, again: bool = False, looked: Callable[[dict], N
         train(model, study.crops(study.training_people(run), run.codec), recipe, run.seed, Path(folder), seen, progress=False)
     content = io.BytesIO()
     np.savez_compressed(content, **seen.numbers())
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(cache, content.getvalue())
+    write_whole(_beside_the_run(study), content.getvalue())
     return seen.numbers()
+
+
+def _beside_the_run(study: Study) -> Path:
+    return study.folder_of("recurrent") / f"learning-{STEPS}.npz"
+
+
+def _kept(study: Study) -> dict[str, np.ndarray] | None:
+    """What was seen of this very run before: beside it, or, for a study that is read, in the figure that came with the results."""
+    for home in (_beside_the_run(study), *([study.results / "figures" / "03-learning.npz"] if study.reuse else [])):
+        numbers = dict(np.load(home, allow_pickle=False)) if home.exists() else {}
+        if str(numbers.get("of")) == study.folder_of("recurrent").name and numbers["step"][-1] == STEPS:
+            return numbers
+    return None
 
 
 class _Seen:
@@ -76,6 +87,7 @@ class _Seen:
 
     def __init__(self, study: Study, looked: Callable[[dict], None] | None):
         self.crops, self.looked, self.rows = study.test_crops("recurrent"), looked, []
+        self.of = study.folder_of("recurrent").name
         people = np.arange(min(WATCHED, len(self.crops)))
         self.batch, self.accuracy = self.crops.batch(people), watch_accuracy(self.crops, people)
         limbs = [self.crops.codec.skeleton.index(joint) for joint in LIMBS]
@@ -103,6 +115,7 @@ class _Seen:
             "truth": points,
             "joint": np.array(self.crops.codec.skeleton.joints[self.joint].replace("_", " ")),
             "people": np.array(len(self.batch.images)),
+            "of": np.array(self.of),
         }
 
 
