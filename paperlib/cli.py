@@ -17,7 +17,8 @@ app.add_typer(data_app, name="data")
 
 Size = Annotated[str, typer.Option(help="tiny, smoke, short or paper; PAPERLIB_SIZE, else smoke")]
 Data = Annotated[str, typer.Option(help="synthetic (drawn people) or real (PAPERLIB_DATA)")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
+Precision = Annotated[str, typer.Option(help="auto (the device's own), fp32, bf16 or fp16")]
 Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
 Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
 Force = Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")]
@@ -28,10 +29,10 @@ def options(debug: Annotated[bool, typer.Option(help="show the traceback of an e
     """A reproducible companion to two papers on 2D human pose."""
 
 
-def _study(size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False):
+def _study(size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False, precision: str = ""):
     from paperlib.reproduce.study import Study
 
-    return Study(size, data, device, jobs, progress=not quiet)
+    return Study(size, data, device, jobs, progress=not quiet, precision=precision)
 
 
 @app.command()
@@ -42,6 +43,7 @@ def reproduce(
     jobs: Jobs = 2,
     force: Force = False,
     device: Device = "auto",
+    precision: Precision = "",
     set_: Annotated[list[str] | None, typer.Option("--set", help="a notebook parameter, NAME=VALUE")] = None,
 ) -> None:
     """Run the notebooks headlessly and regenerate every figure, table and claim."""
@@ -56,7 +58,7 @@ def reproduce(
             raise PaperlibError(f"--set {word}: it is NAME=VALUE")
         parameters[name] = value
     choose(only)
-    study = _study(size, data, device, jobs)
+    study = _study(size, data, device, jobs, precision=precision)
     fate = run_all(study, only, parameters, jobs, force)
     page = write_page(study.results)
     print(summary(study.results, fate))
@@ -71,6 +73,7 @@ def plan(
     jobs: Jobs = 2,
     force: Force = False,
     device: Device = "auto",
+    precision: Precision = "",
     as_json: AsJson = False,
 ) -> None:
     """What would run, what is cached or stale, and the time, disk and memory it will need."""
@@ -80,7 +83,7 @@ def plan(
     from paperlib.reproduce.schedule import notebooks_left
 
     chosen = set(choose(only))
-    study = _study(size, data, device, jobs, quiet=as_json)
+    study = _study(size, data, device, jobs, as_json, precision)
     planned = make_plan(study)
     rows = [row for row in planned if not only or chosen & set(row["notebooks"])]
     if as_json:
@@ -96,6 +99,7 @@ def train(
     size: Size = "",
     data: Data = "synthetic",
     device: Device = "auto",
+    precision: Precision = "",
     jobs: Annotated[int, typer.Option(min=1)] = 1,
     minutes: Annotated[float, typer.Option(min=0, help="stop at a checkpoint after so many; the same command goes on")] = math.inf,
     devices: Annotated[int, typer.Option(help="GPUs, or processes of a CPU, that train it together on each machine")] = 1,
@@ -108,7 +112,7 @@ def train(
     from paperlib.reproduce.launch import check_devices
     from paperlib.reproduce.runs import is_cached
 
-    study = _study(size, data, device, jobs)
+    study = _study(size, data, device, jobs, precision=precision)
     if reason := study.missing(run):
         raise PaperlibError(f"{run}: {reason} in {study.root}; set PAPERLIB_DATA to the folder of the data sets (paperlib data list names them)")
     check_devices(study, devices, nodes)

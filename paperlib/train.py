@@ -13,9 +13,10 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
-from paperlib.codecs import HourglassCodec, RecurrentCodec
+from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
-from paperlib.data.crops import Crops, TrainingOrder
+from paperlib.data.crops import Batch, Crops, TrainingOrder
+from paperlib.device import autocast, choose_precision, loss_scaler
 from paperlib.economy import spare_memory
 from paperlib.losses import hourglass_loss, recurrent_loss
 from paperlib.ranks import ALONE, Ranks
@@ -39,7 +40,6 @@ class Recipe:
     optimizer: str = "adam"  # "adam", "rmsprop" (H) or "sgd" (R, with the released code's factors)
     schedule: str = "one-cycle"  # "one-cycle", "recurrent" (R, FACTS A.7) or "plateau" (H sec. 3.4)
     augmentation: str = "small"
-    precision: str = "bf16"
     log_every: int = 20
     watch_every: int = 0  # steps between looks at validation people; 0: never
 
@@ -71,11 +71,15 @@ def plateaued(log: list[dict], looks: int = 5) -> bool:
     return False
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser. "sgd" has the released code's factors: biases and batch-norm gains twice the rate, decay on filters (FACTS A.7)."""
+def make_optimizer(model: nn.Module, recipe: Recipe, precision: str = "fp32") -> torch.optim.Optimizer:
+    """The recipe's optimiser. "sgd" has the released code's factors: biases and batch-norm gains twice the rate, decay on filters (FACTS A.7).
+
+    One kernel does a whole step, but not in fp16: fused SGD then reads a momentum that a skipped first step never wrote.
+    """
+    fused = precision != "fp16"
     match recipe.optimizer:
         case "adam":
-            return torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=True)
+            return torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=fused)
         case "rmsprop":
             return torch.optim.RMSprop(model.parameters(), lr=recipe.rate, alpha=0.99, eps=1e-8)
         case "sgd":
@@ -89,8 +93,23 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
                 {"params": doubled, "lr": 2 * recipe.rate},
                 {"params": single},
             ]
-            return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.95, fused=True)
+            return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.95, fused=fused)
     raise ValueError(f"optimizer {recipe.optimizer!r}: it is adam, rmsprop or sgd")
+
+
+def loss_on(network: nn.Module, codec: Codec, batch: Batch, precision: str) -> torch.Tensor:
+    """The loss of `network` on one batch, the network computing in `precision` and the loss in fp32."""
+    with autocast(batch.images.device, precision):
+        sites = network(batch.images.to(memory_format=torch.channels_last))
+    return LOSS[type(codec)](sites, lambda side: codec.encode(batch.joints, batch.state, side, batch.others))
+
+
+def descend(loss: torch.Tensor, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+    """One step down the gradient of `loss`; in fp16 none where the gradient overflows."""
+    optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
 
 
 Watch = Callable[[nn.Module], dict[str, float]]
@@ -108,27 +127,32 @@ def train(
     minutes: float = math.inf,
     sparing: bool = False,
     ranks: Ranks = ALONE,
+    precision: str = "auto",
 ) -> list[dict]:
     """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
 
     `sparing` takes less memory and more time, and `ranks` are the processes that do it together, of which the first alone watches, writes and
-    shows; neither changes what is computed.
+    shows; neither changes what is computed. `precision` is the arithmetic of the network (paperlib.device);
+    in fp16 the loss is scaled, and a step whose gradients overflow is skipped.
 
     Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
     full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
     """
     device = crops.device
     torch.use_deterministic_algorithms(device.type == "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a tenth of a step, to find reads that torch does not make
     torch.backends.cudnn.benchmark = device.type == "cuda"  # all batches have one shape
     model.to(device, memory_format=torch.channels_last).train()
-    optimizer = make_optimizer(model, recipe)
+    precision = choose_precision(device, precision)
+    optimizer = make_optimizer(model, recipe, precision)
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []
-    step = _resume(checkpoint, model, optimizer, log)
+    scaler = loss_scaler(device, precision)
+    step = _resume(checkpoint, model, optimizer, scaler, log)
     if sparing:
         spare_memory(model)
     network = ranks.wrapped(model)
-    order, loss_of = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed), LOSS[type(crops.codec)]
+    order = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed)
     saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)
     before = log[-1]["seconds"] if log else 0.0
     with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not (progress and ranks.first), mininterval=1) as bar:
@@ -139,13 +163,9 @@ def train(
             rows, augmentation = order(step)
             mine = ranks.share(len(rows))
             batch = crops.batch(rows[mine], augmentation[mine])
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-                sites = network(batch.images.to(memory_format=torch.channels_last))
-            loss = loss_of(sites, lambda side, b=batch: crops.codec.encode(b.joints, b.state, side, b.others))
+            loss = loss_on(network, crops.codec, batch, precision)
             loss = loss * (len(batch.images) / len(rows))  # over all ranks these add up to the loss of the whole batch
-            optimizer.zero_grad(set_to_none=True)
-            (ranks.world * loss).backward()  # a gradient is the mean over the ranks
-            optimizer.step()
+            descend(ranks.world * loss, optimizer, scaler)  # a gradient is the mean over the ranks
             total += loss.detach()
             step += 1
             bar.update()
@@ -166,7 +186,7 @@ def train(
                 plateau = plateau or plateaued(log)
                 bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
                 if ranks.first and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
-                    _save(checkpoint, model, optimizer, step, log)
+                    _save(checkpoint, model, optimizer, scaler, step, log)
                     saved = now
                 if over and step < recipe.steps:
                     ranks.of_the_first(None)  # which has saved by then
@@ -175,28 +195,31 @@ def train(
     return log
 
 
-def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, log: list[dict]) -> int:
-    """Put model, optimiser and log back as they were at the checkpoint; returns its step, 0 if there is none."""
+def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, log: list[dict]) -> int:
+    """Put model, optimiser, loss scaling and log back as they were at the checkpoint; returns its step, 0 if there is none."""
     if not checkpoint.exists():
         return 0
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        if scaler.is_enabled() and state["scaler"]:  # a checkpoint may go on in another arithmetic
+            scaler.load_state_dict(state["scaler"])
     except Exception as error:
         raise PaperlibError(f"{checkpoint}: not a checkpoint of this run ({type(error).__name__}); delete the file to train anew") from error
     log.extend(state["log"])
     return state["step"]
 
 
-def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[dict]) -> None:
+def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, step: int, log: list[dict]) -> None:
     """Checkpoint and log.csv, each under a temporary name first, so that a kill leaves the last good ones."""
     part, table = checkpoint.with_suffix(".pt.part"), checkpoint.parent / "log.csv.part"
     if broken := [name for name, value in model.state_dict().items() if not torch.isfinite(value).all()]:
         kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
         raise PaperlibError(f"{checkpoint.parent.name}: {broken[0]} is not finite after step {step}; lower the rate. {kept}")
     try:
-        torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "log": log}, part)
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
+        torch.save({"step": step, "log": log} | state, part)
         with table.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(dict.fromkeys(key for row in log for key in row)))
             writer.writeheader()

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from paperlib import PaperlibError
+from paperlib.device import choose_device
 from paperlib.reproduce.catalogue import Run, catalogue
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.machine import choose_device
 from paperlib.reproduce.runs import Trained, is_cached, load, read_record
 from paperlib.reproduce.scales import SIZES
 from paperlib.weights import Weights, load_weights, record_of, shipped

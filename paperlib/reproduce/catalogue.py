@@ -1,6 +1,7 @@
 """The catalogue: every run of every artifact, by name, at every size. A run is a frozen value; its identity is the hash of what it holds."""
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from torch import nn
 
@@ -9,7 +10,7 @@ from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.models import Recurrent, StackedHourglass
 from paperlib.reproduce.ledger import claims
 from paperlib.reproduce.scales import SCALES, SIZES, Scale
-from paperlib.skeleton import FLIC
+from paperlib.skeleton import FLIC, Skeleton
 from paperlib.train import Recipe
 
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once for five times an LSP and three an MPII person.
@@ -50,8 +51,21 @@ class Run:
         return self.seed == 0 and not SHOW_HEATMAPS.isdisjoint(self.artifacts)
 
     def spec(self) -> str:
-        """What decides the weights: all but the name and the artifacts."""
-        return repr(replace(self, name="", artifacts=(), start=None)) + (self.start.spec() if self.start else "")
+        """What decides the weights, as JSON: all but the name and the artifacts, and of each dataclass only what differs from its defaults."""
+        settled = replace(self, name="", artifacts=(), start=None)
+        started = {"start": json.loads(self.start.spec())} if self.start else {}
+        said = {key: value for key, value in _settings(settled).items() if value not in ("", [])}
+        return json.dumps(said | started, sort_keys=True)
+
+
+def _settings(value) -> object:
+    """A frozen value in JSON's terms; of a dataclass, its class and the fields that differ from their defaults."""
+    if isinstance(value, Skeleton):
+        return value.name
+    if is_dataclass(value):
+        changed = {field.name: getattr(value, field.name) for field in fields(value) if getattr(value, field.name) != field.default}
+        return {"class": type(value).__name__} | {name: _settings(held) for name, held in changed.items()}
+    return [_settings(held) for held in value] if isinstance(value, tuple) else value
 
 
 def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> dict[str, Run]:
@@ -194,13 +208,13 @@ def _on_lsp(size: str, data: str) -> tuple[str, ...]:
 
 def _recurrent_recipe(size: str, scale: Scale, longer: float, data: str) -> Recipe:
     if size == "paper":  # 50 epochs of 22,246 people in batches of 20 (FACTS A.7)
-        return Recipe(55_615, 20, 1e-5, "sgd", "recurrent", "recurrent", "fp32", log_every=100, watch_every=1000)
+        return Recipe(55_615, 20, 1e-5, "sgd", "recurrent", "recurrent", log_every=100, watch_every=1000)
     return _short_recipe(size, scale, longer, data, rate=3e-3)
 
 
 def _hourglass_recipe(size: str, scale: Scale, longer: float, data: str) -> Recipe:
     if size == "paper":  # 100 epochs of 8,000 batches of 6 (FACTS C.4)
-        return Recipe(800_000, 6, 2.5e-4, "rmsprop", "plateau", "hourglass", "fp32", log_every=100, watch_every=8000)
+        return Recipe(800_000, 6, 2.5e-4, "rmsprop", "plateau", "hourglass", log_every=100, watch_every=8000)
     return _short_recipe(size, scale, longer, data, rate=2e-3)
 
 
@@ -209,4 +223,4 @@ def _short_recipe(size: str, scale: Scale, longer: float, data: str, rate: float
     steps = round(scale.steps * longer * (2 if data == "real" and size == "smoke" else 1))
     if size == "short":
         return Recipe(steps, 32, rate / 2, log_every=50, watch_every=steps // 8)
-    return Recipe(steps, 16, rate, log_every=max(1, steps // 36), watch_every=max(1, steps // 36) * 6)
+    return Recipe(steps, scale.batch, rate, log_every=max(1, steps // 36), watch_every=max(1, steps // 36) * 6)

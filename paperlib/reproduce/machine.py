@@ -1,4 +1,4 @@
-"""The machine that a run is trained on: its device and what that cannot do, and what a number's provenance says of it."""
+"""What a number's provenance says of the machine that made it, and a clear word where memory is short."""
 
 import contextlib
 import functools
@@ -13,29 +13,15 @@ import torch
 
 import paperlib
 from paperlib import PaperlibError
+from paperlib.device import device_name
 from paperlib.reproduce.catalogue import Run
 
 
-def choose_device(name: str) -> torch.device:
-    """auto, cpu or cuda. Raises PaperlibError for another name, and for a GPU that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda"):
-        raise PaperlibError(f"device {name!r}: it is auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise PaperlibError("device 'cuda': this machine has no GPU that torch can use; take device='cpu' or 'auto'")
-    return torch.device(name)
-
-
-def device_name(device: torch.device | str) -> str:
-    device = torch.device(device)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
-
-
-def surroundings(device: torch.device | str) -> dict:
-    """Device, versions and commit: what a number's provenance names besides its run."""
+def surroundings(device: torch.device | str, precision: str) -> dict:
+    """Device, arithmetic, versions and commit: what a number's provenance names besides its run."""
     return {
         "device": device_name(device),
+        "precision": precision,
         "versions": {"paperlib": paperlib.__version__, "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "commit": commit(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -55,16 +41,6 @@ def commit() -> str:
         return git("rev-parse", "HEAD")[:12] + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("PAPERLIB_COMMIT") or "unknown"
-
-
-def check_precision(run: Run, device: torch.device) -> None:
-    """Raises PaperlibError where a run wants bf16 and the GPU has none."""
-    if run.recipe.precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
-        raise PaperlibError(
-            f"{run.name}: it trains in bf16, which {torch.cuda.get_device_name(device)} (compute capability {capability}) has not; "
-            "8.0 is the first that has: take --device cpu, or --size paper, which trains in fp32"
-        )
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ class Scale:
     steps: int  # of a row of an ablation; the main models train `longer` times as long
     longer: float
     drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
+    batch: int = 16  # people in a step
     seeds: int = 1  # of the runs that claims compare with one another
 
 
@@ -33,13 +34,14 @@ SCALES = {
     ),
     "smoke": Scale(
         side=96,
-        recurrent={"width": 16, "kernels": (5, 3, 5, 5, 5), "relu_heads": False, "init": "torch"},
+        recurrent={"width": 16, "kernels": (3, 1, 3, 7, 5), "relu_heads": False, "init": "torch"},
         hourglass={"features": 64, "depth": 3},
         stacks=2,
         family={"features": 32, "depth": 3},
-        steps=180,
-        longer=2.5,
-        drawn={"mpii": (3000, 600), "lsp": (500, 500), "flic": (600, 300), "coco": (1500, 64)},
+        steps=150,
+        longer=3.5,
+        drawn={"mpii": (2400, 400), "lsp": (400, 300), "flic": (500, 200), "coco": (1200, 48)},
+        batch=8,
     ),
     "short": Scale(
         side=256,

@@ -5,6 +5,7 @@ A notebook that is read trains its own runs side by side in the same way: `train
 
 import os
 import sys
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -16,12 +17,13 @@ from paperlib import PaperlibError
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.artifacts import provenance_of, save_run
 from paperlib.reproduce.launch import die_with_parent
-from paperlib.reproduce.plan import expected, finished_trainings, plan
+from paperlib.reproduce.plan import plan, seconds_ahead
 from paperlib.reproduce.runs import progress_of
 from paperlib.reproduce.study import Study
 from paperlib.writing import check_writable
 
-NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, for the progress bar's ETA
+NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, until the first one has been timed
+SURE = 20  # seconds of training after which its own speed counts, and no longer the planned one
 WORTH = 20  # seconds of training that are worth starting processes for
 
 
@@ -35,6 +37,16 @@ class Task:
     needs: tuple[str, ...]
     folder: Path | None = None  # of a run, to read its progress from
     steps: int = 0
+    first: int = 0  # the step that a training goes on from
+    started: float = 0.0  # time.monotonic()
+    took: float = 0.0  # s, once it is done
+
+    @property
+    def share(self) -> float:
+        """How much of the work ahead a running training has done, 0..1."""
+        if self.kind != "run":
+            return 0.0
+        return (progress_of(self.folder) - self.first) / max(1, self.steps - self.first)
 
 
 def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs: int = 2, force: bool = False) -> dict[str, str]:
@@ -51,6 +63,7 @@ def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs
     print(f"{study.data} people at size {study.size}; results go to {study.results}", flush=True)
     for name in ("data", "runs", "results"):  # a notebook's kernel runs in another folder
         os.environ[f"PAPERLIB_{name.upper()}"] = str(getattr(study.folders, name))
+    os.environ["PAPERLIB_PRECISION"] = study.precision
     tasks, keys, fate = _tasks(study, plan(study), chosen, parameters, force)
     if tasks:
         _work(tasks, study, jobs, parameters, keys)
@@ -74,10 +87,16 @@ def _parameters(study: Study) -> dict[str, str]:
 
 def train_side_by_side(study: Study, *names: str) -> None:
     """Train the runs that are not trained yet side by side, one to a core; what takes seconds is left to be trained when it is asked for."""
-    lacking, finished = [name for name in names if not study.weights_of(name)], finished_trainings(study)
-    chosen = [link for name in lacking for link in _with_starts(study, name)]
-    rows = {name: {"folder": study.folder_of(name), "seconds": expected(study.runs[name], finished, study)[0]} for name in chosen}
-    tasks = _trainings(study, chosen, {name: row | {"cached": study.weights_of(name) is not None} for name, row in rows.items()}, {})
+    lacking = [name for name in names if not study.weights_of(name)]
+    if not lacking:
+        return
+    chosen = list(dict.fromkeys(link for name in lacking for link in _with_starts(study, name)))
+    ahead = seconds_ahead(study, chosen)
+    rows = {
+        name: {"folder": study.folder_of(name), "seconds": ahead[name], "cached": study.weights_of(name) is not None}
+        for name in chosen
+    }
+    tasks = _trainings(study, chosen, rows, {})
     if len(tasks) > 1 and sum(task.seconds for task in tasks) > WORTH:
         _work(tasks, study, min(len(tasks), os.cpu_count() or 1))
 
@@ -108,7 +127,7 @@ def _trainings(study: Study, runs: list[str], rows: dict[str, dict], seen: dict[
         if folder not in seen and not rows[run]["cached"]:
             start = study.runs[run].start
             needs = (seen[rows[start.name]["folder"]],) if start and not rows[start.name]["cached"] else ()
-            tasks.append(Task(run, "run", rows[run]["seconds"], needs, folder, study.runs[run].recipe.steps))
+            tasks.append(Task(run, "run", rows[run]["seconds"], needs, folder, study.runs[run].recipe.steps, progress_of(folder)))
             seen[folder] = run
     return tasks
 
@@ -121,7 +140,7 @@ def _with_starts(study: Study, run: str) -> list[str]:
 def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = None, keys: dict[str, str] | None = None) -> None:
     """Start whatever can start, first things first, until all is done; the first failure stops what has not begun."""
     waiting, running, done = list(tasks), {}, set()
-    settings = (study.size, study.data, str(study.device), 1, False, study.folders)
+    settings = (study.size, study.data, str(study.device), 1, False, study.folders, False, study.precision)
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),))
     bar = tqdm(
         total=round(sum(task.seconds for task in tasks)),
@@ -132,11 +151,13 @@ def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = 
         while waiting or running:
             for task in [task for task in waiting if set(task.needs) <= done][: jobs - len(running)]:
                 waiting.remove(task)
+                task.started = time.monotonic()
                 running[_start(pool, task, study, settings, parameters, keys)] = task
             finished, _ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
             for future in finished:
                 task = running.pop(future)
                 future.result()
+                task.took = time.monotonic() - task.started
                 done.add(task.name)
                 if task.kind == "notebook":
                     bar.write(
@@ -171,12 +192,33 @@ def _train_one(settings: tuple, name: str) -> None:
 
 
 def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str], jobs: int) -> None:
-    """How far everything is. The time left is the planned one, scaled by how fast this machine has kept to the plan so far."""
-    share = {task.name: progress_of(task.folder) / task.steps for task in running if task.kind == "run"}
-    bar.n = min(bar.total, sum(task.seconds * (1 if task.name in done else share.get(task.name, 0)) for task in tasks))
-    pace = jobs * bar.format_dict["elapsed"] / bar.n if bar.n > 60 else 1
-    names = ", ".join(f"{task.name} {share[task.name]:.0%}" if task.name in share else task.name for task in running)
-    bar.set_postfix_str(f"about {_clock(pace * (bar.total - bar.n) / jobs)} left: {names}")
+    """How far everything is, and the time left."""
+    share = {task.name: 1.0 if task.name in done else task.share for task in tasks if task.name in done or task in running}
+    bar.n = min(bar.total, sum(task.seconds * share.get(task.name, 0) for task in tasks))
+    names = ", ".join(f"{task.name} {share[task.name]:.0%}" if task.kind == "run" else task.name for task in running)
+    bar.set_postfix_str(f"about {_clock(seconds_left(tasks, share, jobs))} left: {names}")
+
+
+def seconds_left(tasks: list[Task], share: dict[str, float], jobs: int) -> float:
+    """Until all `tasks` are done; `share` says how much of those that were begun is.
+
+    Trainings go on as they have gone in this call, against what their timed steps promised; notebooks take what those that are done took.
+    """
+    now, begun = time.monotonic(), [task for task in tasks if task.name in share]
+    spent = {task.name: task.took or now - task.started for task in begun}
+    runs = [task for task in begun if task.kind == "run" and share[task.name] > 0]
+    planned = sum(task.seconds * share[task.name] for task in runs)
+    pace = sum(spent[task.name] for task in runs) / planned if planned > SURE else 1.0
+    books = [task.took for task in begun if task.kind == "notebook" and task.took]
+    book = sum(books) / len(books) if books else NOTEBOOK_SECONDS
+
+    def left(task: Task) -> float:
+        if task.kind == "run":
+            return pace * task.seconds * (1 - share.get(task.name, 0))
+        return 0.0 if task.took else max(0.0, book - spent.get(task.name, 0.0))
+
+    last = [left(task) + max((left(other) for other in tasks if other.name in task.needs), default=0) for task in tasks]
+    return max(sum(map(left, tasks)) / jobs, *last)
 
 
 def _clock(seconds: float) -> str:

@@ -18,11 +18,11 @@ from paperlib.data.crops import Crops
 from paperlib.data.files import files_sha256, labels_in
 from paperlib.data.loaders import LOADERS
 from paperlib.data.synthetic import make_synthetic
+from paperlib.device import choose_device, choose_precision
 from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
 from paperlib.reproduce.catalogue import Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders, seeds_wanted
-from paperlib.reproduce.machine import choose_device
 from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
 from paperlib.reproduce.scales import SCALES
 from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
@@ -50,6 +50,7 @@ class Study:
         progress: bool = True,
         folders: Folders | None = None,
         reuse: bool = False,
+        precision: str = "",
     ):
         """`size` empty means PAPERLIB_SIZE, else smoke; PAPERLIB_SEEDS is how many seeds compared runs have, else the size says it. With
         PAPERLIB_TRAIN=no nothing is trained: a run that is not in the runs folder is not measured. People are drawn, and cut out, by `jobs`
@@ -57,7 +58,8 @@ class Study:
 
         With `reuse` a run that is not trained here is taken as kept with the results (predictions, log and record, and the weights if it is looked
         into), if it is exactly that run.
-        Raises PaperlibError for an unknown size, data or device, seeds that are no number, or an absent data folder.
+        `precision` is the arithmetic of training and prediction (empty: PAPERLIB_PRECISION, else auto, the device's own).
+        Raises PaperlibError for an unknown size, data, device or precision, seeds that are no number, or an absent data folder.
         """
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress, self.reuse = data, jobs or os.cpu_count() or 1, progress, reuse
@@ -67,6 +69,7 @@ class Study:
         self.runs = catalogue(self.size, data, seeds_wanted())
         self.trains = os.environ.get("PAPERLIB_TRAIN") != "no"
         self.device = choose_device(device)
+        self.precision = choose_precision(self.device, precision or os.environ.get("PAPERLIB_PRECISION") or "auto")
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # one thread gives the same bits on every run; --jobs uses the other cores
         if data == "real" and not self.folders.data.is_dir():
@@ -153,7 +156,7 @@ class Study:
             from paperlib.reproduce.launch import train_or_load_together  # not above: it brings what several processes need
 
             return train_or_load_together(self, run, crops, folder, start)
-        return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), self.sparing)
+        return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), self.sparing, precision=self.precision)
 
     def minutes_left(self) -> float:
         return max(0.0, self.deadline - time.monotonic()) / 60
@@ -209,7 +212,7 @@ class Study:
         if found := read_prediction(self.given(name) / cache, people):
             return found
         trained, plain = self.trained(name), RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
-        found = as_kept(predict(trained.model, crops, flip, scales, progress=self.progress, decoder=None if offset else plain))
+        found = as_kept(predict(trained.model, crops, flip, scales, self.precision, self.progress, decoder=None if offset else plain))
         if trained.folder == self.folder_of(name):  # what is kept with the results stays as it is
             write_whole(trained.folder / cache, prediction_bytes(found, people))
         return found
