@@ -73,7 +73,7 @@ def plan(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """What would run, what is cached or stale, and the time, disk and memory it will need."""
+    """What would run, what is cached, and the time, disk and memory it will need."""
     from paperlib.reproduce.notebooks import choose
     from paperlib.reproduce.plan import in_words
     from paperlib.reproduce.plan import plan as make_plan
@@ -100,25 +100,16 @@ def train(
     minutes: Annotated[float, typer.Option(min=0, help="stop at a checkpoint after so many; the same command goes on")] = math.inf,
     devices: Annotated[int, typer.Option(help="GPUs, or processes of a CPU, that train it together on each machine")] = 1,
     nodes: Annotated[int, typer.Option(help="machines that do; call the same on each, with srun or with MASTER_ADDR, MASTER_PORT, NODE_RANK")] = 1,
-    spare_memory: Annotated[bool, typer.Option("--spare-memory", help="half the memory, more time, the same weights")] = False,
-    keep: Annotated[str, typer.Option(help="a stale run that paperlib plan shows: take it, although the mathematics has changed since")] = "",
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
-    from paperlib.reproduce import stale
     from paperlib.reproduce.launch import check_devices
-    from paperlib.reproduce.runs import is_cached
 
     study = _study(size, data, device, jobs)
     if reason := study.missing(run):
         raise PaperlibError(f"{run}: {reason} in {study.root}; set PAPERLIB_DATA to the folder of the data sets (paperlib data list names them)")
     check_devices(study, devices, nodes)
     study.deadline = time.monotonic() + 60 * minutes
-    study.devices, study.nodes, study.sparing = devices, nodes, spare_memory
-    if keep:
-        stale.keep(study, run, keep)
-    elif not is_cached(study.folder_of(run)):
-        for older in stale.stale(study, run):
-            print(f"paperlib: {run}: {stale.describe(run, older)}", file=sys.stderr)
+    study.devices, study.nodes = devices, nodes
     print(study.trained(run).folder)
 
 

@@ -16,7 +16,6 @@ from paperlib import PaperlibError
 from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
 from paperlib.data.crops import Crops, TrainingOrder
-from paperlib.economy import spare_memory
 from paperlib.losses import hourglass_loss, recurrent_loss
 from paperlib.ranks import ALONE, Ranks
 
@@ -106,13 +105,11 @@ def train(
     title: str = "train",
     progress: bool = True,
     minutes: float = math.inf,
-    sparing: bool = False,
     ranks: Ranks = ALONE,
 ) -> list[dict]:
     """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
 
-    `sparing` takes less memory and more time, and `ranks` are the processes that do it together, of which the first alone watches, writes and
-    shows; neither changes what is computed.
+    `ranks` are the processes that do it together, of which the first alone watches, writes and shows; they do not change what is computed.
 
     Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
     full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
@@ -125,8 +122,6 @@ def train(
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []
     step = _resume(checkpoint, model, optimizer, log)
-    if sparing:
-        spare_memory(model)
     network = ranks.wrapped(model)
     order, loss_of = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed), LOSS[type(crops.codec)]
     saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)

@@ -1,4 +1,4 @@
-"""paperlib plan: what would run, what is cached, what is stale, and the time, disk and memory it will need."""
+"""paperlib plan: what would run, what is cached, and the time, disk and memory it will need."""
 
 import functools
 from pathlib import Path
@@ -11,7 +11,6 @@ from paperlib.reproduce.catalogue import Network, Run, catalogue
 from paperlib.reproduce.machine import device_name
 from paperlib.reproduce.runs import is_cached, read_record
 from paperlib.reproduce.scales import SIZES
-from paperlib.reproduce.stale import describe, stale
 from paperlib.reproduce.study import Study
 
 # What a training step takes on one process: multiply-adds at this rate (GFLOP/s), and so many seconds for each convolution's forward and backward.
@@ -21,9 +20,9 @@ PROCESS = 600  # MB that a process takes before the first network
 
 
 def plan(study: Study) -> list[dict]:
-    """One row a run: run, start (the run that it goes on from, or ''), artifacts, notebooks (that need it), missing, folder, cached, stale, seconds,
-    basis, disk_mb, memory_mb. Nothing is trained; people are drawn on first use. `stale` are folders of the run that were trained with other
-    mathematics, data or settings; `basis` says how `seconds` is known."""
+    """One row a run: run, start (the run that it goes on from, or ''), artifacts, notebooks (that need it), missing,
+    folder, cached, seconds, basis (how they are known), disk_mb, memory_mb. Nothing is trained; people are drawn on
+    first use."""
     from paperlib.reproduce import notebooks  # not above: a machine that only trains has no papermill
 
     finished, rows = finished_trainings(study), []
@@ -33,7 +32,7 @@ def plan(study: Study) -> list[dict]:
         folder = None if missing else study.folder_of(name)
         row = {"run": name, "start": run.start.name if run.start else "", "artifacts": list(run.artifacts)}
         row |= {"notebooks": [notebook for notebook, runs in needed.items() if name in runs]}
-        row |= {"missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder)), "stale": [] if missing else stale(study, name)}
+        row |= {"missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder))}
         row["seconds"], row["basis"] = expected(run, finished, study)
         weights = _size(run.network, run.codec.side)[0]
         rows.append(row | {"disk_mb": 4 * weights, "memory_mb": memory(run)})
@@ -47,7 +46,6 @@ def in_words(rows: list[dict], device: str, jobs: int) -> list[str]:
         state = row["missing"] or ("cached" if row["cached"] else f"{row['seconds']:.0f} s")
         need = f"{row['disk_mb']:6.0f} MB disk {row['memory_mb']:7.0f} MB memory"
         lines.append(f"{row['run']:30} {state:24} {need}  {' '.join(row['artifacts'])}")
-        lines += [f"    {describe(row['run'], older)}" for older in row["stale"] if not row["cached"]]
     left = [row for row in rows if not row["cached"] and not row["missing"]]
     bases = ", ".join(sorted({row["basis"] for row in left}))
     minutes = sum(row["seconds"] for row in left) / 60 / jobs

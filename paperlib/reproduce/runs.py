@@ -88,7 +88,6 @@ def train_or_load(
     watch: Watch | None = None,
     progress: bool = True,
     minutes: float = math.inf,
-    sparing: bool = False,
     together: Callable[[], None] | None = None,
 ) -> Trained:
     """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first.
@@ -100,7 +99,7 @@ def train_or_load(
         if not is_cached(folder):
             if together:
                 together()
-            _train(run, crops, folder, start, watch, progress, minutes, sparing)
+            _train(run, crops, folder, start, watch, progress, minutes)
     return load(run, folder, crops.device)
 
 
@@ -134,7 +133,6 @@ def fit(
     watch: Watch | None,
     progress: bool,
     minutes: float,
-    sparing: bool,
     ranks: Ranks = ALONE,
 ) -> tuple[nn.Module, list[dict]]:
     """The run's model, built and trained up to its last checkpoint in `folder`, and the log."""
@@ -143,8 +141,8 @@ def fit(
     model = run.network.build()
     if start:
         model.load_state_dict(start.model.state_dict())
-    with clear_out_of_memory(run, crops.device, sparing):
-        return model, train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, sparing, ranks)
+    with clear_out_of_memory(run, crops.device):
+        return model, train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, ranks)
 
 
 def _train(run: Run, crops: Crops, folder: Path, *how) -> None:
