@@ -21,6 +21,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
 Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
 Force = Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")]
+Minutes = Annotated[
+    float,
+    typer.Option(min=0, help="stop at a checkpoint after so many, with exit code 75; the same command goes on"),
+]
 
 
 @app.callback()
@@ -28,10 +32,13 @@ def options(debug: Annotated[bool, typer.Option(help="show the traceback of an e
     """A reproducible companion to two papers on 2D human pose."""
 
 
-def _study(size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False):
+def _study(size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False, minutes: float = math.inf):
+    deadline = time.monotonic() + 60 * minutes  # imports and the drawing of people count too
     from paperlib.reproduce.study import Study
 
-    return Study(size, data, device, jobs, progress=not quiet)
+    study = Study(size, data, device, jobs, progress=not quiet)
+    study.deadline = deadline
+    return study
 
 
 @app.command()
@@ -42,6 +49,7 @@ def reproduce(
     jobs: Jobs = 2,
     force: Force = False,
     device: Device = "auto",
+    minutes: Minutes = math.inf,
     set_: Annotated[list[str] | None, typer.Option("--set", help="a notebook parameter, NAME=VALUE")] = None,
 ) -> None:
     """Run the notebooks headlessly and regenerate every figure, table and claim."""
@@ -56,7 +64,7 @@ def reproduce(
             raise PaperlibError(f"--set {word}: it is NAME=VALUE")
         parameters[name] = value
     choose(only)
-    study = _study(size, data, device, jobs)
+    study = _study(size, data, device, jobs, minutes=minutes)
     fate = run_all(study, only, parameters, jobs, force)
     page = write_page(study.results)
     print(summary(study.results, fate))
@@ -97,18 +105,17 @@ def train(
     data: Data = "synthetic",
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(min=1)] = 1,
-    minutes: Annotated[float, typer.Option(min=0, help="stop at a checkpoint after so many; the same command goes on")] = math.inf,
+    minutes: Minutes = math.inf,
     devices: Annotated[int, typer.Option(help="GPUs, or processes of a CPU, that train it together on each machine")] = 1,
     nodes: Annotated[int, typer.Option(help="machines that do; call the same on each, with srun or with MASTER_ADDR, MASTER_PORT, NODE_RANK")] = 1,
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
     from paperlib.reproduce.launch import check_devices
 
-    study = _study(size, data, device, jobs)
+    study = _study(size, data, device, jobs, minutes=minutes)
     if reason := study.missing(run):
         raise PaperlibError(f"{run}: {reason} in {study.root}; set PAPERLIB_DATA to the folder of the data sets (paperlib data list names them)")
     check_devices(study, devices, nodes)
-    study.deadline = time.monotonic() + 60 * minutes
     study.devices, study.nodes = devices, nodes
     print(study.trained(run).folder)
 

@@ -58,6 +58,8 @@ class Recipe:
 class OutOfTime(PaperlibError):
     """The minutes given are over; the checkpoint holds everything."""
 
+    exit_code = 75  # of the command: EX_TEMPFAIL, "call me again"
+
 
 def plateaued(log: list[dict], looks: int = 5) -> bool:
     """Whether the accuracy watched while training has ever gone `looks` looks without a new best one."""

@@ -61,7 +61,7 @@ class Study:
         """
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress, self.reuse = data, jobs or os.cpu_count() or 1, progress, reuse
-        self.deadline = math.inf  # time.monotonic() at which a training stops at a checkpoint
+        self.deadline = math.inf  # time.monotonic(), of the whole machine, at which a training stops at a checkpoint
         self.devices, self.nodes = 1, 1  # that train a run together
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, seeds_wanted())
