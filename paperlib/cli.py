@@ -22,6 +22,10 @@ Precision = Annotated[str, typer.Option(help="auto (the device's own), fp32, bf1
 Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
 Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
 Force = Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")]
+Minutes = Annotated[
+    float,
+    typer.Option(min=0, help="stop at a checkpoint after so many, with exit code 75; the same command goes on"),
+]
 
 
 @app.callback()
@@ -29,10 +33,16 @@ def options(debug: Annotated[bool, typer.Option(help="show the traceback of an e
     """A reproducible companion to two papers on 2D human pose."""
 
 
-def _study(size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False, precision: str = ""):
+def _study(
+    size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False,
+    minutes: float = math.inf, precision: str = "",
+):
+    deadline = time.monotonic() + 60 * minutes  # imports and the drawing of people count too
     from paperlib.reproduce.study import Study
 
-    return Study(size, data, device, jobs, progress=not quiet, precision=precision)
+    study = Study(size, data, device, jobs, progress=not quiet, precision=precision)
+    study.deadline = deadline
+    return study
 
 
 @app.command()
@@ -44,6 +54,7 @@ def reproduce(
     force: Force = False,
     device: Device = "auto",
     precision: Precision = "",
+    minutes: Minutes = math.inf,
     set_: Annotated[list[str] | None, typer.Option("--set", help="a notebook parameter, NAME=VALUE")] = None,
 ) -> None:
     """Run the notebooks headlessly and regenerate every figure, table and claim."""
@@ -58,7 +69,7 @@ def reproduce(
             raise PaperlibError(f"--set {word}: it is NAME=VALUE")
         parameters[name] = value
     choose(only)
-    study = _study(size, data, device, jobs, precision=precision)
+    study = _study(size, data, device, jobs, minutes=minutes, precision=precision)
     fate = run_all(study, only, parameters, jobs, force)
     page = write_page(study.results)
     print(summary(study.results, fate))
@@ -76,7 +87,7 @@ def plan(
     precision: Precision = "",
     as_json: AsJson = False,
 ) -> None:
-    """What would run, what is cached or stale, and the time, disk and memory it will need."""
+    """What would run, what is cached, and the time, disk and memory it will need."""
     from paperlib.reproduce.notebooks import choose
     from paperlib.reproduce.plan import in_words
     from paperlib.reproduce.plan import plan as make_plan
@@ -101,28 +112,18 @@ def train(
     device: Device = "auto",
     precision: Precision = "",
     jobs: Annotated[int, typer.Option(min=1)] = 1,
-    minutes: Annotated[float, typer.Option(min=0, help="stop at a checkpoint after so many; the same command goes on")] = math.inf,
+    minutes: Minutes = math.inf,
     devices: Annotated[int, typer.Option(help="GPUs, or processes of a CPU, that train it together on each machine")] = 1,
     nodes: Annotated[int, typer.Option(help="machines that do; call the same on each, with srun or with MASTER_ADDR, MASTER_PORT, NODE_RANK")] = 1,
-    spare_memory: Annotated[bool, typer.Option("--spare-memory", help="half the memory, more time, the same weights")] = False,
-    keep: Annotated[str, typer.Option(help="a stale run that paperlib plan shows: take it, although the mathematics has changed since")] = "",
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
-    from paperlib.reproduce import stale
     from paperlib.reproduce.launch import check_devices
-    from paperlib.reproduce.runs import is_cached
 
-    study = _study(size, data, device, jobs, precision=precision)
+    study = _study(size, data, device, jobs, minutes=minutes, precision=precision)
     if reason := study.missing(run):
         raise PaperlibError(f"{run}: {reason} in {study.root}; set PAPERLIB_DATA to the folder of the data sets (paperlib data list names them)")
     check_devices(study, devices, nodes)
-    study.deadline = time.monotonic() + 60 * minutes
-    study.devices, study.nodes, study.sparing = devices, nodes, spare_memory
-    if keep:
-        stale.keep(study, run, keep)
-    elif not is_cached(study.folder_of(run)):
-        for older in stale.stale(study, run):
-            print(f"paperlib: {run}: {stale.describe(run, older)}", file=sys.stderr)
+    study.devices, study.nodes = devices, nodes
     print(study.trained(run).folder)
 
 

@@ -17,7 +17,6 @@ from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
 from paperlib.data.crops import Batch, Crops, TrainingOrder
 from paperlib.device import autocast, choose_precision, loss_scaler
-from paperlib.economy import spare_memory
 from paperlib.losses import hourglass_loss, recurrent_loss
 from paperlib.ranks import ALONE, Ranks
 
@@ -58,6 +57,8 @@ class Recipe:
 
 class OutOfTime(PaperlibError):
     """The minutes given are over; the checkpoint holds everything."""
+
+    exit_code = 75  # of the command: EX_TEMPFAIL, "call me again"
 
 
 def plateaued(log: list[dict], looks: int = 5) -> bool:
@@ -125,15 +126,13 @@ def train(
     title: str = "train",
     progress: bool = True,
     minutes: float = math.inf,
-    sparing: bool = False,
     ranks: Ranks = ALONE,
     precision: str = "auto",
 ) -> list[dict]:
     """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
 
-    `sparing` takes less memory and more time, and `ranks` are the processes that do it together, of which the first alone watches, writes and
-    shows; neither changes what is computed. `precision` is the arithmetic of the network (paperlib.device);
-    in fp16 the loss is scaled, and a step whose gradients overflow is skipped.
+    `ranks` are the processes that do it together, of which the first alone watches, writes and shows; they do not change what is computed.
+    `precision` is the arithmetic of the network (paperlib.device); in fp16 the loss is scaled, and a step whose gradients overflow is skipped.
 
     Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
     full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
@@ -149,8 +148,6 @@ def train(
     checkpoint, log = folder / "checkpoint.pt", []
     scaler = loss_scaler(device, precision)
     step = _resume(checkpoint, model, optimizer, scaler, log)
-    if sparing:
-        spare_memory(model)
     network = ranks.wrapped(model)
     order = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed)
     saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)

@@ -117,8 +117,7 @@ GROUND = {
     "metrics.py": {"people", "skeleton"},
     "compared.py": {"codecs", "losses", "models.error_feedback", "people", "skeleton"},
     "ranks.py": set(),
-    "economy.py": set(),
-    "train.py": {"codecs", "compared", "data.crops", "economy", "losses", "ranks"},
+    "train.py": {"codecs", "compared", "data.crops", "losses", "ranks"},
     "predict.py": {"codecs", "data.crops", "geometry"},
     "watch.py": {"data.crops", "metrics", "predict", "train"},
 }

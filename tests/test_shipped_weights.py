@@ -221,7 +221,7 @@ def at_hand(tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("study", "kind"), [("real-short", "run of real-short"), ("real-smoke", "untrained"), (None, "untrained")])
-def test_reference_runs_come_before_shipped_ones_and_those_before_smoke(at_hand, study, kind):
+def test_large_runs_come_before_shipped_ones_and_those_before_smoke(at_hand, study, kind):
     if study:
         at_hand(study)
     assert best_weights("", "cpu").kind == kind

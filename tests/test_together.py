@@ -1,4 +1,4 @@
-"""Several processes train one run: the numbers of one process, a changed number of devices, a killed process, and less memory on request."""
+"""Several processes train one run: the numbers of one process, a changed number of devices, and a killed process."""
 
 import json
 import math
@@ -18,12 +18,11 @@ import torch
 from torch import nn
 
 from paperlib import PaperlibError, ranks
-from paperlib.economy import spare_memory
 from paperlib.ranks import Ranks, SharedBatchNorm
 from paperlib.reproduce import launch
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.study import Study
-from paperlib.train import OutOfTime, train
+from paperlib.train import OutOfTime
 
 RUN, STACKED = "recurrent-t1-parts", "hourglass"
 two_cores = pytest.mark.skipif(os.cpu_count() < 2, reason="needs two cores")
@@ -261,46 +260,3 @@ def test_of_several_errors_the_cause_is_told(tiny):
 def test_one_process_needs_no_lightning():
     code = "import sys, paperlib.cli, paperlib.reproduce.launch; print([m for m in sys.modules if m.startswith('lightning')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
-
-
-# ---------------------------------------------------------------- less memory
-
-
-@pytest.mark.parametrize("name", [RUN, STACKED, "hourglass-1x8-int"])
-def test_sparing_memory_changes_no_bit(tiny, tmp_path, name):
-    run, results = tiny.runs[name], []
-    crops = tiny.crops(tiny.training_people(run), run.codec)
-    for sparing in (False, True):
-        torch.manual_seed(0)
-        model, folder = run.network.build(), tmp_path / str(sparing)
-        folder.mkdir()
-        log = train(model, crops, replace(run.recipe, steps=3, log_every=1), 0, folder, progress=False, sparing=sparing)
-        results.append((model.state_dict(), [row["loss"] for row in log]))
-    (plain, losses), (spared, same) = results
-    assert losses == same and all(torch.equal(value, spared[key]) for key, value in plain.items()), "also the running statistics"
-    assert plain.keys() == spared.keys()
-
-
-def test_sparing_memory_keeps_of_each_part_what_it_was_given(tiny):
-    """Bytes that the forward pass hands to the backward pass: a sixth here."""
-    model, images = tiny.runs[STACKED].network.build(), torch.rand(2, 3, 64, 64)
-
-    def forward():
-        held = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: held.append(tensor) or tensor, lambda tensor: tensor):
-            sites = model(images)
-        assert len(sites) == 2
-        return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
-
-    plain = forward()
-    spare_memory(model)
-    assert forward() < plain / 5
-
-
-def test_the_door_to_less_memory_ends_with_the_same_weights(place, tiny):
-    study = place()
-    door = paperlib(study, RUN, "--spare-memory")
-    out, err = door.communicate(timeout=300)
-    folder = tiny.folder_of(RUN)
-    assert door.returncode == 0 and out.splitlines()[-1].endswith(folder.name), err
-    assert json.loads((study.folder_of(RUN) / "record.json").read_text())["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]

@@ -15,15 +15,13 @@ from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.skeleton import LSP
 
 _KEYS = {"pc": "joints", "oc": "oc_joints"}
-# Training images with a copy, or a shot of the same person a moment apart, among the other training images or LSP-extended: never held out.
-# Found by laying every LSP person over those whose joints agree after a shift and a zoom, and comparing the pixels. (Six test images have a copy
-# among the training images: 1211, 1366, 1436, 1622, 1805 and 1924 are 483, 550, 492, 371, 670 and 175. LSP-extended and MPII have none of test's.)
-SEEN_TWICE = (61, 88, 141, 262, 308, 522, 575, 833, 880, 894, 970, 987)
+# Six test images repeat a training image: 1211, 1366, 1436, 1622, 1805 and 1924 are 483, 550, 492, 371, 670 and 175.
 
 
 def load_lsp(folder: str | Path, split: str, labels: str = "pc", need_images: bool = True, strict: bool = False) -> People:
-    """The people of `split`: the first half of the images is "train", the second "test" (official: 1-1000 and 1001-2000). A fifth of "train", always
-    the same, is "held-out", to choose recipes by; the others are "rest".
+    """The people of `split`: the first half of the images is "train", the second "test" (official: 1-1000 and 1001-2000).
+    A fifth of "train", always the same, is "held-out", to choose recipes by; the others are "rest". (One held-out image,
+    880, has a near copy among the others or in LSP-extended.)
 
     Reads <folder>/joints.mat, images in <folder>/images/im0001.jpg.. `labels` are person-centric, "pc", or observer-centric, "oc", where
     left means left in the image (FACTS D.2). The crop is the whole image: `framed`, centre and scale are the image's (of its header; NaN where
@@ -55,9 +53,8 @@ def _rows(split: str, images: int) -> np.ndarray:
     half = images // 2
     if split in ("train", "test"):
         return np.arange(half) if split == "train" else np.arange(half, images)
-    candidates = np.setdiff1d(np.arange(half), np.array(SEEN_TWICE) - 1)
-    held_out = np.sort(np.random.default_rng(0).permutation(candidates)[: half // 5])
-    return held_out if split == "held-out" else np.setdiff1d(np.arange(half), held_out)
+    held_out, rest = np.split(np.random.default_rng(0).permutation(half), [half // 5])
+    return np.sort(held_out if split == "held-out" else rest)
 
 
 def _people(path: Path, points: np.ndarray, state: np.ndarray, name: str, rows: np.ndarray, need_images: bool, strict: bool) -> People:

@@ -1,4 +1,5 @@
-"""The best weights at hand: reference runs, else those that come with the package, else a smoke run; and one line that says which and how good."""
+"""The best weights at hand: of the papers' networks on photographs, else those of the package, else of a small run; and
+one line that says which and how good."""
 
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from paperlib.reproduce.scales import SIZES
 from paperlib.weights import Weights, load_weights, record_of, shipped
 
 BEST_FIRST = ("hourglass-lsp", "recurrent-lsp", "hourglass", "recurrent")  # LSP's people fill the picture, as a photograph's do
-REFERENCE = ("real-paper", "real-short")
+LARGE = ("real-paper", "real-short")
 OTHERS = ("real-smoke", "synthetic-paper", "synthetic-short", "synthetic-smoke")
 
 
@@ -27,7 +28,7 @@ def best_weights(wanted: str = "", device: str = "auto") -> Weights:
         raise PaperlibError(f"--weights {wanted}: not a .safetensors file; name the file itself, with its record beside it")
     runs, here = Folders.here().runs, shipped()
     names = (wanted,) if wanted else BEST_FIRST
-    for study in (*REFERENCE, None, *OTHERS):
+    for study in (*LARGE, None, *OTHERS):
         for name in names:
             if study is None and name in here:
                 return load_weights(here[name], device)

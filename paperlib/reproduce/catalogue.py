@@ -39,7 +39,7 @@ class Run:
     network: Network
     codec: Codec
     recipe: Recipe
-    train_on: tuple[str, ...]  # data sets, merged; "lsp-rest": of LSP's training people those that are not held out
+    train_on: tuple[str, ...]  # data sets, merged, each its split "train" unless named: "lsp-rest"
     test_on: str
     artifacts: tuple[str, ...]
     seed: int = 0
@@ -121,7 +121,6 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
         return Run("-".join(["recurrent", *name.split()]), network, codec, recipe, train_on, test_on, tuple(artifacts.split()), start=start)
 
     coco = run("t2-parts-coco", 2, True, "R-tab1 R-tab2", train_on=("coco",))
-    lspet = run("t2-parts-lspet", 2, True, "", train_on=("lspet",))  # where COCO is absent
     return [
         run("", 2, True, "R-fig1 R-fig2 R-fig6 R-tab2", longer=scale.longer),
         run("t0-exclude", 0, False, "R-tab1", "exclude"),
@@ -138,13 +137,12 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("t1-parts-ignore", 1, True, "R-fig4 R-fig7", "ignore"),
         run("t1-parts-exclude", 1, True, "R-fig7 R-fig8", "exclude"),
         run("lsp", 2, True, "R-fig5 R-fig9 R-tab4", train_on=_on_lsp(size, data), test_on="lsp", longer=scale.longer),
-        *((lspet, run("t2-parts-lspet-finetuned", 2, True, "", start=lspet)) if (size, data) == ("short", "real") else ()),
     ]
 
 
 def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
-    """The main hourglass, the same with the paper's empty maps for joints without annotation (at size paper the two are one), the eight-module
-    family of H-fig8 and H-fig9, FLIC, LSP for comparison with R, and the recipes to choose from."""
+    """The main hourglass, the same with the paper's empty maps for joints without annotation (at size paper the two are
+    one), the eight-module family of H-fig8 and H-fig9, FLIC, and LSP for comparison with R."""
 
     def run(
         name,
@@ -157,7 +155,6 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
         test_on="mpii",
         longer=1.0,
         zero=False,
-        start=None,
     ):
         codec = HourglassCodec(skeleton=FLIC) if test_on == "flic" else HourglassCodec()
         if size != "paper":
@@ -173,17 +170,8 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
             train_on,
             test_on,
             tuple(artifacts.split()),
-            start=start,
         )
 
-    def choice(name, train_on, longer=1.0, start=None):
-        """A recipe of 2 stacks on LSP, to be judged by people held out of LSP train, whom it does not see."""
-        options = {"options": scale.hourglass, "longer": longer * scale.longer, "start": start}
-        return run(f"choice-{name}", 2, 1, "", train_on=train_on, test_on="lsp-held-out", **options)
-
-    even, clean_first = (tuple("lsp-rest" if name == "lsp" else name for name in names) for names in (EVEN, CLEAN_FIRST))
-    ending = choice("clean-first", clean_first)
-    choices = [choice("even", even), ending, choice("longer", clean_first, 2), choice("clean-end", ("lsp-rest", "mpii"), 0.25, ending)]
     main = {"options": scale.hourglass, "longer": scale.longer}
     return [
         run("", scale.stacks, 1, "H-fig2 H-fig5 H-fig7 H-fig9 H-fig10 H-fig11 H-tab2", **main),
@@ -196,8 +184,6 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("8x1", 8, 1, "H-fig9"),
         run("flic", scale.stacks, 1, "H-fig6 H-tab1", train_on=("flic",), test_on="flic", options=scale.hourglass),
         run("lsp", scale.stacks, 1, "R-tab4", train_on=_on_lsp(size, data), test_on="lsp", **main),
-        *((run("lsp-2x1", 2, 1, "", train_on=_on_lsp(size, data), test_on="lsp", **main),) if (size, data) == ("short", "real") else ()),
-        *(choices if size in ("smoke", "short") and data == "real" else ()),
     ]
 
 

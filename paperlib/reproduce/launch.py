@@ -138,7 +138,7 @@ def _part(study, name: str, local_rank: int) -> None:
     crops = study.crops(study.training_people(run), run.codec)
     start = study.trained(run.start.name) if run.start else None
     watch = study.watch(run) if ranks.first else None
-    fit(run, crops, study.folder_of(name), start, watch, study.progress, study.minutes_left(), study.sparing, ranks)
+    fit(run, crops, study.folder_of(name), start, watch, study.progress, study.minutes_left(), ranks)
     torch.distributed.destroy_process_group()
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import platform
 import subprocess
 import time
@@ -30,7 +29,7 @@ def surroundings(device: torch.device | str, precision: str) -> dict:
 
 @functools.cache
 def commit() -> str:
-    """The commit of the checkout that runs, with '+changes' if the tree is not clean; outside a checkout PAPERLIB_COMMIT, else 'unknown'."""
+    """The commit of the checkout that runs, with '+changes' if the tree is not clean; 'unknown' outside one."""
     here = Path(paperlib.__file__).parent
 
     def git(*words: str) -> str:
@@ -40,11 +39,11 @@ def commit() -> str:
         changed = git("status", "--porcelain", "--", here.as_posix(), (here.parent / "notebooks").as_posix())
         return git("rev-parse", "HEAD")[:12] + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("PAPERLIB_COMMIT") or "unknown"
+        return "unknown"
 
 
 @contextlib.contextmanager
-def clear_out_of_memory(run: Run, device: torch.device, sparing: bool = False):
+def clear_out_of_memory(run: Run, device: torch.device):
     """Raises PaperlibError in place of torch's out of memory, on a GPU and on a CPU."""
     try:
         yield
@@ -53,7 +52,6 @@ def clear_out_of_memory(run: Run, device: torch.device, sparing: bool = False):
         if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in known):
             raise
         other = "--device cpu needs none of it" if device.type == "cuda" else "a smaller --size needs less"
-        other = other if sparing else f"paperlib train {run.name} --spare-memory, or {other}"
         raise PaperlibError(
             f"{run.name}: out of memory on {device_name(device)} with {run.recipe.batch} crops of {run.codec.side} px at once; paperlib plan says "
             f"what it needs: end what else runs there, take --jobs 1, {other}; the same command goes on at the last checkpoint"

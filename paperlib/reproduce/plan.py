@@ -1,16 +1,15 @@
-"""paperlib plan: what would run, what is cached, what is stale, and the time, disk and memory it will need."""
+"""paperlib plan: what would run, what is cached, and the time, disk and memory it will need."""
 
 from paperlib.reproduce.cost import cost_of, memory
 from paperlib.reproduce.pace import measure
 from paperlib.reproduce.runs import is_cached, progress_of
-from paperlib.reproduce.stale import describe, stale
 from paperlib.reproduce.study import Study
 
 
 def plan(study: Study) -> list[dict]:
-    """One row a run: run, start (the run that it goes on from, or ''), artifacts, notebooks (that need it), missing, folder, cached, stale, seconds
-    (that its training will still take), disk_mb, memory_mb. Nothing is trained, but a few steps of each kind of network are timed; people are drawn
-    on first use. `stale` are folders of the run that were trained with other mathematics, data or settings."""
+    """One row a run: run, start (the run that it goes on from, or ''), artifacts, notebooks (that need it), missing,
+    folder, cached, seconds (that its training will still take), disk_mb, memory_mb. Nothing is trained, but a few steps
+    of each kind of network are timed; people are drawn on first use."""
     from paperlib.reproduce import notebooks  # not above: a machine that only trains has no papermill
 
     rows = []
@@ -20,7 +19,7 @@ def plan(study: Study) -> list[dict]:
         folder = None if missing else study.folder_of(name)
         row = {"run": name, "start": run.start.name if run.start else "", "artifacts": list(run.artifacts)}
         row |= {"notebooks": [notebook for notebook, runs in needed.items() if name in runs]}
-        row |= {"missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder)), "stale": [] if missing else stale(study, name)}
+        row |= {"missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder))}
         rows.append(row | {"disk_mb": 4 * cost_of(run).weights_mb, "memory_mb": memory(run, study.precision)})
     ahead = seconds_ahead(study, [row["run"] for row in rows if not row["cached"] and not row["missing"]])
     return [row | {"seconds": ahead.get(row["run"], 0.0)} for row in rows]
@@ -44,7 +43,6 @@ def in_words(rows: list[dict], device: str, jobs: int) -> list[str]:
         state = row["missing"] or ("cached" if row["cached"] else f"{row['seconds']:.0f} s")
         need = f"{row['disk_mb']:6.0f} MB disk {row['memory_mb']:7.0f} MB memory"
         lines.append(f"{row['run']:30} {state:24} {need}  {' '.join(row['artifacts'])}")
-        lines += [f"    {describe(row['run'], older)}" for older in row["stale"] if not row["cached"]]
     left = [row for row in rows if not row["cached"] and not row["missing"]]
     minutes = sum(row["seconds"] for row in left) / 60 / jobs
     return [*lines, f"{minutes:.1f} minutes of training left on {device}, {jobs} at a time"]

@@ -58,7 +58,6 @@ def train_or_load(
     watch: Watch | None = None,
     progress: bool = True,
     minutes: float = math.inf,
-    sparing: bool = False,
     together: Callable[[], None] | None = None,
     precision: str = "auto",
 ) -> Trained:
@@ -71,7 +70,7 @@ def train_or_load(
         if not is_cached(folder):
             if together:
                 together()
-            _train(run, crops, folder, precision, start, watch, progress, minutes, sparing)
+            _train(run, crops, folder, precision, start, watch, progress, minutes)
     return load(run, folder, crops.device)
 
 
@@ -105,7 +104,6 @@ def fit(
     watch: Watch | None,
     progress: bool,
     minutes: float,
-    sparing: bool,
     ranks: Ranks = ALONE,
     precision: str = "auto",
 ) -> tuple[nn.Module, list[dict]]:
@@ -114,8 +112,8 @@ def fit(
     model = run.network.build()
     if start:
         model.load_state_dict(start.model.state_dict())
-    with clear_out_of_memory(run, crops.device, sparing):
-        return model, train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, sparing, ranks, precision)
+    with clear_out_of_memory(run, crops.device):
+        return model, train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, ranks, precision)
 
 
 def _train(run: Run, crops: Crops, folder: Path, precision: str, *how) -> None:

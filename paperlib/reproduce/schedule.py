@@ -3,14 +3,18 @@
 A notebook that is read trains its own runs side by side in the same way: `train_side_by_side`.
 """
 
+import copy
 import os
+import signal
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import torch
 from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
@@ -18,8 +22,9 @@ from paperlib.reproduce import notebooks
 from paperlib.reproduce.artifacts import provenance_of, save_run
 from paperlib.reproduce.launch import die_with_parent
 from paperlib.reproduce.plan import plan, seconds_ahead
-from paperlib.reproduce.runs import progress_of
+from paperlib.reproduce.runs import is_cached, progress_of
 from paperlib.reproduce.study import Study
+from paperlib.train import OutOfTime
 from paperlib.writing import check_writable
 
 NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, until the first one has been timed
@@ -52,7 +57,9 @@ class Task:
 def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs: int = 2, force: bool = False) -> dict[str, str]:
     """Run the chosen notebooks and everything they need; returns what became of each: 'made' or 'cached'.
 
-    Whatever was finished before an interrupt stays, and the next call goes on from there.
+    Whatever was finished before an interrupt stays, and the next call goes on from there. Raises OutOfTime once the
+    study's deadline is over: trainings have stopped at a checkpoint, and a notebook whose runs are not trained has not
+    been started.
     """
     chosen = notebooks.choose(only)
     parameters = _parameters(study) | (parameters or {})
@@ -65,12 +72,13 @@ def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs
         os.environ[f"PAPERLIB_{name.upper()}"] = str(getattr(study.folders, name))
     os.environ["PAPERLIB_PRECISION"] = study.precision
     tasks, keys, fate = _tasks(study, plan(study), chosen, parameters, force)
-    if tasks:
-        _work(tasks, study, jobs, parameters, keys)
+    done = _work(tasks, study, jobs, parameters, keys) if tasks else set()
     needed = (link for name in chosen for run in notebooks.runs_of(name, study.runs) for link in _with_starts(study, run))
     for run in dict.fromkeys(needed):
-        if not study.missing(run):
+        if not study.missing(run) and is_cached(study.folder_of(run)):
             save_run(study, run)
+    if len(done) < len(tasks):
+        raise OutOfTime(_so_far(tasks, done))
     return fate | {task.name: "made" for task in tasks if task.kind == "notebook"}
 
 
@@ -137,25 +145,43 @@ def _with_starts(study: Study, run: str) -> list[str]:
     return [start.name, run] if start else [run]
 
 
-def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = None, keys: dict[str, str] | None = None) -> None:
-    """Start whatever can start, first things first, until all is done; the first failure stops what has not begun."""
-    waiting, running, done = list(tasks), {}, set()
-    settings = (study.size, study.data, str(study.device), 1, False, study.folders, False, study.precision)
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),))
+def _so_far(tasks: list[Task], done: set[str]) -> str:
+    """What is made of `tasks` where the time was not enough for all of them."""
+    made = [sum(task.kind == kind and task.name in done for task in tasks) for kind in ("run", "notebook")]
+    of = [sum(task.kind == kind for task in tasks) for kind in ("run", "notebook")]
+    return (
+        f"the minutes are over: {made[0]} of {of[0]} runs are trained and {made[1]} of {of[1]} notebooks made; "
+        "what is done is kept, and the same command goes on from here"
+    )
+
+
+def _work(
+    tasks: list[Task], study: Study, jobs: int, parameters: dict | None = None, keys: dict[str, str] | None = None
+) -> set[str]:
+    """Start whatever can start, first things first, until all is done or the study's deadline is over; returns the names
+    of what is done. The first failure stops what has not begun."""
+    waiting, running, done, names = list(tasks), {}, set(), ""
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(), _for_workers(study))
+    )
     bar = tqdm(
         total=round(sum(task.seconds for task in tasks)),
         bar_format="{l_bar}{bar}| {elapsed}{postfix}",
         mininterval=1 if sys.stderr.isatty() else 20,
     )
     try:
-        while waiting or running:
-            for task in [task for task in waiting if set(task.needs) <= done][: jobs - len(running)]:
+        while running or (waiting and study.minutes_left() > 0):
+            ready = [task for task in waiting if set(task.needs) <= done] if study.minutes_left() > 0 else []
+            for task in ready[: jobs - len(running)]:
                 waiting.remove(task)
                 task.started = time.monotonic()
-                running[_start(pool, task, study, settings, parameters, keys)] = task
+                running[_start(pool, task, study, parameters, keys)] = task
+            names = ", ".join(task.name for task in running.values())
             finished, _ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
             for future in finished:
                 task = running.pop(future)
+                if isinstance(future.exception(), OutOfTime):  # it has stopped at a checkpoint
+                    continue
                 future.result()
                 task.took = time.monotonic() - task.started
                 done.add(task.name)
@@ -164,8 +190,11 @@ def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = 
                         f"{task.name} done after {_clock(bar.format_dict['elapsed'])}: {', '.join(notebooks.artifacts_of(task.name)) or 'figures'}"
                     )
             _show(bar, tasks, list(running.values()), done, jobs)
+        return done
     except KeyboardInterrupt:
         raise PaperlibError("stopped; what is done is kept, and the same command goes on from here") from None
+    except BrokenProcessPool:
+        raise PaperlibError(_killed(pool, names)) from None
     finally:
         bar.close()
         for worker in list((pool._processes or {}).values()) if running else []:
@@ -173,22 +202,49 @@ def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = 
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(pool: ProcessPoolExecutor, task: Task, study: Study, settings: tuple, parameters: dict, keys: dict[str, str]) -> Future:
+def _killed(pool: ProcessPoolExecutor, names: str) -> str:
+    """What to say of a pool of which a worker process was killed while `names` were under way."""
+    workers = list(pool._processes.values())
+    pool.shutdown()  # it ends the others by SIGTERM, and then every exit code is known
+    codes = [worker.exitcode for worker in workers]
+    code = next((code for code in codes if code not in (None, 0, -signal.SIGTERM)), -signal.SIGTERM)
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return (
+        f"a worker process {how} (for want of memory? --jobs 1 takes less) while these were under way: {names}; "
+        "what is done is kept, and the same command goes on from the last checkpoints"
+    )
+
+
+def _start(pool: ProcessPoolExecutor, task: Task, study: Study, parameters: dict, keys: dict[str, str]) -> Future:
     if task.kind == "run":
-        return pool.submit(_train_one, settings, task.name)
+        return pool.submit(_train_one, task.name)
     runs = notebooks.runs_of(task.name, study.runs)
     parameters = notebooks.check_parameters(task.name, ({"reuse": False} if runs else {}) | parameters)
     made_of = provenance_of(study, task.name, runs, parameters)
     return pool.submit(notebooks.execute, task.name, study.results, parameters, keys[task.name], made_of)
 
 
-_STUDIES: dict[tuple, Study] = {}  # of a worker process, so that its runs share their people
+_STUDY: Study | None = None  # of a worker process
 
 
-def _train_one(settings: tuple, name: str) -> None:
-    if settings not in _STUDIES:
-        _STUDIES[settings] = Study(*settings)
-    _STUDIES[settings].trained(name)
+def _for_workers(study: Study) -> Study:
+    """The study with its runs as they are now, as a worker process trains them: silent, and drawing people alone."""
+    silent = copy.copy(study)
+    silent.jobs, silent.progress = 1, False
+    return silent
+
+
+def _begin(parent: int, study: Study) -> None:
+    """Of a worker process: it ends with its parent, and its runs share the people of one study."""
+    global _STUDY
+    die_with_parent(parent)
+    _STUDY = study
+    if study.device.type == "cpu":
+        torch.set_num_threads(1)
+
+
+def _train_one(name: str) -> None:
+    _STUDY.trained(name)
 
 
 def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str], jobs: int) -> None:

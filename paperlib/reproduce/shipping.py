@@ -165,7 +165,7 @@ def main(
             print(assess(study, path))
         return
     trained = study.trained(run)
-    kind = "trained longer than a smoke run" if run.endswith("-longer") else f"{'reference' if size in ('short', 'paper') else size} run"
+    kind = "trained longer than a smoke run" if run.endswith("-longer") else f"{size} run"
     print(ship(study, trained, f"{kind}, on photographs"))
 
 

@@ -63,8 +63,8 @@ class Study:
         """
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress, self.reuse = data, jobs or os.cpu_count() or 1, progress, reuse
-        self.deadline = math.inf  # time.monotonic() at which a training stops at a checkpoint
-        self.devices, self.nodes, self.sparing = 1, 1, False  # how a run is trained: by several processes, with less memory
+        self.deadline = math.inf  # time.monotonic(), of the whole machine, at which a training stops at a checkpoint
+        self.devices, self.nodes = 1, 1  # that train a run together
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, seeds_wanted())
         self.trains = os.environ.get("PAPERLIB_TRAIN") != "no"
@@ -156,7 +156,7 @@ class Study:
             from paperlib.reproduce.launch import train_or_load_together  # not above: it brings what several processes need
 
             return train_or_load_together(self, run, crops, folder, start)
-        return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), self.sparing, precision=self.precision)
+        return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), precision=self.precision)
 
     def minutes_left(self) -> float:
         return max(0.0, self.deadline - time.monotonic()) / 60

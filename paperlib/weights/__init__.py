@@ -31,7 +31,7 @@ class Weights:
     """A network ready to predict, the codec whose heatmaps it draws, and what is known of both."""
 
     name: str
-    kind: str  # which they are, in words: "reference run", "smoke run"
+    kind: str  # which they are, in words: "smoke run"
     model: nn.Module
     codec: Codec
     record: dict
