@@ -80,7 +80,7 @@ def inference(network: str, family: str, way: str, device: str) -> tuple[Callabl
     """Heatmaps of some people averaged with the mirrored image's, and how many people they are: one for a plain port on a CPU, which has its best
     rate there; here as many as `predict` takes."""
     build, options, codec = NETWORKS[family][network]
-    at_once = people_at_once(codec.side, True, way[-4:], torch.device(device))
+    at_once = 1 if "plain" in way else people_at_once(codec.side, True, way[-4:], torch.device(device))
     people = min(16, at_once) if device == "cuda" else 1 if "plain" in way else at_once
     layout = FORMATS[way[-4:]] if "plain" in way else torch.channels_last
     model = build(*options).to(device, memory_format=layout).eval()
