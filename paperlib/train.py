@@ -17,7 +17,6 @@ from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
 from paperlib.data.crops import Crops, TrainingOrder
 from paperlib.losses import hourglass_loss, recurrent_loss
-from paperlib.ranks import ALONE, Ranks
 
 LOSS = {
     RecurrentCodec: recurrent_loss,
@@ -107,11 +106,12 @@ def train(
     title: str = "train",
     progress: bool = True,
     minutes: float = math.inf,
-    ranks: Ranks = ALONE,
+    fabric=None,
 ) -> list[dict]:
     """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
 
-    `ranks` are the processes that do it together, of which the first alone watches, writes and shows; they do not change what is computed.
+    `fabric` is lightning-fabric's, launched, where several GPUs train together: each takes its share of every batch,
+    torch's SyncBatchNorm sees the whole batch, and the first GPU alone watches, writes and shows.
 
     Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
     full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
@@ -124,49 +124,53 @@ def train(
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []
     step = _resume(checkpoint, model, optimizer, log)
-    network = ranks.wrapped(model)
+    network = fabric.setup_module(nn.SyncBatchNorm.convert_sync_batchnorm(model)) if fabric else model
+    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     order, loss_of = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed), LOSS[type(crops.codec)]
+    if order.size % world:
+        raise PaperlibError(f"{title}: {order.size} crops a step are not shared evenly by {world} GPUs; take fewer --devices")
+    mine = slice(rank * order.size // world, (rank + 1) * order.size // world)
     saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)
     before = log[-1]["seconds"] if log else 0.0
-    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not (progress and ranks.first), mininterval=1) as bar:
+    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not progress or rank > 0, mininterval=1) as bar:
         started = time.monotonic()
         while step < recipe.steps:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * recipe.factor(step, plateau)
             rows, augmentation = order(step)
-            mine = ranks.share(len(rows))
             batch = crops.batch(rows[mine], augmentation[mine])
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                 sites = network(batch.images.to(memory_format=torch.channels_last))
             loss = loss_of(sites, lambda side, b=batch: crops.codec.encode(b.joints, b.state, side, b.others))
-            loss = loss * (len(batch.images) / len(rows))  # over all ranks these add up to the loss of the whole batch
             optimizer.zero_grad(set_to_none=True)
-            (ranks.world * loss).backward()  # a gradient is the mean over the ranks
+            loss.backward()  # with several GPUs a gradient is the mean over them
             optimizer.step()
             total += loss.detach()
             step += 1
             bar.update()
             if step % recipe.log_every == 0 or step == recipe.steps:
-                whole = ranks.sum(total).item()
+                whole = (fabric.all_reduce(total, reduce_op="mean") if fabric else total).item()
                 row = {"step": step, "epoch": step * recipe.batch / len(crops), "loss": whole / ((step - 1) % recipe.log_every + 1)}
                 if not math.isfinite(whole):
                     kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
                     raise PaperlibError(f"{title}: the loss is {whole} at step {step}; lower the rate {recipe.rate:g}. {kept}")
                 total.zero_()
-                if watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
+                if rank == 0 and watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
                     row |= watch(model.eval())
                     model.train()
                 now = time.monotonic()
-                row |= {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started, "devices": ranks.world}
-                row, over = ranks.of_the_first((row, now - started > 60 * minutes))
+                row |= {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started, "devices": world}
+                over = now - started > 60 * minutes
+                row, over = fabric.broadcast((row, over)) if fabric else (row, over)
                 log.append(row)
                 plateau = plateau or plateaued(log)
                 bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
-                if ranks.first and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
+                if rank == 0 and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
                     _save(checkpoint, model, optimizer, step, log)
                     saved = now
                 if over and step < recipe.steps:
-                    ranks.of_the_first(None)  # which has saved by then
+                    if fabric:
+                        fabric.barrier()  # the first has saved by then
                     raise OutOfTime(f"{title}: {minutes:.1f} minutes are over at step {step} of {recipe.steps}; the same command goes on from there")
     model.eval()
     return log

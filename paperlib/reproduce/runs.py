@@ -1,13 +1,13 @@
 """Runs: a run is trained once and then loaded. Its identity is the hash of its spec, of its data and of the mathematics that it runs."""
 
 import ast
+import contextlib
 import csv
 import functools
 import hashlib
 import json
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +21,12 @@ from torch import nn
 import paperlib
 from paperlib import PaperlibError
 from paperlib.data.crops import Crops
-from paperlib.ranks import ALONE, Ranks
 from paperlib.reproduce.catalogue import Run
 from paperlib.reproduce.machine import check_precision, clear_out_of_memory, surroundings
 from paperlib.train import Watch, train
 from paperlib.writing import make_folder, write_whole
 
-MODULES = "geometry codecs losses train ranks data/canvases data/crops models/recurrent models/hourglass"
+MODULES = "geometry codecs losses train data/canvases data/crops models/recurrent models/hourglass"
 MATHEMATICS = tuple(f"{module}.py" for module in MODULES.split())
 
 
@@ -88,18 +87,20 @@ def train_or_load(
     watch: Watch | None = None,
     progress: bool = True,
     minutes: float = math.inf,
-    together: Callable[[], None] | None = None,
+    fabric=None,
 ) -> Trained:
-    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first.
+    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits
+    for the first; where several GPUs train it together (`fabric`), the first of them waits for all.
 
-    `together` has several processes train it up to its last checkpoint; what is left to do then is to take it from there.
     Raises OutOfTime where it is not trained within `minutes`; called again it goes on."""
     make_folder(folder)
-    with lock(folder, run.name):
-        if not is_cached(folder):
-            if together:
-                together()
-            _train(run, crops, folder, start, watch, progress, minutes)
+    first = not fabric or fabric.global_rank == 0
+    with lock(folder, run.name) if first else contextlib.nullcontext():
+        cached = is_cached(folder)
+        if not (fabric.broadcast(cached) if fabric else cached):
+            _train(run, crops, folder, start, watch, progress, minutes, fabric)
+    if fabric:
+        fabric.barrier()  # the first has written it by then
     return load(run, folder, crops.device)
 
 
@@ -125,28 +126,18 @@ def read_record(folder: Path) -> dict:
         raise PaperlibError(f"{folder / 'record.json'}: not JSON ({error}); delete {folder} to train the run anew") from error
 
 
-def fit(
-    run: Run,
-    crops: Crops,
-    folder: Path,
-    start: Trained | None,
-    watch: Watch | None,
-    progress: bool,
-    minutes: float,
-    ranks: Ranks = ALONE,
-) -> tuple[nn.Module, list[dict]]:
-    """The run's model, built and trained up to its last checkpoint in `folder`, and the log."""
+def _train(
+    run: Run, crops: Crops, folder: Path, start: Trained | None, watch: Watch | None, progress: bool, minutes: float, fabric
+) -> None:
     check_precision(run, crops.device)
     torch.manual_seed(run.seed)
     model = run.network.build()
     if start:
         model.load_state_dict(start.model.state_dict())
     with clear_out_of_memory(run, crops.device):
-        return model, train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, ranks)
-
-
-def _train(run: Run, crops: Crops, folder: Path, *how) -> None:
-    model, log = fit(run, crops, folder, *how)
+        log = train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, fabric)
+    if fabric and fabric.global_rank > 0:
+        return
     weights = folder / "weights.safetensors"
     write_whole(weights, save({name: value.contiguous() for name, value in model.state_dict().items()}))
     people = crops.people
