@@ -113,18 +113,30 @@ def train(
     precision: Precision = "",
     jobs: Annotated[int, typer.Option(min=1)] = 1,
     minutes: Minutes = math.inf,
-    devices: Annotated[int, typer.Option(help="GPUs, or processes of a CPU, that train it together on each machine")] = 1,
-    nodes: Annotated[int, typer.Option(help="machines that do; call the same on each, with srun or with MASTER_ADDR, MASTER_PORT, NODE_RANK")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs that train it together on each machine")] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="machines that do; call the same on each, with srun or with MASTER_ADDR, NODE_RANK")
+    ] = 1,
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
-    from paperlib.reproduce.launch import check_devices
+    from paperlib.reproduce.machine import check_devices, launch
+    from paperlib.train import OutOfTime
 
     study = _study(size, data, device, jobs, minutes=minutes, precision=precision)
+    check_devices(study.device, devices, nodes)
     if reason := study.missing(run):
         raise PaperlibError(f"{run}: {reason} in {study.root}; set PAPERLIB_DATA to the folder of the data sets (paperlib data list names them)")
-    check_devices(study, devices, nodes)
-    study.devices, study.nodes = devices, nodes
-    print(study.trained(run).folder)
+    study.fabric = launch(devices, nodes)
+    first = not study.fabric or study.fabric.global_rank == 0
+    study.progress = first
+    try:
+        folder = study.trained(run).folder
+    except OutOfTime:
+        if first:
+            raise
+        return  # the first says so
+    if first:
+        print(folder)
 
 
 @app.command()

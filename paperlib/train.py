@@ -18,7 +18,6 @@ from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedba
 from paperlib.data.crops import Batch, Crops, TrainingOrder
 from paperlib.device import autocast, choose_precision, loss_scaler
 from paperlib.losses import hourglass_loss, recurrent_loss
-from paperlib.ranks import ALONE, Ranks
 
 LOSS = {
     RecurrentCodec: recurrent_loss,
@@ -116,78 +115,87 @@ def descend(loss: torch.Tensor, optimizer: torch.optim.Optimizer, scaler: torch.
 Watch = Callable[[nn.Module], dict[str, float]]
 
 
-def train(
-    model: nn.Module,
-    crops: Crops,
-    recipe: Recipe,
-    seed: int,
-    folder: Path,
-    watch: Watch | None = None,
-    title: str = "train",
-    progress: bool = True,
-    minutes: float = math.inf,
-    ranks: Ranks = ALONE,
-    precision: str = "auto",
-) -> list[dict]:
+@dataclass(frozen=True)
+class Session:
+    """What surrounds a training and decides nothing of its weights, but for the rounding of `precision`.
+
+    `fabric` is lightning-fabric's, launched, where several GPUs train together: each takes its share of every batch,
+    torch's SyncBatchNorm sees the whole batch, and the first GPU alone watches, writes and shows.
+    """
+
+    watch: Watch | None = None  # looks at validation people
+    progress: bool = True
+    minutes: float = math.inf  # it stops at a checkpoint once they are over
+    precision: str = "auto"  # the network's arithmetic (paperlib.device)
+    fabric: object = None
+    title: str = "train"
+
+
+QUIET = Session(progress=False)
+
+
+def train(model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Path, session: Session = QUIET) -> list[dict]:
     """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
 
-    `ranks` are the processes that do it together, of which the first alone watches, writes and shows; they do not change what is computed.
-    `precision` is the arithmetic of the network (paperlib.device); in fp16 the loss is scaled, and a step whose gradients overflow is skipped.
-
+    In fp16 the loss is scaled, and a step whose gradients overflow is skipped.
     Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
     full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
     """
-    device = crops.device
+    device, fabric, title = crops.device, session.fabric, session.title
     torch.use_deterministic_algorithms(device.type == "cpu")
     torch.utils.deterministic.fill_uninitialized_memory = False  # a tenth of a step, to find reads that torch does not make
     torch.backends.cudnn.benchmark = device.type == "cuda"  # all batches have one shape
     model.to(device, memory_format=torch.channels_last).train()
-    precision = choose_precision(device, precision)
-    optimizer = make_optimizer(model, recipe, precision)
+    precision = choose_precision(device, session.precision)
+    optimizer, scaler = make_optimizer(model, recipe, precision), loss_scaler(device, precision)
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []
-    scaler = loss_scaler(device, precision)
     step = _resume(checkpoint, model, optimizer, scaler, log)
-    network = ranks.wrapped(model)
+    network = fabric.setup_module(nn.SyncBatchNorm.convert_sync_batchnorm(model)) if fabric else model
+    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     order = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed)
+    if order.size % world:
+        raise PaperlibError(f"{title}: {order.size} crops a step are not shared evenly by {world} GPUs; take fewer --devices")
+    mine = slice(rank * order.size // world, (rank + 1) * order.size // world)
     saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)
     before = log[-1]["seconds"] if log else 0.0
-    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not (progress and ranks.first), mininterval=1) as bar:
+    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not session.progress or rank > 0, mininterval=1) as bar:
         started = time.monotonic()
         while step < recipe.steps:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * recipe.factor(step, plateau)
             rows, augmentation = order(step)
-            mine = ranks.share(len(rows))
             batch = crops.batch(rows[mine], augmentation[mine])
             loss = loss_on(network, crops.codec, batch, precision)
-            loss = loss * (len(batch.images) / len(rows))  # over all ranks these add up to the loss of the whole batch
-            descend(ranks.world * loss, optimizer, scaler)  # a gradient is the mean over the ranks
+            descend(loss, optimizer, scaler)  # with several GPUs a gradient is the mean over them
             total += loss.detach()
             step += 1
             bar.update()
             if step % recipe.log_every == 0 or step == recipe.steps:
-                whole = ranks.sum(total).item()
+                whole = (fabric.all_reduce(total, reduce_op="mean") if fabric else total).item()
                 row = {"step": step, "epoch": step * recipe.batch / len(crops), "loss": whole / ((step - 1) % recipe.log_every + 1)}
                 if not math.isfinite(whole):
                     kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
                     raise PaperlibError(f"{title}: the loss is {whole} at step {step}; lower the rate {recipe.rate:g}. {kept}")
                 total.zero_()
-                if watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
-                    row |= watch(model.eval())
+                if rank == 0 and session.watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
+                    row |= session.watch(model.eval())
                     model.train()
                 now = time.monotonic()
-                row |= {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started, "devices": ranks.world}
-                row, over = ranks.of_the_first((row, now - started > 60 * minutes))
+                row |= {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started, "devices": world}
+                over = now - started > 60 * session.minutes
+                row, over = fabric.broadcast((row, over)) if fabric else (row, over)
                 log.append(row)
                 plateau = plateau or plateaued(log)
                 bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
-                if ranks.first and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
+                if rank == 0 and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
                     _save(checkpoint, model, optimizer, scaler, step, log)
                     saved = now
                 if over and step < recipe.steps:
-                    ranks.of_the_first(None)  # which has saved by then
-                    raise OutOfTime(f"{title}: {minutes:.1f} minutes are over at step {step} of {recipe.steps}; the same command goes on from there")
+                    if fabric:
+                        fabric.barrier()  # the first has saved by then
+                    where = f"step {step} of {recipe.steps}; the same command goes on from there"
+                    raise OutOfTime(f"{title}: {session.minutes:.1f} minutes are over at {where}")
     model.eval()
     return log
 

@@ -23,7 +23,7 @@ from paperlib.models import Recurrent, StackedHourglass
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.predict import predict
 from paperlib.skeleton import MPII
-from paperlib.train import Recipe, train
+from paperlib.train import Recipe, Session, train
 
 FILE = Path(__file__).with_name("golden.json")
 N, SIDE = 8, 64
@@ -103,7 +103,7 @@ def trained(name: str, precision: str = "fp32") -> dict:
     torch.manual_seed(0)
     model, codec = make()
     with tempfile.TemporaryDirectory() as folder:
-        log = train(model, crops_of(codec), recipe, 1, Path(folder), progress=False, precision=precision)
+        log = train(model, crops_of(codec), recipe, 1, Path(folder), Session(progress=False, precision=precision))
     return {"recipe": asdict(recipe), "loss": [row["loss"] for row in log]}
 
 

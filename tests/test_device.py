@@ -11,7 +11,7 @@ from golden_trainings import CASES, crops_of
 
 from paperlib import PaperlibError, device
 from paperlib.device import choose_device, choose_precision, device_name, loss_scaler, precisions
-from paperlib.train import Recipe, descend, train
+from paperlib.train import Recipe, Session, descend, train
 
 CPU, CUDA, MPS = map(torch.device, ("cpu", "cuda", "mps"))
 
@@ -194,7 +194,7 @@ def train_in(folder, make, recipe):
     folder.mkdir(exist_ok=True)
     torch.manual_seed(0)
     model, codec = make()
-    return train(model, crops_of(codec), recipe, 0, folder, progress=False, precision="fp16")
+    return train(model, crops_of(codec), recipe, 0, folder, Session(progress=False, precision="fp16"))
 
 
 def test_a_checkpoint_goes_on_in_another_arithmetic(tmp_path):
@@ -203,7 +203,7 @@ def test_a_checkpoint_goes_on_in_another_arithmetic(tmp_path):
         torch.manual_seed(0)
         model, codec = make()
         recipe = Recipe(steps=steps, batch=4, rate=1e-3, log_every=1)
-        log = train(model, crops_of(codec), recipe, 0, tmp_path, progress=False, precision=precision)
+        log = train(model, crops_of(codec), recipe, 0, tmp_path, Session(progress=False, precision=precision))
         assert [row["step"] for row in log] == list(range(1, steps + 1))
 
 

@@ -116,8 +116,7 @@ GROUND = {
     "losses.py": {"codecs"},
     "metrics.py": {"people", "skeleton"},
     "compared.py": {"codecs", "losses", "models.error_feedback", "people", "skeleton"},
-    "ranks.py": set(),
-    "train.py": {"codecs", "compared", "data.crops", "losses", "ranks"},
+    "train.py": {"codecs", "compared", "data.crops", "losses"},
     "predict.py": {"codecs", "data.crops", "geometry"},
     "watch.py": {"data.crops", "metrics", "predict", "train"},
 }

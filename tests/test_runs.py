@@ -207,7 +207,7 @@ def test_a_run_and_its_record(tiny):
 
 def test_the_same_bits_in_another_folder(tiny, tmp_path):
     run = tiny.runs[RUN]
-    again = runs.train_or_load(run, tiny.crops(tiny.training_people(run), run.codec), tmp_path, progress=False)
+    again = runs.train_or_load(run, tiny.crops(tiny.training_people(run), run.codec), tmp_path)
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
 
 
@@ -255,7 +255,7 @@ def test_a_second_process_waits_for_the_one_that_trains(tiny, monkeypatch):
     command = [sys.executable, "-u", "-c", WANTED, *map(str, (tiny.folders.data, tiny.folders.runs, tiny.folders.results))]
     monkeypatch.setattr(runs, "train", slowly)
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    here = runs.train_or_load(run, crops, folder, progress=False)
+    here = runs.train_or_load(run, crops, folder)
     out, _ = other.communicate(timeout=60)
     assert line == ["recurrent-t0: another process is training it; waiting for that one\n"]
     assert out.strip() == here.record["finished"] and other.returncode == 0
@@ -319,15 +319,15 @@ def test_out_of_memory_is_one_clear_error(tiny, crops, tmp_path, monkeypatch, wh
         patch.setattr(runs, "train", full)
         told = rf"{RUN}: out of memory on .*CPU.* with 16 crops of 64 px.*--jobs 1, a smaller --size .*goes on at the last checkpoint"
         with pytest.raises(PaperlibError, match=told):
-            runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
-    again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+            runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
+    again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
 
 
 def test_another_error_of_torch_is_not_out_of_memory(tiny, crops, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "train", lambda *_: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="size"):
-        runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+        runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
 
 
 @pytest.mark.parametrize("what", ["folder", "lock"])
@@ -336,7 +336,7 @@ def test_a_runs_folder_that_cannot_be_written_is_one_clear_error(tiny, crops, tm
     (tmp_path / "file").touch()
     (tmp_path / "lock").mkdir()
     with pytest.raises(PaperlibError, match=rf"{folder}: cannot be (made|written) \(.*; (choose another|set PAPERLIB_RUNS to a) folder"):
-        runs.train_or_load(tiny.runs[RUN], crops, folder, progress=False)
+        runs.train_or_load(tiny.runs[RUN], crops, folder)
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "record.json"])
@@ -351,10 +351,10 @@ def test_a_full_disk_at_the_end_loses_nothing(tiny, crops, tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(PaperlibError, match=rf"{file}: cannot be written \(No space left on device\); free some disk space"):
-            runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+            runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
     assert not runs.is_cached(tmp_path) and (tmp_path / "checkpoint.pt").exists()
     (tmp_path / f".{file}.1.part").touch()  # of a process that was killed while it wrote
-    again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path, progress=False)
+    again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "log.csv", "record.json", "weights.safetensors"]
 

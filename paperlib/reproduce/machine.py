@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import platform
 import subprocess
 import time
@@ -14,6 +15,38 @@ import paperlib
 from paperlib import PaperlibError
 from paperlib.device import device_name
 from paperlib.reproduce.catalogue import Run
+
+
+def check_devices(device: torch.device, devices: int, nodes: int) -> None:
+    """Raises PaperlibError where one run cannot be trained by `devices` GPUs of each of `nodes` machines."""
+    if devices * nodes == 1:
+        return
+    if device.type == "cpu":
+        raise PaperlibError(
+            f"--devices {devices} --nodes {nodes}: on a CPU one process trains a run, for torch's SyncBatchNorm has no "
+            "kernel there; leave both at 1, and train several runs side by side with paperlib reproduce --jobs"
+        )
+    if devices > torch.cuda.device_count():
+        there = torch.cuda.device_count()
+        raise PaperlibError(f"--devices {devices}: this machine has {there} GPU(s); take --devices {there} or fewer")
+    if nodes > 1 and not {"SLURM_NTASKS", "MASTER_ADDR"} & os.environ.keys():
+        raise PaperlibError(
+            f"--nodes {nodes}: MASTER_ADDR is not set; call this on every machine with MASTER_ADDR and MASTER_PORT of "
+            f"the first and NODE_RANK 0, 1, ..., or with Slurm's srun --nodes={nodes} --ntasks-per-node={devices}"
+        )
+
+
+def launch(devices: int, nodes: int):
+    """lightning-fabric's DDP, launched: this command once for each GPU. None where there is one."""
+    if devices * nodes == 1:
+        return None
+    from lightning_fabric import Fabric  # not above: seconds, and only where several GPUs are asked for
+    from lightning_fabric.plugins.environments import LightningEnvironment
+
+    here = [LightningEnvironment()] if nodes == 1 else None  # one task of Slurm may have all GPUs of a machine
+    fabric = Fabric(accelerator="cuda", strategy="ddp", devices=devices, num_nodes=nodes, plugins=here)
+    fabric.launch()
+    return fabric
 
 
 def surroundings(device: torch.device | str, precision: str) -> dict:

@@ -1,11 +1,10 @@
 """Runs: a run is trained once and then loaded. Its identity is the hash of its settings, of its data and of the number of the mathematics."""
 
+import contextlib
 import csv
 import hashlib
 import json
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,10 +18,9 @@ from paperlib import PaperlibError
 from paperlib.data.crops import Crops
 from paperlib.device import choose_precision
 from paperlib.mathematics import TRAINING
-from paperlib.ranks import ALONE, Ranks
 from paperlib.reproduce.catalogue import Run
 from paperlib.reproduce.machine import clear_out_of_memory, surroundings
-from paperlib.train import Watch, train
+from paperlib.train import QUIET, Session, train
 from paperlib.writing import make_folder, write_whole
 
 
@@ -55,22 +53,20 @@ def train_or_load(
     crops: Crops,
     folder: Path,
     start: Trained | None = None,
-    watch: Watch | None = None,
-    progress: bool = True,
-    minutes: float = math.inf,
-    together: Callable[[], None] | None = None,
-    precision: str = "auto",
+    session: Session = QUIET,
 ) -> Trained:
-    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first.
+    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits
+    for the first; where several GPUs train it together (`fabric`), the first of them waits for all.
 
-    `together` has several processes train it up to its last checkpoint; what is left to do then is to take it from there.
     Raises OutOfTime where it is not trained within `minutes`; called again it goes on."""
     make_folder(folder)
-    with lock(folder, run.name):
-        if not is_cached(folder):
-            if together:
-                together()
-            _train(run, crops, folder, precision, start, watch, progress, minutes)
+    first = not session.fabric or session.fabric.global_rank == 0
+    with lock(folder, run.name) if first else contextlib.nullcontext():
+        cached = is_cached(folder)
+        if not (session.fabric.broadcast(cached) if session.fabric else cached):
+            _train(run, crops, folder, start, session)
+    if session.fabric:
+        session.fabric.barrier()  # the first has written it by then
     return load(run, folder, crops.device)
 
 
@@ -96,29 +92,15 @@ def read_record(folder: Path) -> dict:
         raise PaperlibError(f"{folder / 'record.json'}: not JSON ({error}); delete {folder} to train the run anew") from error
 
 
-def fit(
-    run: Run,
-    crops: Crops,
-    folder: Path,
-    start: Trained | None,
-    watch: Watch | None,
-    progress: bool,
-    minutes: float,
-    ranks: Ranks = ALONE,
-    precision: str = "auto",
-) -> tuple[nn.Module, list[dict]]:
-    """The run's model, built and trained up to its last checkpoint in `folder`, and the log."""
+def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, session: Session) -> None:
     torch.manual_seed(run.seed)
     model = run.network.build()
     if start:
         model.load_state_dict(start.model.state_dict())
     with clear_out_of_memory(run, crops.device):
-        return model, train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, ranks, precision)
-
-
-def _train(run: Run, crops: Crops, folder: Path, precision: str, *how) -> None:
-    precision = choose_precision(crops.device, precision)
-    model, log = fit(run, crops, folder, *how, precision=precision)
+        log = train(model, crops, run.recipe, run.seed, folder, replace(session, title=run.name))
+    if session.fabric and session.fabric.global_rank > 0:
+        return
     weights = folder / "weights.safetensors"
     write_whole(weights, save({name: value.contiguous() for name, value in model.state_dict().items()}))
     people = crops.people
@@ -136,7 +118,7 @@ def _train(run: Run, crops: Crops, folder: Path, precision: str, *how) -> None:
         "loss": log[-1]["loss"],
         "seconds": log[-1]["seconds"],
         "devices": log[-1]["devices"],
-        **surroundings(crops.device, precision),
+        **surroundings(crops.device, choose_precision(crops.device, session.precision)),
     }
     write_whole(folder / "record.json", json.dumps(record, indent=1))
     for left in (folder / "checkpoint.pt", *folder.glob(".*.part")):  # the second by a killed process

@@ -7,6 +7,7 @@ import copy
 import os
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +21,6 @@ from tqdm.auto import tqdm
 from paperlib import PaperlibError
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.artifacts import provenance_of, save_run
-from paperlib.reproduce.launch import die_with_parent
 from paperlib.reproduce.plan import plan, seconds_ahead
 from paperlib.reproduce.runs import is_cached, progress_of
 from paperlib.reproduce.study import Study
@@ -241,6 +241,17 @@ def _begin(parent: int, study: Study) -> None:
     _STUDY = study
     if study.device.type == "cpu":
         torch.set_num_threads(1)
+
+
+def die_with_parent(parent: int) -> None:
+    """A process of a killed parent stops too, so that nothing goes on unseen."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _train_one(name: str) -> None:

@@ -26,7 +26,7 @@ from paperlib.reproduce.folders import Folders, seeds_wanted
 from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
 from paperlib.reproduce.scales import SCALES
 from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
-from paperlib.train import Watch
+from paperlib.train import Session, Watch
 from paperlib.watch import watch_accuracy
 from paperlib.writing import write_whole
 
@@ -64,7 +64,7 @@ class Study:
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress, self.reuse = data, jobs or os.cpu_count() or 1, progress, reuse
         self.deadline = math.inf  # time.monotonic(), of the whole machine, at which a training stops at a checkpoint
-        self.devices, self.nodes = 1, 1  # that train a run together
+        self.fabric = None  # lightning-fabric's, launched, where several GPUs train a run together
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, seeds_wanted())
         self.trains = os.environ.get("PAPERLIB_TRAIN") != "no"
@@ -152,11 +152,8 @@ class Study:
             raise NotMeasured(self.missing(name) or f"{name} not trained")
         crops = self.crops(self.training_people(run), run.codec)
         start = self.trained(run.start.name) if run.start else None
-        if self.devices * self.nodes > 1:
-            from paperlib.reproduce.launch import train_or_load_together  # not above: it brings what several processes need
-
-            return train_or_load_together(self, run, crops, folder, start)
-        return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), precision=self.precision)
+        session = Session(self.watch(run), self.progress, self.minutes_left(), self.precision, self.fabric)
+        return train_or_load(run, crops, folder, start, session)
 
     def minutes_left(self) -> float:
         return max(0.0, self.deadline - time.monotonic()) / 60
