@@ -162,7 +162,8 @@ def heatmap_cells(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def _pck_truth(path: Path, skeleton: Skeleton, labels: str | None, halve: bool) -> Truth:
     """Points of LSP's joints.mat (third row: 1 = occluded; the second half, of the official 2000 the last 1000, is the test set), of FLIC's .h5 or
-    .mat (a twelfth "point" is the width and height of the torso box), or of any file that read_points takes. Reference: left shoulder to right hip."""
+    .mat (a twelfth "point" is the width and height of the torso box), or of any file that read_points
+    takes. Reference: left shoulder to right hip."""
     held = _labels_in(path, skeleton)
     name = "oc_joints" if labels == "oc" and "oc_joints" in held else next((known for known in ("part", "joints") if known in held), None)
     array = held[name] if name else next((array for array in held.values() if array.ndim == 3), np.empty(0))

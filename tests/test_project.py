@@ -115,7 +115,7 @@ GROUND = {
     "codecs.py": {"geometry", "people", "skeleton"},
     "losses.py": {"codecs"},
     "metrics.py": {"people", "skeleton"},
-    "compared.py": {"codecs", "losses", "models.error_feedback", "people", "skeleton"},
+    "compared.py": {"codecs", "geometry", "losses", "models.error_feedback", "people", "skeleton"},
     "ranks.py": set(),
     "economy.py": set(),
     "train.py": {"codecs", "compared", "data.crops", "economy", "losses", "ranks"},

@@ -75,10 +75,7 @@ def model_sizes() -> list[dict]:
             _row("recurrent, 2 iterations, parts", Recurrent(), 248, 100670, "103806 - 49*64 = 100670: the 7x7x64 fusion convolution is missing"),
             _row("iterative error feedback", ErrorFeedback(), 224, 48528, "the rule, exactly; gmacs are for 4 steps"),
             *(_row(f"hourglass, {stacks} stack{'s' * (stacks > 1)}, released", StackedHourglass(stacks), 256) for stacks in (1, 2, 4)),
-            *(
-                _row(f"hourglass, {stacks} stack{'s' * (stacks > 1)}, bearpaw and anibali", _port(stacks), 256)
-                for stacks in (1, 2, 8)
-            ),
+            *(_row(f"hourglass, {stacks} stack{'s' * (stacks > 1)}, bearpaw and anibali", _port(stacks), 256) for stacks in (1, 2, 8)),
             _row("recurrent, 1 iteration, parts", Recurrent(iterations=1), 248),
         ]
 
