@@ -264,6 +264,16 @@ def test_the_released_codes_target_is_a_patch_of_7_px_with_sigma_1_75():
     assert cut.argmax() == 20 * 64 + 1
 
 
+@pytest.mark.parametrize(
+    ("who", "sigma", "patch", "edge"), [("June 2016, one loss", 3.25, 13, 0.18), ("bearpaw", 1, 7, 0.011), ("princeton", 1, 9, 0.0003)]
+)
+def test_other_releases_draw_other_patches(who, sigma, patch, edge):
+    """FACTS 0.8 and C.1: how high the Gaussian still is where the patch cuts it."""
+    knee = replace(H, sigma=sigma, patch=patch).encode(*pose(H, right_knee=(30, 20))).maps[0, KNEE]
+    assert foreground(knee) == patch**2
+    assert knee[20, 30 + patch // 2].item() == pytest.approx(edge, rel=0.15)
+
+
 def test_the_released_codes_truncation_is_the_nearest_cell():
     """FACTS C.5: 1-based crop px u + 1 -> floor(u / 4): in pixel centres the cell that the joint lies in."""
     u = np.arange(-0.25, 255.4, 0.7)
