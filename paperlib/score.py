@@ -138,15 +138,17 @@ def mpii_truth(path: Path, above: int) -> Truth:
 
 
 def torch_training_truth(path: Path) -> Truth:
-    """The heatmap cells, from 1, of the labels of valid.h5, and a tenth of the heatmap's side: what the Torch code compares as it trains (FACTS C.7).
+    """The heatmap cells, from 1, of the labels of valid.h5, and a tenth of the heatmap's side:
+    what the Torch code compares as it trains (FACTS C.7).
 
-    A joint is drawn if its x > 1; one whose cell is the first, or lies outside the heatmap, counts as missing.
+    As there, a joint counts if its x > 0, and 1 is added to x and y although the labels count from 1
+    already. A joint in the first row or column of cells, or outside the heatmap, counts as missing.
     """
-    held, labels = _labels_in(path, SKELETONS["mpii"]), mpii_truth(path, above=1)
+    held, labels = _labels_in(path, SKELETONS["mpii"]), mpii_truth(path, above=0)
     if not {"center", "scale"} <= held.keys():
         raise PaperlibError(f"{path}: has no center and scale of each person, which the torch-training convention needs; give Newell's valid.h5")
     boxes = np.column_stack([held["center"], 200 * held["scale"]])
-    cells = heatmap_cells(labels.points, boxes)
+    cells = heatmap_cells(labels.points + 1, boxes)
     outside = ~((cells > 1) & (cells <= CELLS)).all(-1)
     state = None if labels.state is None else np.where(outside, ABSENT, labels.state)
     return Truth(_blank(cells, outside), np.full(len(cells), CELLS / 10), state, boxes)
@@ -160,7 +162,8 @@ def heatmap_cells(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def _pck_truth(path: Path, skeleton: Skeleton, labels: str | None, halve: bool) -> Truth:
     """Points of LSP's joints.mat (third row: 1 = occluded; the second half, of the official 2000 the last 1000, is the test set), of FLIC's .h5 or
-    .mat (a twelfth point is the torso box's centre), or of any file that read_points takes. Reference: left shoulder to right hip."""
+    .mat (a twelfth "point" is the width and height of the torso box), or of any file that read_points
+    takes. Reference: left shoulder to right hip."""
     held = _labels_in(path, skeleton)
     name = "oc_joints" if labels == "oc" and "oc_joints" in held else next((known for known in ("part", "joints") if known in held), None)
     array = held[name] if name else next((array for array in held.values() if array.ndim == 3), np.empty(0))

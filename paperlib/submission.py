@@ -1,8 +1,8 @@
 """What the MPII test server takes: pred_keypoints_mpii.mat, the official list of test images with predicted points put into its people.
 
 The file holds `pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
-annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks. The scores come from the
-server alone: the labels are withheld.
+annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks. The test labels, public since
+2021 (FACTS D.1), are not read here: the scores come from that evaluation.
 """
 
 import io

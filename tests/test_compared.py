@@ -6,6 +6,7 @@ import torch
 
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
 from paperlib.models import ErrorFeedback, PoseMachine
+from paperlib.models.error_feedback import draw
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.skeleton import LSP, MPII
 from paperlib.train import Recipe, Session, train
@@ -24,18 +25,36 @@ def test_a_pose_machine_learns_gaussians_and_the_background():
     state[0, 2], state[0, 3] = ABSENT, OCCLUDED
     targets = CPM.encode(joints, state)
     assert targets.maps.shape == (1, 15, 46, 46) and (targets.weights == 1).all()
-    row, column = 25, 12  # crop px 200 and 100 lie in these cells of 8 px
-    assert targets.maps[0, 0].argmax() == row * 46 + column and targets.maps[0, 0].max() == 1
-    assert targets.maps[0, 0, row, column + 2].item() == pytest.approx(np.exp(-0.5 * (16 / 7) ** 2))  # sigma 7 px of the crop
-    assert (targets.maps[0, 2] == 0).all() and targets.maps[0, 3].max() == 1
+    row, column = 25, 12  # crop px 200 and 100 lie in these cells of 8 px, whose middles are 203.5 and 99.5
+    assert targets.maps[0, 0].argmax() == row * 46 + column
+    for right, squared in ((0, 3.5**2 + 0.5**2), (2, 3.5**2 + 15.5**2)):  # sigma 7 px of the crop, about the joint itself
+        assert targets.maps[0, 0, row, column + right].item() == pytest.approx(np.exp(-squared / (2 * 7**2)))
+    assert targets.maps[0, 0, row, column + 3] == 0  # 23.5 px off: less than 1 %
+    assert (targets.maps[0, 2] == 0).all() and targets.maps[0, 3].max() > 0.8
     torch.testing.assert_close(targets.maps[0, 14], 1 - targets.maps[0, :14].amax(dim=0))
+
+
+def test_a_pose_machine_sees_the_gaussian_of_a_joint_just_outside_its_crop_and_nobody_elses():
+    joints, state = everyone(CPM)
+    joints[0, 0], joints[0, 1] = torch.tensor([-4.5, 203.5]), torch.tensor([-40.0, 203.5])
+    targets = CPM.encode(joints, state, others=torch.full((1, 1, 14, 2), 300.0))
+    assert targets.maps[0, 0, 25, 0].item() == pytest.approx(np.exp(-(8**2) / (2 * 7**2)))
+    assert (targets.maps[0, 1] == 0).all() and targets.maps[0, :14, 37, 37].max() == 0
+
+
+def test_error_feedback_draws_about_the_point_itself():
+    """The released code draws about the whole pixel round(x + 1): here (11, 21), which nothing is drawn about."""
+    (drawn,) = draw(torch.tensor([[[10.4, 20.0]]]), 32, 32)[0]
+    assert drawn.argmax() == 20 * 32 + 10
+    assert drawn[20, 10].item() == pytest.approx(100 * np.exp(-0.001 * 0.4**2) - 50)
+    assert drawn[21, 11] < drawn[20, 10]
 
 
 def test_a_pose_machines_points_come_back_from_its_maps_and_mirror():
     rng = np.random.default_rng(0)
     joints = torch.from_numpy(rng.uniform(20, 340, (5, 14, 2))).float()
     points, score = CPM.decode(CPM.encode(joints, torch.full((5, 14), VISIBLE, dtype=torch.uint8)).maps)
-    assert (points - joints).abs().max() <= 4 + 1e-3 and (score == 1).all()
+    assert (points - joints).abs().max() <= 4 + 1e-3 and (score > np.exp(-2 * 4**2 / (2 * 7**2)) - 1e-3).all()
     assert CPM.mirror.tolist() == [*LSP.mirror, 14] and CPM.channels == 15
 
 

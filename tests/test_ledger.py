@@ -380,6 +380,16 @@ def _artifacts() -> set[str]:
     return figures | {"R-tab1", "R-tab2", "R-tab3", "R-tab4", "H-tab1", "H-tab2"}
 
 
+def test_the_papers_say_nothing_because_of_how_they_were_read():
+    """What a paper does not print is said of the paper, not of a copy of its text; and MPII's test labels are public (FACTS D.1)."""
+    root = Path(published.__file__).parents[2]
+    read = (".py", ".toml", ".csv", ".md", ".ipynb")
+    places = [path for folder in ("paperlib", "notebooks") for path in (root / folder).rglob("*")]
+    for path in (root / "README.md", *(path for path in places if path.suffix in read)):
+        text = " ".join(re.sub(r'\\n",|"', " ", path.read_text(encoding="utf-8")).split())
+        assert not re.search(r"stored text|survives? in|labels (are|that are) withheld", text), path
+
+
 def test_deviations_follow_size_and_data():
     small, paper = (ledger.deviations_of("H-tab2", size, "synthetic") for size in ("smoke", "paper"))
     assert any("one cycle" in line for line in small) and not any("one cycle" in line for line in paper)

@@ -54,8 +54,9 @@ class ErrorFeedback(nn.Module):
 
     `images` (B, 3, H, W) are (grey value - 128) / 256, 224 px in the paper; inside they are brought to the range of the drawing, -128..127.
     `start` (joints, 2) or (B, joints, 2) is the first guess, in the paper the mean pose; by default every joint begins at the middle of the image,
-    where the point that marks the person is too. A joint moves by at most LARGEST_STEP pixels a step. No gradient flows back through the drawing,
-    as in the authors' code.
+    where the point that marks the person is too. A joint moves by at most LARGEST_STEP pixels a step; the
+    authors' code does not hold the network's answer to that (deviation D59). No gradient flows back through
+    the drawing, as in their code.
     """
 
     def __init__(self, joints: int = 16, steps: int = 4):
@@ -82,7 +83,11 @@ def bounded(move: Tensor, largest: float) -> Tensor:
 
 
 def draw(points: Tensor, height: int, width: int) -> Tensor:
-    """(B, P, 2) points -> (B, P, H, W) maps 100 exp(-0.001 r^2) - 50, the range of an image less its mean (the authors' code)."""
+    """(B, P, 2) points -> (B, P, H, W) maps 100 exp(-0.001 r^2) - 50, the range of an image less its mean.
+
+    Height, width and offset are the authors'; they draw about the whole pixel round(x + 1), here the
+    middle is the point itself (FACTS B.1, deviation D59).
+    """
     x = torch.arange(width, device=points.device) - points[..., :1]  # (B, P, W)
     y = torch.arange(height, device=points.device) - points[..., 1:]  # (B, P, H)
     falloff = torch.exp(-0.001 * y**2)[..., :, None] * torch.exp(-0.001 * x**2)[..., None, :]

@@ -221,7 +221,7 @@ MEASURES = {
     "R-c9": visibility,
     "R-c11": occluded_share,
     "R-c12": size_ratio,
-    "R-c13": _cannot("no prediction file of R for MPII is known, and the test labels are withheld; the printed totals do follow from their columns"),
+    "R-c13": _cannot("no prediction file of R for MPII is known (FACTS D.1); the printed totals do follow from their columns"),
     "R-c14": converges_to_zero,
     "R-c15": learns_in_time,
     "H-c1": lambda study, claim: each_beats_the_next(study, claim, HARD),
