@@ -84,6 +84,7 @@ def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> d
     if (size, data) == ("smoke", "real"):
         runs |= {run.name: run for run in (_longer(runs["hourglass-lsp"], 9000, 128), _longer(runs["recurrent-lsp"], 4000, 96))}
     compared = [runs[name] for claim in claims() if len(claim["runs"]) > 1 for name in claim["runs"]]
+    compared += [run for run in runs.values() if run.name.endswith("-fine")]
     repeats = [_repeat(run, seed) for seed in range(1, seeds or scale.seeds) for run in compared]
     return runs | {run.name: run for repeat in repeats for run in (repeat.start, repeat) if run}
 
@@ -112,17 +113,36 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
     """The main recurrent model, R-tab1's rows and one without fore- and background weighting, the three policies of R-fig7, COCO then MPII, COCO
     merged with MPII, and LSP merged with MPII."""
 
-    def run(name, iterations, parts, artifacts, occluded="include", train_on=("mpii",), test_on="mpii", longer=1.0, start=None, balanced=True):
+    def run(
+        name,
+        iterations,
+        parts,
+        artifacts,
+        occluded="include",
+        train_on=("mpii",),
+        test_on="mpii",
+        longer=1.0,
+        start=None,
+        balanced=True,
+        options=None,
+        side=scale.side,
+    ):
         codec = RecurrentCodec(parts=parts, occluded=occluded, balanced=balanced)
         if size != "paper":
-            codec = replace(codec, side=248 if size == "short" else scale.side, tail=1e-2)
-        network = Network("recurrent", (("joints", 16), ("parts", 15 if parts else 0), ("iterations", iterations), *scale.recurrent.items()))
+            codec = replace(codec, side=248 if size == "short" else side, tail=1e-2)
+        options = scale.recurrent | (options or {})
+        network = Network("recurrent", (("joints", 16), ("parts", 15 if parts else 0), ("iterations", iterations), *options.items()))
         recipe = _recurrent_recipe(size, scale, longer, data)
         return Run("-".join(["recurrent", *name.split()]), network, codec, recipe, train_on, test_on, tuple(artifacts.split()), start=start)
 
+    def fine(name, iterations, parts):
+        return run(f"{name}-fine", iterations, parts, "", options=scale.fine, side=scale.fine_side)
+
+    main = {"longer": scale.longer, "options": scale.main}
+    finer = [fine("t0", 0, False), fine("t1-parts", 1, True), fine("t2", 2, False), fine("t2-parts", 2, True)]
     coco = run("t2-parts-coco", 2, True, "R-tab1 R-tab2", train_on=("coco",))
     return [
-        run("", 2, True, "R-fig1 R-fig2 R-fig6 R-tab2", longer=scale.longer),
+        run("", 2, True, "R-fig1 R-fig2 R-fig6 R-tab2", **main),
         run("t0-exclude", 0, False, "R-tab1", "exclude"),
         run("t0-ignore", 0, False, "R-tab1", "ignore"),
         run("t0", 0, False, "R-tab1"),
@@ -136,7 +156,8 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("t1-parts", 1, True, "R-tab1 R-fig4 R-fig7 R-fig8"),
         run("t1-parts-ignore", 1, True, "R-fig4 R-fig7", "ignore"),
         run("t1-parts-exclude", 1, True, "R-fig7 R-fig8", "exclude"),
-        run("lsp", 2, True, "R-fig5 R-fig9 R-tab4", train_on=_on_lsp(size, data), test_on="lsp", longer=scale.longer),
+        run("lsp", 2, True, "R-fig5 R-fig9 R-tab4", train_on=_on_lsp(size, data), test_on="lsp", **main),
+        *(finer if scale.fine_side else ()),
     ]
 
 
@@ -189,7 +210,7 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
 
 def _on_lsp(size: str, data: str) -> tuple[str, ...]:
     """The training sets of the runs measured on LSP; a set named twice is seen twice an epoch."""
-    return CLEAN_FIRST if (size, data) == ("short", "real") else EVEN
+    return CLEAN_FIRST if data == "real" and size in ("night", "short") else EVEN
 
 
 def _recurrent_recipe(size: str, scale: Scale, longer: float, data: str) -> Recipe:

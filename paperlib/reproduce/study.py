@@ -89,7 +89,8 @@ class Study:
         scale = SCALES[self.size]
         folder = self.folders.runs / "drawn" / self.size
         silence = None if self.progress else lambda done, of: None
-        return make_synthetic(folder, scale.drawn, side=scale.side, seed=0, jobs=self.jobs, progress=silence)
+        side = max(scale.side, scale.fine_side)
+        return make_synthetic(folder, scale.drawn, side=side, seed=0, jobs=self.jobs, progress=silence)
 
     @functools.cache  # noqa: B019 - a study lives as long as its process
     def people(self, dataset: str, split: str) -> People:
