@@ -1,0 +1,424 @@
+"""Points in tables: a row a person or a row a point, columns that name joints in any order.
+
+What a table names is read by name; only a table without names is read by position. Files of other
+kinds that name their joints, an array or a record each, come here as tables too.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from paperlib import PaperlibError
+from paperlib.joint_names import (
+    Column,
+    joint_called,
+    joint_in,
+    known_elsewhere,
+    read_column,
+    refuse_unknown,
+    words_of,
+)
+from paperlib.skeleton import Skeleton
+
+_PERSON = {"person", "personid", "personidx", "personindex", "personnumber", "people", "pid", "ppl"}
+_PERSON |= {"individual", "individuals", "subject", "instance", "sample", "sampleid", "annid"}
+_INDEX = {"", "id", "idx", "index", "row", "rowid", "number", "n", "nr", "unnamed0"}
+_IMAGE = {"image", "imageid", "imagename", "imagefile", "imagepath", "img", "imgid", "imgname"}
+_IMAGE |= {"imgpath", "images", "file", "filename", "filepath", "path", "frame", "frameid", "photo"}
+_JOINT = {"joint", "jointname", "jointid", "jointidx", "jointindex", "keypoint", "keypointname"}
+_JOINT |= {"keypointid", "kp", "kpt", "bodypart", "bodyparts", "part", "landmark", "joints"}
+_NO_JOINT = {"bbox", "box", "center", "centre", "objpos", "image", "img", "headbox", "size"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Points as one file holds them, people first: of named joints, or of joints in some order."""
+
+    values: np.ndarray  # (N, K, 2 or 3) float64: x, y and perhaps a score or a flag
+    joints: tuple[str, ...] | None = None  # K names of any skeleton, or None: by position
+    people: list | None = None  # N labels that tell the people's order
+    images: list | None = None  # N names or numbers of images
+    best: np.ndarray | None = None  # (N,) score of each person as a whole
+    left_out: tuple[str, ...] = ()  # joints in the file that the data set has not
+    whole: str = ""  # "coco" (a third value is its flag), "predict" (of `paperlib predict`), "array"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text or numbers, a header where the file has one, and the file's line of each row."""
+
+    header: list[str] | None
+    cells: np.ndarray  # (R, C) object
+    lines: list[int] | None = None
+
+
+def block_of(table: Table, path: Path, skeleton: Skeleton, gaps: bool = False) -> Block:
+    """The points of a table.
+
+    `gaps`: an empty cell is a joint without annotation, as in a truth. Raises PaperlibError that
+    names the row and the column of a cell that is no number, a joint that is unknown or there
+    twice, and a joint of which one coordinate is missing.
+    """
+    if table.header is None:
+        return _by_position(table, path, skeleton, gaps)
+    columns = [read_column(name) for name in table.header]
+    keys = ["".join(words_of(name)) for name in table.header]
+    bare = {column.field: i for i, column in enumerate(columns) if not column.words and column.field}
+    joint = next((i for i, key in enumerate(keys) if key in _JOINT), None)
+    if joint is None and {"x", "y"} <= bare.keys():
+        joint = next((i for i, key in enumerate(keys) if key in ("name", "label", "id")), None)
+    if joint is not None and {"x", "y"} <= bare.keys():
+        return _long(table, path, skeleton, (joint, bare, keys), gaps)
+    if _only_axes(columns) or _numbered(table.header, keys):
+        return _by_position(table, path, skeleton, gaps)
+    return _wide(table, path, skeleton, columns, gaps)
+
+
+# --- a row a person ---------------------------------------------------------------------------------
+
+
+def _wide(table: Table, path: Path, skeleton: Skeleton, columns: list[Column], gaps: bool) -> Block:
+    joints, left_out = _joints_of(columns, path, skeleton)
+    fields = ("x", "y", "score") if any(len(found) == 3 for found in joints.values()) else ("x", "y")
+    values = np.full((len(table.cells), len(joints), len(fields)), np.nan)
+    for k, found in enumerate(joints.values()):
+        for c, field in enumerate(fields):
+            if field in found:
+                values[:, k, c] = _numbers(table, [found[field]], path, gaps or field == "score")[:, 0]
+    names = None if any(isinstance(joint, int) for joint in joints) else tuple(joints)
+    people, images = _keys(table)
+    return Block(values, names, people, images, left_out=left_out)
+
+
+def _joints_of(columns: list[Column], path: Path, skeleton: Skeleton) -> tuple[dict, tuple]:
+    """({joint: {field: column}}, joints left out). Numbered joints come in the order of the numbers."""
+    joints, unknown = {}, []
+    for i, column in enumerate(columns):
+        if column.field in ("x", "y") and column.joint is None and column.words:
+            if "".join(words_of(column.words)) not in _NO_JOINT:
+                unknown.append(column.words)
+        elif column.field and (column.joint is not None or column.field != "score"):
+            found = joints.setdefault(0 if column.joint is None else column.joint, {})
+            if column.field == "score" and "score" in found:
+                continue  # a flag beside a confidence
+            if column.field in found:
+                twice = f"{columns[found[column.field]].text!r} and {column.text!r}"
+                raise PaperlibError(
+                    f"{path}: the columns {twice} both give {column.field} of one joint; keep one"
+                )
+            found[column.field] = i
+    joints = {joint: found for joint, found in joints.items() if {"x", "y"} & found.keys()}
+    if not joints:
+        if unknown:
+            refuse_unknown(path, unknown[0], skeleton)
+        shown = ", ".join(repr(column.text) for column in columns[:4])
+        raise PaperlibError(
+            f"{path}: its columns {shown}, ... name no joints with x and y; name them as "
+            f"{skeleton.joints[0]}_x, {skeleton.joints[0]}_y, or leave the header out"
+        )
+    for found in joints.values():
+        if missing := {"x", "y"} - found.keys():
+            held = columns[next(iter(found.values()))].text
+            raise PaperlibError(f"{path}: it has {held!r}, but no {missing.pop()} of that joint")
+    if all(isinstance(joint, int) for joint in joints):
+        if unknown:
+            refuse_unknown(path, unknown[0], skeleton)
+        return _in_order(joints, path), ()
+    unknown += [str(joint) for joint in joints if isinstance(joint, int)]
+    return of_skeleton(joints, unknown, path, skeleton)
+
+
+def _in_order(joints: dict[int, dict], path: Path) -> dict[int, dict]:
+    """Joints that are numbered from 0 or from 1, without a gap."""
+    first, count = min(joints), len(joints)
+    if first not in (0, 1) or max(joints) != first + count - 1:
+        raise PaperlibError(
+            f"{path}: its joints are numbered {', '.join(map(str, sorted(joints)[:6]))}, ...; "
+            "number all of them from 0 or from 1, or name them"
+        )
+    return {joint: joints[joint] for joint in sorted(joints)}
+
+
+def of_skeleton(joints: dict, unknown: list[str], path: Path, skeleton: Skeleton) -> tuple[dict, tuple]:
+    """The joints that the skeleton has, and the names of others. An unknown name may be a misspelt
+    joint, unless no joint is missing."""
+    kept = {joint: found for joint, found in joints.items() if not isinstance(joint, int)}
+    kept = {joint: found for joint, found in kept.items() if joint_in(skeleton, joint) is not None}
+    if unknown and len(kept) < len(skeleton):
+        refuse_unknown(path, unknown[0], skeleton)
+    if not kept:
+        refuse_unknown(path, next(iter(joints)), skeleton)
+    others = (j for j in joints if j not in kept and isinstance(j, str) and known_elsewhere(j))
+    return kept, (*others, *unknown)
+
+
+# --- no names ---------------------------------------------------------------------------------------
+
+
+def _only_axes(columns: list[Column]) -> bool:
+    """x, y, x, y, ... or x, x, ..., y, y, ...: names that say the axis, and no joint."""
+    axes = [column.field for column in columns if column.field in ("x", "y")]
+    named = any(column.words for column in columns if column.field in ("x", "y"))
+    return len(axes) > 2 and not named and axes.count("x") == axes.count("y")
+
+
+def _numbered(header: list[str], keys: list[str]) -> bool:
+    """0, 1, 2, ... or V1, V2, ... or col_0, col_1, ...: counted, and not named."""
+    names = [name for name, key in zip(header, keys, strict=True) if key not in _PERSON | _INDEX | _IMAGE]
+    found = [words_of(name) for name in names]
+    if not found or any(not words or not words[-1].isdigit() for words in found):
+        return False
+    counts = [int(words[-1]) for words in found]
+    return len({tuple(words[:-1]) for words in found}) == 1 and len(counts) > 2 and (
+        counts == list(range(counts[0], counts[0] + len(counts)))
+    )
+
+
+def _by_position(table: Table, path: Path, skeleton: Skeleton, gaps: bool) -> Block:
+    """x, y (and a score) of each joint in turn; x of all and then y of all where the header says so."""
+    keys = ["".join(words_of(name)) for name in table.header or []]
+    known = _PERSON | _INDEX | _IMAGE
+    used = [i for i in range(table.cells.shape[1]) if i >= len(keys) or keys[i] not in known]
+    people, images = _keys(table) if table.header else (None, None)
+    if not table.header and used and not _is_number(table.cells[0, 0]):
+        images, used = list(table.cells[:, 0]), used[1:]
+    elif not table.header and len(used) in (2 * len(skeleton) + 1, 3 * len(skeleton) + 1):
+        if _count_up(list(table.cells[:, 0])):
+            people, used = list(table.cells[:, 0]), used[1:]
+    size = 3 if len(used) == 3 * len(skeleton) else 2
+    order = np.arange(len(used))
+    if table.header:
+        fields = [read_column(table.header[i]).field for i in used]
+        axes = {axis: [i for i, field in enumerate(fields) if field == axis] for axis in ("x", "y")}
+        if axes["x"] and len(axes["x"]) == len(axes["y"]):
+            size, order = 2, np.array([axes["x"], axes["y"]]).T.ravel()
+    if len(order) % size:
+        raise PaperlibError(
+            f"{path}: cannot be read as points: {len(used)} columns are not x, y of "
+            f"{len(skeleton)} joints, nor x, y and a score of each"
+        )
+    numbers = _numbers(table, [used[i] for i in order], path, gaps)
+    return Block(numbers.reshape(len(numbers), -1, size), None, people, images)
+
+
+# --- a row a point ----------------------------------------------------------------------------------
+
+
+def _long(table: Table, path: Path, skeleton: Skeleton, where: tuple, gaps: bool) -> Block:
+    """Columns joint (a name, or an index from 0 or 1), x, y, and what tells the people apart."""
+    joint, bare, keys = where
+    labels = [str(cell).strip() for cell in table.cells[:, joint]]
+    names, left_out = _long_joints(labels, path, skeleton)
+    numbers = _numbers(table, [bare["x"], bare["y"]], path, gaps)
+    if "score" in bare:
+        numbers = np.column_stack([numbers, _numbers(table, [bare["score"]], path, True)])
+    images = _key_column(table, keys, _IMAGE)
+    people = _key_column(table, keys, _PERSON)
+    if people is None:
+        people = _key_column(table, keys, _INDEX - {keys[joint]})
+        people = None if people is not None and len(set(people)) == len(people) else people
+    if images is None and people is None:  # the first row of each joint is of the first person
+        people = [str(n) for n in pd.Series(labels).groupby(labels).cumcount()]
+    nobody = [""] * len(labels)
+    whose = pd.MultiIndex.from_arrays([images or nobody, people or nobody])
+    rows, persons = pd.factorize(whose)
+    joints = list(dict.fromkeys(name for name in names.values() if name is not None))
+    if all(isinstance(name, int) for name in joints):
+        joints = list(range(max(joints) + 1))
+    column = np.array([-1 if names[label] is None else joints.index(names[label]) for label in labels])
+    used = column >= 0
+    places = pd.DataFrame({"person": rows[used], "joint": column[used]})
+    if (twice := places.duplicated()).any():
+        r = np.flatnonzero(used)[np.flatnonzero(twice)[0]]
+        who = " ".join(filter(None, whose[r]))
+        raise PaperlibError(
+            f"{path}: person {who}, joint {labels[r]} is there twice; give each point once"
+        )
+    values = np.full((len(persons), len(joints), numbers.shape[1]), np.nan)
+    values[rows[used], column[used]] = numbers[used]
+    there = np.zeros(values.shape[:2], bool)
+    there[rows[used], column[used]] = True
+    missing = ~there & there.any(0)
+    if missing.any() and not gaps:
+        person, k = np.argwhere(missing)[0]
+        raise PaperlibError(
+            f"{path}: person {' '.join(filter(None, persons[person]))} has no row of joint "
+            f"{joints[k]}, which would be NaN; give every person each joint"
+        )
+    return Block(
+        values,
+        None if isinstance(joints[0], int) else tuple(joints),
+        [who for _, who in persons] if people is not None else None,
+        [image for image, _ in persons] if images is not None else None,
+        left_out=left_out,
+    )
+
+
+def _key_column(table: Table, keys: list[str], group: set[str]) -> list[str] | None:
+    """The cells of the first column whose name is in `group`."""
+    column = next((i for i, key in enumerate(keys) if key in group), None)
+    return None if column is None else [str(cell).strip() for cell in table.cells[:, column]]
+
+
+def _long_joints(labels: list[str], path: Path, skeleton: Skeleton) -> tuple[dict, tuple]:
+    """({label: joint, a number or None where the skeleton has no such joint}, those left out)."""
+    found = {label: joint_called(label) for label in dict.fromkeys(labels)}
+    numbers = {label: column.joint for label in found if isinstance((column := read_column(label)).joint, int)}
+    if len(numbers) == len(found):
+        first = 1 if min(numbers.values()) == 1 and max(numbers.values()) == len(skeleton) else 0
+        if wrong := [label for label, n in numbers.items() if n - first >= len(skeleton)]:
+            refuse_unknown(path, wrong[0], skeleton)
+        return {label: n - first for label, n in numbers.items()}, ()
+    unknown = [label for label, joint in found.items() if joint is None]
+    joints = dict.fromkeys(joint for joint in found.values() if joint)
+    kept, left_out = of_skeleton({joint: {} for joint in joints}, unknown, path, skeleton)
+    return {label: joint if joint in kept else None for label, joint in found.items()}, left_out
+
+
+# --- cells ------------------------------------------------------------------------------------------
+
+
+def _keys(table: Table) -> tuple[list | None, list | None]:
+    """The columns that say who a row is, and in which image; an index only if it counts the rows."""
+    found = {}
+    for i, name in enumerate(table.header or []):
+        key, cells = "".join(words_of(name)), [str(cell).strip() for cell in table.cells[:, i]]
+        if key in _PERSON:
+            found.setdefault("person", cells)
+        elif key in _INDEX and _count_up(cells):
+            found.setdefault("index", cells)
+        elif key in _IMAGE:
+            found.setdefault("image", cells)
+    return found.get("person", found.get("index")), found.get("image")
+
+
+def _count_up(cells: list) -> bool:
+    """Whether the cells are consecutive whole numbers, each once, in any order."""
+    try:
+        numbers = np.sort([int(str(cell).strip()) for cell in cells])
+    except ValueError:
+        return False
+    return len(numbers) > 0 and (np.diff(numbers) == 1).all()
+
+
+def _numbers(table: Table, columns: list[int], path: Path, gaps: bool) -> np.ndarray:
+    """(R, len(columns)) the numbers in these columns; NaN where a cell is empty and may be."""
+    cells = pd.DataFrame(table.cells[:, columns]).astype("str")
+    cells = cells.apply(lambda column: column.str.strip())
+    if any(column.str.fullmatch(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?").any() for _, column in cells.items()):
+        cells = cells.apply(lambda column: column.str.replace(",", ".", regex=False))
+    numbers = cells.apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    plain = cells.isin(["nan", "NaN", "NAN", "-nan"]).to_numpy()
+    blank = cells.isin(["", "None", "null", "NA", "N/A", "n/a"]).to_numpy()
+    blank = blank | (pd.isna(table.cells[:, columns]) & ~plain)
+    wrong = np.isnan(numbers) & ~plain & ~(blank if gaps else False)
+    if wrong.any():
+        row, c = np.argwhere(wrong)[0]
+        name = repr(table.header[columns[c]]) if table.header else f"{columns[c]}, counted from 0,"
+        line = f" (line {table.lines[row]} of the file)" if table.lines else ""
+        what = "is empty" if blank[row, c] else f"holds {cells.iloc[row, c]!r}, which is no number"
+        raise PaperlibError(
+            f"{path}: row {row}, counted from 0{line}, column {name} {what}; every point needs "
+            "two numbers"
+        )
+    return numbers
+
+
+def _is_number(cell) -> bool:
+    try:
+        float(str(cell).strip().replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+# --- text files -------------------------------------------------------------------------------------
+
+
+def table_of_text(raw: bytes) -> Table:
+    """The table in a text file: any separator, decimal commas, a byte order mark, several rows of
+    header (as DeepLabCut writes them: scorer, bodyparts, coords), or none."""
+    import io
+
+    text = _decoded(raw)
+    numbered = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if numbered and numbered[0][1].lower().startswith("sep="):
+        numbered = numbered[1:]
+    if numbered and numbered[0][1].lstrip().startswith("#"):  # numpy.savetxt's header
+        numbered[0] = numbered[0][0], numbered[0][1].lstrip().lstrip("#").strip()
+    lines = [line for _, line in numbered]
+    frame = pd.read_csv(
+        io.StringIO("\n".join(lines)),
+        header=None,
+        sep=_separator(lines),
+        skipinitialspace=True,
+        dtype=str,
+        keep_default_na=False,
+        na_values=[],
+        skip_blank_lines=False,
+    )
+    cells = frame.to_numpy(object)
+    rows = _header_rows(cells)
+    header = _one_header(cells[:rows]) if rows else None
+    places = [i for i, _ in numbered][rows:]
+    body = cells[rows:]
+    return Table(header, body, places if len(places) == len(body) else None)
+
+
+def _decoded(raw: bytes) -> str:
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+def _separator(lines: list[str]) -> str:
+    """The first of tab, semicolon, bar and comma that every line has equally often; else spaces."""
+    sample = [_unquoted(line) for line in lines[:20]]
+    for mark in ("\t", ";", "|", ","):
+        counts = {line.count(mark) for line in sample}
+        if len(counts) == 1 and counts != {0}:
+            return mark
+    if any("," in line for line in sample):
+        return ","
+    return r"\s+"
+
+
+def _unquoted(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _header_rows(cells: np.ndarray) -> int:
+    """How many rows come before the first that is mostly numbers; a row 0, 1, 2, ... is one too."""
+    count = 0
+    for row in cells[:4]:
+        filled = [cell for cell in row[1 if count else 0 :] if str(cell).strip()]
+        numbers = sum(map(_is_number, filled))
+        if 2 * numbers >= max(len(filled), 1) or (count and numbers):
+            break
+        count += 1
+    if not count and len(cells):
+        row = [str(cell).strip() for cell in cells[0]]
+        row = row[1:] if row and not row[0] else row
+        count = int(len(row) > 2 and row in ([str(i) for i in range(len(row))], [str(i + 1) for i in range(len(row))]))
+    return count
+
+
+def _one_header(rows: np.ndarray) -> list[str]:
+    """One name a column: of several rows of header, those that differ from column to column."""
+    rows = [[str(cell).strip() for cell in row] for row in rows]
+    if len(rows) == 1:
+        return rows[0]
+    told = []
+    for row in rows[:-1]:
+        for i in range(2, len(row)):  # a name over several columns stands above the first
+            row[i] = row[i] or row[i - 1]
+        if len(set(row[1:])) > 1:
+            told.append(row)
+    told.append(rows[-1])
+    names = [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*told, strict=True)]
+    return ["image" if "bodyparts" in names[0] or "coords" in names[0] else names[0], *names[1:]]
