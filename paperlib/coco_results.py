@@ -6,13 +6,14 @@ categories, and `paperlib predict --json` in every person.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from paperlib import PaperlibError
-from paperlib.joint_names import joint_called
+from paperlib.joint_names import joint_called, read_column
 from paperlib.prediction_tables import Block, Table, block_of, of_skeleton
 from paperlib.skeleton import SKELETONS, Skeleton
 from paperlib.writing import write_whole
@@ -43,7 +44,7 @@ def _content(value, path: Path, skeleton: Skeleton, table_block: Callable):
         return _content(inner[0], path, skeleton, table_block)
     if value and all(isinstance(item, dict) for item in value.values()):
         columns = {name: list(item.values()) for name, item in value.items()}
-        if len({tuple(item) for item in value.values()}) == 1 and any(map(joint_called, columns)):
+        if len({tuple(item) for item in value.values()}) == 1 and any(read_column(c).field for c in columns):
             return table_block(_columns(columns)), {}, {}
         return table_block(_records([{"image": name} | item for name, item in value.items()])), {}, {}
     arrays, texts = {}, {}
@@ -171,11 +172,12 @@ def _identity(image):
 
 def _predicted(value: list[dict], table_block: Callable) -> Block:
     """What `paperlib predict --json` prints: images with their people, whose joints are named."""
-    records = [
-        {"image": Path(str(entry.get("image", i))).name, "person": p} | person["joints"]
-        for i, entry in enumerate(value)
-        for p, person in enumerate(entry["people"])
-    ]
+    count, records = Counter(), []
+    for i, entry in enumerate(value):
+        image = str(entry.get("image", i))
+        for person in entry["people"]:
+            records.append({"image": image, "person": count[image]} | person["joints"])
+            count[image] += 1
     block = table_block(_records(records))
     scores = [np.mean([point[2] for point in one.values() if isinstance(point, list)]) for one in records]
     return Block(block.values, block.joints, block.people, block.images, np.array(scores), block.left_out, "predict")

@@ -118,7 +118,7 @@ def _h5_items(file: h5py.File, group, before: str, matlab: bool) -> Iterator[tup
             if key != "#refs#":
                 yield from _h5_items(file, item, f"{name}/", matlab)
             continue
-        if item.dtype == h5py.ref_dtype:
+        if h5py.check_ref_dtype(item.dtype):
             cells = [file[reference] for reference in item[()].ravel() if reference]
             yield from _cells(name, [_h5_cell(c) for c in cells if isinstance(c, h5py.Dataset)])
         elif item.dtype.kind in "OS" or item.dtype.names:

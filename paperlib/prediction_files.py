@@ -68,9 +68,8 @@ def read_labels(path: Path, skeleton: Skeleton, names: tuple[str, ...]) -> Point
     block, axes = _chosen_block(path, None, skeleton, True, names)
     block, notes = _in_rows(path, block, None, None)
     found = replace(_in_joints(path, block, skeleton, notes), axes=axes)
-    visible = {} if found.third is not None else read_arrays(path, skeleton)
-    for name, array in visible.items():
-        if _last(name) == "visible" and array.shape == found.points.shape[:2]:
+    for name, array in read_content(path, skeleton, True)[1].items():
+        if found.third is None and _last(name) == "visible" and array.shape == found.points.shape[:2]:
             return replace(found, third=array.astype(float), flags="visible")
     return found
 
@@ -199,9 +198,12 @@ def _table_of_arrays(arrays: dict[str, np.ndarray]) -> Table | None:
     """Arrays that are called as joints, (N,) of one coordinate or (N, 2 or 3), as a table."""
     columns = {}
     for name, array in arrays.items():
-        column, flat = read_column(_last(name)), np.squeeze(array)
+        parts, flat = name.replace("/", ".").split("."), np.squeeze(array)
+        column = next((c for n in (1, 2) if (c := read_column(" ".join(parts[-n:]))).joint), None)
+        if column is None:
+            continue
         if isinstance(column.joint, str) and column.field and flat.ndim == 1:
-            columns[_last(name)] = flat
+            columns[column.text] = flat
         elif isinstance(column.joint, str) and flat.ndim == 2 and {2, 3} & set(flat.shape):
             flat = flat if flat.shape[1] in (2, 3) else flat.T
             fields = ("x", "y", "score")[: flat.shape[1]]

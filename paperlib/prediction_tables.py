@@ -30,6 +30,7 @@ _IMAGE |= {"imgpath", "images", "file", "filename", "filepath", "path", "frame",
 _JOINT = {"joint", "jointname", "jointid", "jointidx", "jointindex", "keypoint", "keypointname"}
 _JOINT |= {"keypointid", "kp", "kpt", "bodypart", "bodyparts", "part", "landmark", "joints"}
 _NO_JOINT = {"bbox", "box", "center", "centre", "objpos", "image", "img", "headbox", "size"}
+_DEEPLABCUT = ("scorer", "individuals", "bodyparts", "coords")  # the rows of its header
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def of_skeleton(joints: dict, unknown: list[str], path: Path, skeleton: Skeleton
     if not kept:
         refuse_unknown(path, next(iter(joints)), skeleton)
     others = (j for j in joints if j not in kept and isinstance(j, str) and known_elsewhere(j))
-    return kept, (*others, *unknown)
+    return kept, tuple(dict.fromkeys((*others, *unknown)))
 
 
 # --- no names ---------------------------------------------------------------------------------------
@@ -415,10 +416,11 @@ def _one_header(rows: np.ndarray) -> list[str]:
         return rows[0]
     told = []
     for row in rows[:-1]:
-        for i in range(2, len(row)):  # a name over several columns stands above the first
+        first = 2 if row[0].lower() in _DEEPLABCUT else 1
+        for i in range(first, len(row)):  # a name over several columns stands above the first
             row[i] = row[i] or row[i - 1]
         if len(set(row[1:])) > 1:
             told.append(row)
     told.append(rows[-1])
     names = [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*told, strict=True)]
-    return ["image" if "bodyparts" in names[0] or "coords" in names[0] else names[0], *names[1:]]
+    return ["image" if rows[-1][0].lower() in _DEEPLABCUT else names[0], *names[1:]]

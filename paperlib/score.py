@@ -114,23 +114,27 @@ def score_file(
 
 
 def _refuse_another_order(path: Path, points: np.ndarray, truth: Truth, threshold: float) -> None:
-    """Of 64 people, a quarter or more fit the labels of another row, each of a different one, and not their own: the rows are in another order.
+    """Of 64 people, a quarter or more fit the labels of another row, each of a different one, and
+    not their own: the rows are in another order.
 
-    To fit is to have six annotated joints of ten within the threshold, not to fit fewer than three: a poor prediction does neither.
+    To fit is to have six annotated joints of ten within the threshold, not to fit fewer than three:
+    a poor prediction does neither.
     """
     known = ~np.isnan(truth.points[..., 0]) & (truth.reference > 0)[:, None]  # (N, J)
+    limit = threshold * truth.reference[:, None]
+    counted = np.maximum(known.sum(1), 5)  # a handful of joints fits by chance
     found = {}
     sample = np.unique(np.linspace(0, len(points) - 1, 64).astype(int))
     for row in sample:
-        near = np.linalg.norm(points[row] - truth.points, axis=-1) <= threshold * truth.reference[:, None]
-        share = (near & known).sum(1) / np.maximum(known.sum(1), 5)  # a handful of joints fits by chance
+        near = np.linalg.norm(points[row] - truth.points, axis=-1) <= limit
+        share = (near & known).sum(1) / counted
         if share[row] < 0.3 and share.max() >= 0.6:
             found[int(row)] = int(share.argmax())
     if len(found) >= len(sample) / 4 and len(set(found.values())) > 0.9 * len(found):
         row, other = next(iter(found.items()))
         raise PaperlibError(
-            f"{path}: its people are in another order than the labels: row {row} fits the labels of row {other} (from 0), and so do others; "
-            "give one row a person in the official order"
+            f"{path}: its people are in another order than the labels: row {row} fits the labels of "
+            f"row {other} (from 0), and so do others; give one row a person in the official order"
         )
 
 

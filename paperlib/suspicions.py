@@ -52,7 +52,7 @@ def _other_joints(points, truth, limit, there, skeleton: Skeleton) -> list[str]:
         return []
     if (best == skeleton.mirror)[used].mean() > 0.8:
         return [
-            f"left and right look exchanged: {gain:.1f} % more of the joints fit the other side; "
+            f"left and right look exchanged: {gain:.1f} points more of the joints fit the other side; "
             "see --labels for observer-centric ones"
         ]
     moved = [j for j in np.flatnonzero(used) if best[j] != j]
