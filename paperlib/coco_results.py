@@ -7,46 +7,55 @@ categories, and `paperlib predict --json` in every person.
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from paperlib import PaperlibError
 from paperlib.joint_names import joint_called, read_column
-from paperlib.prediction_tables import Block, Table, block_of, of_skeleton
+from paperlib.prediction_tables import Block, block_of, of_skeleton
 from paperlib.skeleton import SKELETONS, Skeleton
+from paperlib.text_tables import Table
 from paperlib.writing import write_whole
 
 
 def json_content(path: Path, skeleton: Skeleton, gaps: bool) -> tuple[Block | None, dict, dict]:
-    """(a block whose people and joints are settled, or None; arrays by name; lists of text by name)."""
+    """(a block whose people and joints are settled, or None; arrays; lists of text by name)."""
     value = json.loads(path.read_bytes())  # with or without a byte order mark
-    table_block: Callable = lambda table: block_of(table, path, skeleton, gaps)  # noqa: E731
-    return _content(value, path, skeleton, table_block)
+    inner = (
+        [item for item in value.values() if _is_records(item)] if isinstance(value, dict) else []
+    )
+    whole = value if isinstance(value, dict) and "annotations" in value else {}
+    if whole:
+        return _coco(whole["annotations"], whole, path, skeleton), {}, {}
+    records = value if _is_records(value) else inner[0] if len(inner) == 1 else None
+    if records and all("keypoints" in entry for entry in records):
+        return _coco(records, {}, path, skeleton), {}, {}
+    if records and (stacked := _stacked(records)):
+        return stacked, {}, {}
+    if records and any("people" in entry for entry in records):
+        records, scores = _predicted(records)
+        block = block_of(_records(records), path, skeleton, gaps)
+        return replace(block, best=scores, whole="predict"), {}, {}
+    if table := _records(records) if records else _keyed(value):
+        return block_of(table, path, skeleton, gaps), {}, {}
+    return _arrays(value if isinstance(value, dict) else {"points": value})
 
 
-def _content(value, path: Path, skeleton: Skeleton, table_block: Callable):
-    if isinstance(value, dict) and _is_records(value.get("annotations")):
-        return _coco(value["annotations"], value, path, skeleton), {}, {}
-    if _is_records(value):
-        if all("keypoints" in entry for entry in value):
-            return _coco(value, {}, path, skeleton), {}, {}
-        if any("people" in entry for entry in value):
-            return _predicted(value, table_block), {}, {}
-        if stacked := _stacked(value):
-            return stacked, {}, {}
-        return table_block(_records(value)), {}, {}
-    if not isinstance(value, dict):
-        return None, {"points": _array(value)}, {}
-    inner = [item for item in value.values() if _is_records(item)]
-    if len(inner) == 1:
-        return _content(inner[0], path, skeleton, table_block)
-    if value and all(isinstance(item, dict) for item in value.values()):
-        columns = {name: list(item.values()) for name, item in value.items()}
-        if len({tuple(item) for item in value.values()}) == 1 and any(read_column(c).field for c in columns):
-            return table_block(_columns(columns)), {}, {}
-        return table_block(_records([{"image": name} | item for name, item in value.items()])), {}, {}
+def _keyed(value) -> Table | None:
+    """{"rankle_x": {"0": 1.5, ...}, ...}, as pandas writes it, or a record under each image."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if not all(isinstance(item, dict) for item in value.values()):
+        return None
+    if any(read_column(name).field for name in value):
+        return _columns({name: list(item.values()) for name, item in value.items()})
+    return _records([{"image": name} | item for name, item in value.items()])
+
+
+def _arrays(value: dict) -> tuple[Block | None, dict, dict]:
+    """Lists of numbers and lists of text; or the points of each image under its name."""
     arrays, texts = {}, {}
     for name, item in value.items():
         if isinstance(item, list) and item and all(isinstance(one, str) for one in item):
@@ -65,12 +74,12 @@ def _is_records(value) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
-def _array(value) -> np.ndarray:
-    array = np.array(value, object if not isinstance(value, list) else None)
+def _array(value: list) -> np.ndarray:
+    array = np.array(value)
     return array.astype(float) if array.dtype.kind in "iufb" and array.ndim > 1 else array
 
 
-# --- COCO -------------------------------------------------------------------------------------------
+# --- COCO ---------------------------------------------------------------------------------------
 
 
 def _coco(entries: list[dict], whole: dict, path: Path, skeleton: Skeleton) -> Block:
@@ -85,7 +94,9 @@ def _coco(entries: list[dict], whole: dict, path: Path, skeleton: Skeleton) -> B
             f"{path}: entry {i} (from 0) has {len(points[i])} keypoints and entry 0 "
             f"{len(points[0])}; give every person the same"
         )
-    files = {image["id"]: image.get("file_name") for image in whole.get("images", ()) if "id" in image}
+    files = {
+        image["id"]: image.get("file_name") for image in whole.get("images", ()) if "id" in image
+    }
     ids = [entry.get("image_id", entry.get("image")) for entry in entries]
     scores = [entry.get("score") for entry in entries]
     values, joints, left_out = np.stack(points), None, ()
@@ -140,7 +151,9 @@ def _joints(names: list[str], path: Path, skeleton: Skeleton) -> tuple[dict, tup
     return of_skeleton(found, unknown, path, skeleton)
 
 
-def write_coco(out: Path, points: np.ndarray, scores: np.ndarray | None, images: list | None) -> int:
+def write_coco(
+    out: Path, points: np.ndarray, scores: np.ndarray | None, images: list | None
+) -> int:
     """Write COCO results of points (N, J, 2) and scores (N, J) to `out`; the number of people.
 
     A point that is not there is 0, 0, 0. Without names or numbers of images, image_id is the row,
@@ -167,24 +180,23 @@ def _identity(image):
     return int(image) if str(image).isdigit() else image
 
 
-# --- other records ----------------------------------------------------------------------------------
+# --- other records ------------------------------------------------------------------------------
 
 
-def _predicted(value: list[dict], table_block: Callable) -> Block:
-    """What `paperlib predict --json` prints: images with their people, whose joints are named."""
+def _predicted(value: list[dict]) -> tuple[list[dict], np.ndarray]:
+    """(a record, a score) of each person that `paperlib predict --json` prints."""
     count, records = Counter(), []
     for i, entry in enumerate(value):
         image = str(entry.get("image", i))
         for person in entry["people"]:
             records.append({"image": image, "person": count[image]} | person["joints"])
             count[image] += 1
-    block = table_block(_records(records))
-    scores = [np.mean([point[2] for point in one.values() if isinstance(point, list)]) for one in records]
-    return Block(block.values, block.joints, block.people, block.images, np.array(scores), block.left_out, "predict")
+    points = [[item for item in one.values() if isinstance(item, list)] for one in records]
+    return records, np.array([np.mean([point[2] for point in one]) for one in points])
 
 
 def _stacked(value: list[dict]) -> Block | None:
-    """Records of which one field holds the points of all joints: [{"image", "joints": [[x, y], ...]}]."""
+    """Records of which one field holds all the points: [{"image", "joints": [[x, y], ...]}]."""
     for name in value[0]:
         try:
             points = np.array([one.get(name) for one in value], float)
@@ -211,7 +223,11 @@ def _flat_rows(one: dict, person: int) -> list[dict]:
     points = next((item for item in one.values() if _is_records(item)), None)
     if points:
         others = {name: item for name, item in one.items() if not isinstance(item, (list, dict))}
-        others = others if any(name.lower().startswith(("person", "im", "file")) for name in others) else {}
+        others = (
+            others
+            if any(name.lower().startswith(("person", "im", "file")) for name in others)
+            else {}
+        )
         return [({"person": person} if not others else others) | point for point in points]
     return [_flat(one)]
 
@@ -223,7 +239,9 @@ def _flat(one: dict, before: str = "") -> dict:
         if isinstance(item, dict):
             flat |= _flat(item, f"{name} " if joint_called(name) else before)
         elif isinstance(item, list) and len(item) in (2, 3) and joint_called(name):
-            flat |= {f"{name} {field}": x for field, x in zip(("x", "y", "score"), item, strict=False)}
+            flat |= {
+                f"{name} {field}": x for field, x in zip(("x", "y", "score"), item, strict=False)
+            }
         elif not isinstance(item, list):
             flat[name] = item
     return flat

@@ -1,4 +1,4 @@
-"""The arrays and texts in a file of numbers: .h5, .mat (v5 or v7.3), .npz, .npy; tables and JSON too.
+"""The arrays and texts in a file: .h5, .mat (v5 or v7.3), .npz, .npy; tables and JSON too.
 
 Arrays in groups and structs are called "group/name" and "struct.field". The cells of a MATLAB cell
 array, or one field of an array of structs, are stacked, people first.
@@ -13,14 +13,15 @@ import scipy.io
 
 from paperlib import PaperlibError
 from paperlib.coco_results import json_content
-from paperlib.prediction_tables import Block, block_of, table_of_text
+from paperlib.prediction_tables import Block, block_of
 from paperlib.skeleton import Skeleton
+from paperlib.text_tables import table_of_text
 
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 
 
 def read_content(path: Path, skeleton: Skeleton, gaps: bool) -> tuple[Block | None, dict, dict]:
-    """(a block whose people and joints are settled, or None; numeric arrays; lists of text by name).
+    """(a block whose people and joints are settled, or None; numeric arrays; lists of text).
 
     `gaps`: an empty cell of a table is an absent joint. Raises PaperlibError for a file that cannot
     be read as what its name says, and for one that holds Python objects.
@@ -172,7 +173,9 @@ def _cells(name: str, cells: list) -> Iterator[tuple[str, object]]:
         yield from _mat_items(name, cells[0])
         return
     if cells and all(cell.dtype.names for cell in cells):
-        names = [field for field in cells[0].dtype.names if all(field in c.dtype.names for c in cells)]
+        names = [
+            field for field in cells[0].dtype.names if all(field in c.dtype.names for c in cells)
+        ]
         for field in names:
             inner = [cell.ravel()[0][field] for cell in cells if cell.size]
             yield from _cells(f"{name}.{field}", inner)

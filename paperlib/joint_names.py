@@ -114,7 +114,9 @@ def known_elsewhere(joint: str) -> bool:
 def refuse_unknown(path, name: str, skeleton: Skeleton) -> None:
     """Raises PaperlibError that names the joint of the skeleton that is spelt most like `name`."""
     letters = "".join(words_of(name))
-    spelt = {alias: joint for alias, joint in _ALIASES.items() if joint_in(skeleton, joint) is not None}
+    spelt = {
+        alias: joint for alias, joint in _ALIASES.items() if joint_in(skeleton, joint) is not None
+    }
     spelt = {alias: skeleton.joints[joint_in(skeleton, joint)] for alias, joint in spelt.items()}
     near = difflib.get_close_matches(letters, spelt, 1, 0.3) or list(spelt)[:1]
     raise PaperlibError(

@@ -14,8 +14,9 @@ from paperlib import PaperlibError
 from paperlib.file_contents import read_content
 from paperlib.joint_names import joint_called, joint_in, read_column
 from paperlib.prediction_rows import all_in, best_of_each, row_order
-from paperlib.prediction_tables import Block, Table, block_of, of_skeleton
+from paperlib.prediction_tables import Block, block_of, of_skeleton
 from paperlib.skeleton import SKELETONS, Skeleton, joint_map
+from paperlib.text_tables import Table
 
 # what files that hold other arrays too call their points
 _NAMES = ("preds", "pred", "predictions", "prediction_all", "pos_pred_src")
@@ -69,7 +70,11 @@ def read_labels(path: Path, skeleton: Skeleton, names: tuple[str, ...]) -> Point
     block, notes = _in_rows(path, block, None, None)
     found = replace(_in_joints(path, block, skeleton, notes), axes=axes)
     for name, array in read_content(path, skeleton, True)[1].items():
-        if found.third is None and _last(name) == "visible" and array.shape == found.points.shape[:2]:
+        if (
+            found.third is None
+            and _last(name) == "visible"
+            and array.shape == found.points.shape[:2]
+        ):
             return replace(found, third=array.astype(float), flags="visible")
     return found
 
@@ -84,7 +89,7 @@ def read_arrays(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
     return arrays if block is None else {"points": block.values}
 
 
-# --- which array ------------------------------------------------------------------------------------
+# --- which array --------------------------------------------------------------------------------
 
 
 def _chosen_block(path: Path, people, skeleton: Skeleton, gaps: bool, names: tuple = ()):
@@ -137,7 +142,8 @@ def _choose(path: Path, arrays: dict, people, joints: tuple, names: tuple) -> tu
     if len(chosen) > 1:
         held = ", ".join(f"{name} {arrays[name].shape}" for name in chosen)
         raise PaperlibError(
-            f"{path}: holds {held}; give one array of points, or call the one that counts {names[0]}"
+            f"{path}: holds {held}; give one array of points, or call the one that counts "
+            f"{names[0]}"
         )
     if chosen and len(orders[chosen[0]]) > 1:
         shape = arrays[chosen[0]].shape
@@ -171,15 +177,18 @@ def _misfit(path: Path, arrays: dict, people: int | None, skeleton: Skeleton) ->
     held = held or f"no array of three axes{f', but {others}' if others else ''}"
     need = f"{people or 'some'} people x {len(skeleton)} joints x 2 (x, y) or 3 (x, y, confidence)"
     return PaperlibError(
-        f"{path}: holds {held}; {skeleton.name} needs {need}: one array, its axes in any order that "
-        "the shape settles"
+        f"{path}: holds {held}; {skeleton.name} needs {need}: one array, its axes in any order "
+        "that the shape settles"
     )
 
 
 def _joint_names(texts: dict[str, list[str]]) -> list[str] | None:
     """A list of joint names that lies beside the arrays and says the order of their joints."""
     for names in texts.values():
-        if len(names) > 4 and sum(joint_called(name) is not None for name in names) > len(names) / 2:
+        if (
+            len(names) > 4
+            and sum(joint_called(name) is not None for name in names) > len(names) / 2
+        ):
             return names
     return None
 
@@ -223,7 +232,7 @@ def _joined(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return found
 
 
-# --- rows and joints --------------------------------------------------------------------------------
+# --- rows and joints ----------------------------------------------------------------------------
 
 
 def _in_rows(path: Path, block: Block, people: int | None, expected: list | None):
@@ -278,8 +287,10 @@ def _refuse_nonsense(path: Path, points: np.ndarray) -> None:
             f"{points[person, joint].tolist()} of person {person}, joint {joint} "
             "(counted from 0); give every point two finite coordinates"
         )
-    if 0 < np.nanpercentile(np.abs(points), 95) <= 1:  # a network's points may lie outside the image
+    if (
+        0 < np.nanpercentile(np.abs(points), 95) <= 1
+    ):  # a network's points may lie outside the image
         raise PaperlibError(
-            f"{path}: nearly every coordinate lies within 1 of zero; points must be in pixels of the "
-            "image, not fractions of it"
+            f"{path}: nearly every coordinate lies within 1 of zero; points must be in pixels of "
+            "the image, not fractions of it"
         )

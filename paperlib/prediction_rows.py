@@ -43,14 +43,17 @@ def row_order(
     if len(strangers) == count:
         return sorted_rows, said
     if strangers:
-        raise PaperlibError(f"{path}: no image {strangers[0]!r} in the truth; give the people of its images")
+        raise PaperlibError(
+            f"{path}: no image {strangers[0]!r} in the truth; give the people of its images"
+        )
     left = {stem: list(where) for stem, where in places.items()}
     target = {}
     for row in sorted_rows:
         if not left[stems[row]]:
             there = len(places[stems[row]])
             raise PaperlibError(
-                f"{path}: image {images[row]!r} has {stems.count(stems[row])} people, and {there} in the truth"
+                f"{path}: image {images[row]!r} has {stems.count(stems[row])} people, and {there} "
+                "in the truth"
             )
         target[row] = left[stems[row]].pop(0)
     return sorted(rows, key=target.get), said
@@ -75,8 +78,12 @@ def best_of_each(block: Block, people: int | None) -> tuple[Block, tuple[str, ..
     rows = sorted(first.values())
     gone = len(block.values) - len(rows)
     images = [block.images[row] for row in rows]
-    kept = replace(block, values=block.values[rows], images=images, best=block.best[rows], people=None)
-    return kept, (f"{gone} more detections, of a lower score than another of their image, were left out",)
+    kept = replace(
+        block, values=block.values[rows], images=images, best=block.best[rows], people=None
+    )
+    return kept, (
+        f"{gone} more detections, of a lower score than another of their image, were left out",
+    )
 
 
 def _counted(labels: list) -> bool:
@@ -106,5 +113,7 @@ def _refuse_twice(path: Path, people: list, images: list | None) -> None:
         key = (label, None if images is None else images[row])
         if key in seen:
             where = "" if images is None else f" of image {images[row]}"
-            raise PaperlibError(f"{path}: person {label}{where} is there twice; give each person one row")
+            raise PaperlibError(
+                f"{path}: person {label}{where} is there twice; give each person one row"
+            )
         seen.add(key)

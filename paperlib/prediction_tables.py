@@ -21,6 +21,7 @@ from paperlib.joint_names import (
     words_of,
 )
 from paperlib.skeleton import Skeleton
+from paperlib.text_tables import Table, is_number, numbers_in
 
 _PERSON = {"person", "personid", "personidx", "personindex", "personnumber", "people", "pid", "ppl"}
 _PERSON |= {"individual", "individuals", "subject", "instance", "sample", "sampleid", "annid"}
@@ -30,7 +31,6 @@ _IMAGE |= {"imgpath", "images", "file", "filename", "filepath", "path", "frame",
 _JOINT = {"joint", "jointname", "jointid", "jointidx", "jointindex", "keypoint", "keypointname"}
 _JOINT |= {"keypointid", "kp", "kpt", "bodypart", "bodyparts", "part", "landmark", "joints"}
 _NO_JOINT = {"bbox", "box", "center", "centre", "objpos", "image", "img", "headbox", "size"}
-_DEEPLABCUT = ("scorer", "individuals", "bodyparts", "coords")  # the rows of its header
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,9 @@ class Block:
     images: list | None = None  # N names or numbers of images
     best: np.ndarray | None = None  # (N,) score of each person as a whole
     left_out: tuple[str, ...] = ()  # joints in the file that the data set has not
-    whole: str = ""  # "coco" (a third value is its flag), "predict" (of `paperlib predict`), "array"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as text or numbers, a header where the file has one, and the file's line of each row."""
-
-    header: list[str] | None
-    cells: np.ndarray  # (R, C) object
-    lines: list[int] | None = None
+    whole: str = (
+        ""  # "coco" (a third value is its flag), "predict" (of `paperlib predict`), "array"
+    )
 
 
 def block_of(table: Table, path: Path, skeleton: Skeleton, gaps: bool = False) -> Block:
@@ -66,7 +59,9 @@ def block_of(table: Table, path: Path, skeleton: Skeleton, gaps: bool = False) -
         return _by_position(table, path, skeleton, gaps)
     columns = [read_column(name) for name in table.header]
     keys = ["".join(words_of(name)) for name in table.header]
-    bare = {column.field: i for i, column in enumerate(columns) if not column.words and column.field}
+    bare = {
+        column.field: i for i, column in enumerate(columns) if not column.words and column.field
+    }
     joint = next((i for i, key in enumerate(keys) if key in _JOINT), None)
     if joint is None and {"x", "y"} <= bare.keys():
         joint = next((i for i, key in enumerate(keys) if key in ("name", "label", "id")), None)
@@ -77,58 +72,62 @@ def block_of(table: Table, path: Path, skeleton: Skeleton, gaps: bool = False) -
     return _wide(table, path, skeleton, columns, gaps)
 
 
-# --- a row a person ---------------------------------------------------------------------------------
+# --- a row a person -----------------------------------------------------------------------------
 
 
 def _wide(table: Table, path: Path, skeleton: Skeleton, columns: list[Column], gaps: bool) -> Block:
     joints, left_out = _joints_of(columns, path, skeleton)
-    fields = ("x", "y", "score") if any(len(found) == 3 for found in joints.values()) else ("x", "y")
+    fields = (
+        ("x", "y", "score") if any(len(found) == 3 for found in joints.values()) else ("x", "y")
+    )
     values = np.full((len(table.cells), len(joints), len(fields)), np.nan)
     for k, found in enumerate(joints.values()):
         for c, field in enumerate(fields):
             if field in found:
-                values[:, k, c] = _numbers(table, [found[field]], path, gaps or field == "score")[:, 0]
+                values[:, k, c] = numbers_in(table, [found[field]], path, gaps or field == "score")[
+                    :, 0
+                ]
     names = None if any(isinstance(joint, int) for joint in joints) else tuple(joints)
     people, images = _keys(table)
     return Block(values, names, people, images, left_out=left_out)
 
 
 def _joints_of(columns: list[Column], path: Path, skeleton: Skeleton) -> tuple[dict, tuple]:
-    """({joint: {field: column}}, joints left out). Numbered joints come in the order of the numbers."""
+    """({joint: {field: column}}, joints left out). Numbered joints come in their numbers' order."""
     joints, unknown = {}, []
     for i, column in enumerate(columns):
         if column.field in ("x", "y") and column.joint is None and column.words:
             if "".join(words_of(column.words)) not in _NO_JOINT:
                 unknown.append(column.words)
-        elif column.field and (column.joint is not None or column.field != "score"):
+        elif column.field in ("x", "y") or (column.field and column.joint is not None):
             found = joints.setdefault(0 if column.joint is None else column.joint, {})
-            if column.field == "score" and "score" in found:
-                continue  # a flag beside a confidence
-            if column.field in found:
+            if column.field != "score" and column.field in found:
                 twice = f"{columns[found[column.field]].text!r} and {column.text!r}"
                 raise PaperlibError(
                     f"{path}: the columns {twice} both give {column.field} of one joint; keep one"
                 )
-            found[column.field] = i
+            found.setdefault(column.field, i)  # the first of a flag and a confidence
     joints = {joint: found for joint, found in joints.items() if {"x", "y"} & found.keys()}
+    _refuse_halves(joints, columns, path)
+    if unknown and not any(isinstance(joint, str) for joint in joints):
+        refuse_unknown(path, unknown[0], skeleton)
     if not joints:
-        if unknown:
-            refuse_unknown(path, unknown[0], skeleton)
         shown = ", ".join(repr(column.text) for column in columns[:4])
         raise PaperlibError(
             f"{path}: its columns {shown}, ... name no joints with x and y; name them as "
             f"{skeleton.joints[0]}_x, {skeleton.joints[0]}_y, or leave the header out"
         )
-    for found in joints.values():
-        if missing := {"x", "y"} - found.keys():
-            held = columns[next(iter(found.values()))].text
-            raise PaperlibError(f"{path}: it has {held!r}, but no {missing.pop()} of that joint")
     if all(isinstance(joint, int) for joint in joints):
-        if unknown:
-            refuse_unknown(path, unknown[0], skeleton)
         return _in_order(joints, path), ()
     unknown += [str(joint) for joint in joints if isinstance(joint, int)]
     return of_skeleton(joints, unknown, path, skeleton)
+
+
+def _refuse_halves(joints: dict, columns: list[Column], path: Path) -> None:
+    for found in joints.values():
+        if missing := {"x", "y"} - found.keys():
+            held = columns[min(found.values())].text
+            raise PaperlibError(f"{path}: it has {held!r}, but no {missing.pop()} of that joint")
 
 
 def _in_order(joints: dict[int, dict], path: Path) -> dict[int, dict]:
@@ -142,7 +141,9 @@ def _in_order(joints: dict[int, dict], path: Path) -> dict[int, dict]:
     return {joint: joints[joint] for joint in sorted(joints)}
 
 
-def of_skeleton(joints: dict, unknown: list[str], path: Path, skeleton: Skeleton) -> tuple[dict, tuple]:
+def of_skeleton(
+    joints: dict, unknown: list[str], path: Path, skeleton: Skeleton
+) -> tuple[dict, tuple]:
     """The joints that the skeleton has, and the names of others. An unknown name may be a misspelt
     joint, unless no joint is missing."""
     kept = {joint: found for joint, found in joints.items() if not isinstance(joint, int)}
@@ -155,7 +156,7 @@ def of_skeleton(joints: dict, unknown: list[str], path: Path, skeleton: Skeleton
     return kept, tuple(dict.fromkeys((*others, *unknown)))
 
 
-# --- no names ---------------------------------------------------------------------------------------
+# --- no names -----------------------------------------------------------------------------------
 
 
 def _only_axes(columns: list[Column]) -> bool:
@@ -167,23 +168,27 @@ def _only_axes(columns: list[Column]) -> bool:
 
 def _numbered(header: list[str], keys: list[str]) -> bool:
     """0, 1, 2, ... or V1, V2, ... or col_0, col_1, ...: counted, and not named."""
-    names = [name for name, key in zip(header, keys, strict=True) if key not in _PERSON | _INDEX | _IMAGE]
+    names = [
+        name for name, key in zip(header, keys, strict=True) if key not in _PERSON | _INDEX | _IMAGE
+    ]
     found = [words_of(name) for name in names]
     if not found or any(not words or not words[-1].isdigit() for words in found):
         return False
     counts = [int(words[-1]) for words in found]
-    return len({tuple(words[:-1]) for words in found}) == 1 and len(counts) > 2 and (
-        counts == list(range(counts[0], counts[0] + len(counts)))
+    return (
+        len({tuple(words[:-1]) for words in found}) == 1
+        and len(counts) > 2
+        and (counts == list(range(counts[0], counts[0] + len(counts))))
     )
 
 
 def _by_position(table: Table, path: Path, skeleton: Skeleton, gaps: bool) -> Block:
-    """x, y (and a score) of each joint in turn; x of all and then y of all where the header says so."""
+    """x, y (and a score) of each joint in turn; x of all, then y of all if the header says so."""
     keys = ["".join(words_of(name)) for name in table.header or []]
     known = _PERSON | _INDEX | _IMAGE
     used = [i for i in range(table.cells.shape[1]) if i >= len(keys) or keys[i] not in known]
     people, images = _keys(table) if table.header else (None, None)
-    if not table.header and used and not _is_number(table.cells[0, 0]):
+    if not table.header and used and not is_number(table.cells[0, 0]):
         images, used = list(table.cells[:, 0]), used[1:]
     elif not table.header and len(used) in (2 * len(skeleton) + 1, 3 * len(skeleton) + 1):
         if _count_up(list(table.cells[:, 0])):
@@ -200,11 +205,11 @@ def _by_position(table: Table, path: Path, skeleton: Skeleton, gaps: bool) -> Bl
             f"{path}: cannot be read as points: {len(used)} columns are not x, y of "
             f"{len(skeleton)} joints, nor x, y and a score of each"
         )
-    numbers = _numbers(table, [used[i] for i in order], path, gaps)
+    numbers = numbers_in(table, [used[i] for i in order], path, gaps)
     return Block(numbers.reshape(len(numbers), -1, size), None, people, images)
 
 
-# --- a row a point ----------------------------------------------------------------------------------
+# --- a row a point ------------------------------------------------------------------------------
 
 
 def _long(table: Table, path: Path, skeleton: Skeleton, where: tuple, gaps: bool) -> Block:
@@ -212,49 +217,59 @@ def _long(table: Table, path: Path, skeleton: Skeleton, where: tuple, gaps: bool
     joint, bare, keys = where
     labels = [str(cell).strip() for cell in table.cells[:, joint]]
     names, left_out = _long_joints(labels, path, skeleton)
-    numbers = _numbers(table, [bare["x"], bare["y"]], path, gaps)
+    numbers = numbers_in(table, [bare["x"], bare["y"]], path, gaps)
     if "score" in bare:
-        numbers = np.column_stack([numbers, _numbers(table, [bare["score"]], path, True)])
-    images = _key_column(table, keys, _IMAGE)
-    people = _key_column(table, keys, _PERSON)
-    if people is None:
-        people = _key_column(table, keys, _INDEX - {keys[joint]})
-        people = None if people is not None and len(set(people)) == len(people) else people
-    if images is None and people is None:  # the first row of each joint is of the first person
-        people = [str(n) for n in pd.Series(labels).groupby(labels).cumcount()]
+        scores = numbers_in(table, [bare["score"]], path, True)
+        numbers = np.column_stack([numbers, scores])
+    images, people = _long_people(table, keys, joint, labels)
     nobody = [""] * len(labels)
-    whose = pd.MultiIndex.from_arrays([images or nobody, people or nobody])
-    rows, persons = pd.factorize(whose)
+    rows, persons = pd.factorize(pd.MultiIndex.from_arrays([images or nobody, people or nobody]))
     joints = list(dict.fromkeys(name for name in names.values() if name is not None))
-    if all(isinstance(name, int) for name in joints):
+    if isinstance(joints[0], int):
         joints = list(range(max(joints) + 1))
-    column = np.array([-1 if names[label] is None else joints.index(names[label]) for label in labels])
+    column = np.array([joints.index(names[o]) if names[o] is not None else -1 for o in labels])
     used = column >= 0
-    places = pd.DataFrame({"person": rows[used], "joint": column[used]})
-    if (twice := places.duplicated()).any():
-        r = np.flatnonzero(used)[np.flatnonzero(twice)[0]]
-        who = " ".join(filter(None, whose[r]))
-        raise PaperlibError(
-            f"{path}: person {who}, joint {labels[r]} is there twice; give each point once"
-        )
+    at = (rows[used], column[used])
     values = np.full((len(persons), len(joints), numbers.shape[1]), np.nan)
-    values[rows[used], column[used]] = numbers[used]
-    there = np.zeros(values.shape[:2], bool)
-    there[rows[used], column[used]] = True
-    missing = ~there & there.any(0)
-    if missing.any() and not gaps:
-        person, k = np.argwhere(missing)[0]
-        raise PaperlibError(
-            f"{path}: person {' '.join(filter(None, persons[person]))} has no row of joint "
-            f"{joints[k]}, which would be NaN; give every person each joint"
-        )
+    values[at] = numbers[used]
+    count = np.zeros(values.shape[:2], int)
+    np.add.at(count, at, 1)
+    _refuse_counts(path, count, [" ".join(filter(None, who)) for who in persons], joints, gaps)
     return Block(
         values,
         None if isinstance(joints[0], int) else tuple(joints),
-        [who for _, who in persons] if people is not None else None,
-        [image for image, _ in persons] if images is not None else None,
+        [who for _, who in persons] if people else None,
+        [image for image, _ in persons] if images else None,
         left_out=left_out,
     )
+
+
+def _long_people(table: Table, keys: list[str], joint: int, labels: list[str]) -> tuple:
+    """(the image, the person) of each row; without either, the k-th row of a joint is of person k."""
+    images, people = _key_column(table, keys, _IMAGE), _key_column(table, keys, _PERSON)
+    if people is None:
+        people = _key_column(table, keys, _INDEX - {keys[joint]})
+        people = None if people and len(set(people)) == len(people) else people  # counts the rows
+    if images is None and people is None:
+        people = [str(n) for n in pd.Series(labels).groupby(labels).cumcount()]
+    return images, people
+
+
+def _refuse_counts(path: Path, count: np.ndarray, persons: list[str], joints: list, gaps: bool):
+    """Every person has each joint once; a joint that nobody has is absent from the file."""
+    if (count > 1).any():
+        person, k = np.argwhere(count > 1)[0]
+        raise PaperlibError(
+            f"{path}: person {persons[person]}, joint {joints[k]} is there twice; give each point "
+            "once"
+        )
+    missing = (count == 0) & (count > 0).any(0)
+    if missing.any() and not gaps:
+        person, k = np.argwhere(missing)[0]
+        raise PaperlibError(
+            f"{path}: person {persons[person]} has no row of joint {joints[k]}, which would be NaN; "
+            "give every person each joint"
+        )
 
 
 def _key_column(table: Table, keys: list[str], group: set[str]) -> list[str] | None:
@@ -266,7 +281,11 @@ def _key_column(table: Table, keys: list[str], group: set[str]) -> list[str] | N
 def _long_joints(labels: list[str], path: Path, skeleton: Skeleton) -> tuple[dict, tuple]:
     """({label: joint, a number or None where the skeleton has no such joint}, those left out)."""
     found = {label: joint_called(label) for label in dict.fromkeys(labels)}
-    numbers = {label: column.joint for label in found if isinstance((column := read_column(label)).joint, int)}
+    numbers = {
+        label: column.joint
+        for label in found
+        if isinstance((column := read_column(label)).joint, int)
+    }
     if len(numbers) == len(found):
         first = 1 if min(numbers.values()) == 1 and max(numbers.values()) == len(skeleton) else 0
         if wrong := [label for label, n in numbers.items() if n - first >= len(skeleton)]:
@@ -278,11 +297,11 @@ def _long_joints(labels: list[str], path: Path, skeleton: Skeleton) -> tuple[dic
     return {label: joint if joint in kept else None for label, joint in found.items()}, left_out
 
 
-# --- cells ------------------------------------------------------------------------------------------
+# --- cells --------------------------------------------------------------------------------------
 
 
 def _keys(table: Table) -> tuple[list | None, list | None]:
-    """The columns that say who a row is, and in which image; an index only if it counts the rows."""
+    """The columns that say who a row is and in which image; an index only if it counts the rows."""
     found = {}
     for i, name in enumerate(table.header or []):
         key, cells = "".join(words_of(name)), [str(cell).strip() for cell in table.cells[:, i]]
@@ -302,125 +321,3 @@ def _count_up(cells: list) -> bool:
     except ValueError:
         return False
     return len(numbers) > 0 and (np.diff(numbers) == 1).all()
-
-
-def _numbers(table: Table, columns: list[int], path: Path, gaps: bool) -> np.ndarray:
-    """(R, len(columns)) the numbers in these columns; NaN where a cell is empty and may be."""
-    cells = pd.DataFrame(table.cells[:, columns]).astype("str")
-    cells = cells.apply(lambda column: column.str.strip())
-    if any(column.str.fullmatch(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?").any() for _, column in cells.items()):
-        cells = cells.apply(lambda column: column.str.replace(",", ".", regex=False))
-    numbers = cells.apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    plain = cells.isin(["nan", "NaN", "NAN", "-nan"]).to_numpy()
-    blank = cells.isin(["", "None", "null", "NA", "N/A", "n/a"]).to_numpy()
-    blank = blank | (pd.isna(table.cells[:, columns]) & ~plain)
-    wrong = np.isnan(numbers) & ~plain & ~(blank if gaps else False)
-    if wrong.any():
-        row, c = np.argwhere(wrong)[0]
-        name = repr(table.header[columns[c]]) if table.header else f"{columns[c]}, counted from 0,"
-        line = f" (line {table.lines[row]} of the file)" if table.lines else ""
-        what = "is empty" if blank[row, c] else f"holds {cells.iloc[row, c]!r}, which is no number"
-        raise PaperlibError(
-            f"{path}: row {row}, counted from 0{line}, column {name} {what}; every point needs "
-            "two numbers"
-        )
-    return numbers
-
-
-def _is_number(cell) -> bool:
-    try:
-        float(str(cell).strip().replace(",", "."))
-    except ValueError:
-        return False
-    return True
-
-
-# --- text files -------------------------------------------------------------------------------------
-
-
-def table_of_text(raw: bytes) -> Table:
-    """The table in a text file: any separator, decimal commas, a byte order mark, several rows of
-    header (as DeepLabCut writes them: scorer, bodyparts, coords), or none."""
-    import io
-
-    text = _decoded(raw)
-    numbered = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if numbered and numbered[0][1].lower().startswith("sep="):
-        numbered = numbered[1:]
-    if numbered and numbered[0][1].lstrip().startswith("#"):  # numpy.savetxt's header
-        numbered[0] = numbered[0][0], numbered[0][1].lstrip().lstrip("#").strip()
-    lines = [line for _, line in numbered]
-    frame = pd.read_csv(
-        io.StringIO("\n".join(lines)),
-        header=None,
-        sep=_separator(lines),
-        skipinitialspace=True,
-        dtype=str,
-        keep_default_na=False,
-        na_values=[],
-        skip_blank_lines=False,
-    )
-    cells = frame.to_numpy(object)
-    rows = _header_rows(cells)
-    header = _one_header(cells[:rows]) if rows else None
-    places = [i for i, _ in numbered][rows:]
-    body = cells[rows:]
-    return Table(header, body, places if len(places) == len(body) else None)
-
-
-def _decoded(raw: bytes) -> str:
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")
-
-
-def _separator(lines: list[str]) -> str:
-    """The first of tab, semicolon, bar and comma that every line has equally often; else spaces."""
-    sample = [_unquoted(line) for line in lines[:20]]
-    for mark in ("\t", ";", "|", ","):
-        counts = {line.count(mark) for line in sample}
-        if len(counts) == 1 and counts != {0}:
-            return mark
-    if any("," in line for line in sample):
-        return ","
-    return r"\s+"
-
-
-def _unquoted(line: str) -> str:
-    return "".join(line.split('"')[::2])
-
-
-def _header_rows(cells: np.ndarray) -> int:
-    """How many rows come before the first that is mostly numbers; a row 0, 1, 2, ... is one too."""
-    count = 0
-    for row in cells[:4]:
-        filled = [cell for cell in row[1 if count else 0 :] if str(cell).strip()]
-        numbers = sum(map(_is_number, filled))
-        if 2 * numbers >= max(len(filled), 1) or (count and numbers):
-            break
-        count += 1
-    if not count and len(cells):
-        row = [str(cell).strip() for cell in cells[0]]
-        row = row[1:] if row and not row[0] else row
-        count = int(len(row) > 2 and row in ([str(i) for i in range(len(row))], [str(i + 1) for i in range(len(row))]))
-    return count
-
-
-def _one_header(rows: np.ndarray) -> list[str]:
-    """One name a column: of several rows of header, those that differ from column to column."""
-    rows = [[str(cell).strip() for cell in row] for row in rows]
-    if len(rows) == 1:
-        return rows[0]
-    told = []
-    for row in rows[:-1]:
-        first = 2 if row[0].lower() in _DEEPLABCUT else 1
-        for i in range(first, len(row)):  # a name over several columns stands above the first
-            row[i] = row[i] or row[i - 1]
-        if len(set(row[1:])) > 1:
-            told.append(row)
-    told.append(rows[-1])
-    names = [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*told, strict=True)]
-    return ["image" if rows[-1][0].lower() in _DEEPLABCUT else names[0], *names[1:]]

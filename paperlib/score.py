@@ -40,8 +40,8 @@ class Truth:
     """What predictions are measured against: points (N, J, 2) with NaN where absent, reference
     length (N,), state (N, J) or None.
 
-    All in image px, or, where `boxes` (N, 3) are given, in the heatmap cells that the Torch training
-    code compares (FACTS C.7).
+    All in image px, or, where `boxes` (N, 3) are given, in the heatmap cells that the Torch
+    training code compares (FACTS C.7).
     """
 
     points: np.ndarray
@@ -133,8 +133,8 @@ def _refuse_another_order(path: Path, points: np.ndarray, truth: Truth, threshol
     if len(found) >= len(sample) / 4 and len(set(found.values())) > 0.9 * len(found):
         row, other = next(iter(found.items()))
         raise PaperlibError(
-            f"{path}: its people are in another order than the labels: row {row} fits the labels of "
-            f"row {other} (from 0), and so do others; give one row a person in the official order"
+            f"{path}: its people are in another order than the labels: row {row} fits the labels "
+            f"of row {other} (from 0), and so do others; give one row a person in the official order"
         )
 
 
@@ -146,7 +146,7 @@ def _without_nan(value):
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-# --- truths --------------------------------------------------------------------------------------------------------------------------------
+# --- truths -------------------------------------------------------------------------------------
 
 
 def truths(
@@ -198,7 +198,7 @@ def _labels_in(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
 
 
 def mpii_truth(path: Path, above: int) -> Truth:
-    """detections_our_format.mat (evalMPII, fractions of a pixel) or valid.h5 (Newell, whole pixels).
+    """detections_our_format.mat (evalMPII, fractions of a pixel) or valid.h5 (whole pixels).
 
     A joint is there if it is a number and its x > `above`: (0, 0) and (-1, -1) are not.
     """

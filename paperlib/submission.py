@@ -1,6 +1,7 @@
 """Points for others: COCO results, and pred_keypoints_mpii.mat, which the MPII test server takes.
 
-The latter is the official list of test images with predicted points put into its people. It holds `pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
+The latter is the official list of test images with predicted points put into its people. It holds
+`pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
 annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks. The scores come from the
 server alone: the labels are withheld.
 """

@@ -52,8 +52,8 @@ def _other_joints(points, truth, limit, there, skeleton: Skeleton) -> list[str]:
         return []
     if (best == skeleton.mirror)[used].mean() > 0.8:
         return [
-            f"left and right look exchanged: {gain:.1f} points more of the joints fit the other side; "
-            "see --labels for observer-centric ones"
+            f"left and right look exchanged: {gain:.1f} points more of the joints fit the other "
+            "side; see --labels for observer-centric ones"
         ]
     moved = [j for j in np.flatnonzero(used) if best[j] != j]
     shown = ", ".join(f"joint {best[j]} fits {skeleton.joints[j]} ({j})" for j in moved[:3])
@@ -71,22 +71,23 @@ def _other_frame(points, truth, limit, there) -> list[str]:
         if beyond > CLEARLY:
             what = "cells of a heatmap" if side <= 128 else "pixels of a crop"
             return [
-                f"the points look like {what}, not pixels of the image: they lie within 0 and {side}, "
-                f"and {beyond:.0f} % of the labels do not"
+                f"the points look like {what}, not pixels of the image: nearly all lie within "
+                f"{low:.0f} and {high:.0f}, and {beyond:.0f} % of the labels do not"
             ]
     now = _share(points, truth, limit, there)
     moved, factor = _fitted(points, truth, there)
     share = _share(moved, truth, limit, there)
     if share > max(now + CLEARLY, 70):
         return [
-            "the points look like pixels of a crop or of a resized image: with each person moved and "
-            f"made {factor:.2f} times as large, {share:.1f} % of the joints would be right, not {now:.1f} %"
+            "the points look like pixels of a crop or of a resized image: with each person moved "
+            f"and made {factor:.2f} times as large, {share:.1f} % of the joints would be right, "
+            f"not {now:.1f} %"
         ]
     return []
 
 
 def _fitted(points, truth, there) -> tuple[np.ndarray, float]:
-    """Each person's points moved and scaled to their labels' centre and spread; the median scale."""
+    """Each person's points with their labels' centre and spread; the median scale."""
     weight = there[..., None] / np.maximum(there.sum(1), 1)[:, None, None]  # (N, J, 1)
     p, t = np.where(there[..., None], points, 0), np.where(there[..., None], truth, 0)
     centre_p, centre_t = (weight * p).sum(1, keepdims=True), (weight * t).sum(1, keepdims=True)

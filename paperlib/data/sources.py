@@ -47,7 +47,8 @@ SOURCES = (
         "12.9 GB",
         "Andriluka, Pishchulin, Gehler and Schiele: 2D Human Pose Estimation: New Benchmark and State of the Art Analysis. CVPR 2014",
         "fetched: the official .mat, annot/valid.h5 of the hourglass's authors, which alone says who of the .mat's people are for validation, "
-        "their predictions of these people, preds/newell.h5, and images/; the record list mpii_annotations.json[.gz] of Convolutional Pose Machines is read instead where it is there",
+        "their predictions of these people, preds/newell.h5, and images/;"
+        " the record list mpii_annotations.json[.gz] of Convolutional Pose Machines is read instead where it is there",
         people=(("train", 22246), ("valid", 2958)),
     ),
     Source(
