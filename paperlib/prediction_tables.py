@@ -245,7 +245,7 @@ def _long(table: Table, path: Path, skeleton: Skeleton, where: tuple, gaps: bool
 
 
 def _long_people(table: Table, keys: list[str], joint: int, labels: list[str]) -> tuple:
-    """(the image, the person) of each row; without either, the k-th row of a joint is of person k."""
+    """(image, person) of each row; without either, the k-th row of a joint is of person k."""
     images, people = _key_column(table, keys, _IMAGE), _key_column(table, keys, _PERSON)
     if people is None:
         people = _key_column(table, keys, _INDEX - {keys[joint]})
@@ -267,8 +267,8 @@ def _refuse_counts(path: Path, count: np.ndarray, persons: list[str], joints: li
     if missing.any() and not gaps:
         person, k = np.argwhere(missing)[0]
         raise PaperlibError(
-            f"{path}: person {persons[person]} has no row of joint {joints[k]}, which would be NaN; "
-            "give every person each joint"
+            f"{path}: person {persons[person]} has no row of joint {joints[k]}, which would be "
+            "NaN; give every person each joint"
         )
 
 

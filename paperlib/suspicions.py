@@ -69,9 +69,9 @@ def _other_frame(points, truth, limit, there) -> list[str]:
     if side and low >= -2 and np.ptp(found, axis=0).min() > side / 2:
         beyond = 100 * (labelled > side + 1).any(-1).mean()
         if beyond > CLEARLY:
-            what = "cells of a heatmap" if side <= 128 else "pixels of a crop"
+            what = "cells of a heatmap" if side <= 128 else "pixels of a crop or of a resized image"
             return [
-                f"the points look like {what}, not pixels of the image: nearly all lie within "
+                f"the points look like {what}: nearly all lie within "
                 f"{low:.0f} and {high:.0f}, and {beyond:.0f} % of the labels do not"
             ]
     now = _share(points, truth, limit, there)
