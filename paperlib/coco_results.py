@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from paperlib import PaperlibError
-from paperlib.joint_names import joint_called, read_column
-from paperlib.prediction_tables import Block, block_of, of_skeleton
+from paperlib.joint_names import joint_called, of_skeleton, read_column
+from paperlib.prediction_tables import Block, block_of
 from paperlib.skeleton import SKELETONS, Skeleton
 from paperlib.text_tables import Table
 from paperlib.writing import write_whole

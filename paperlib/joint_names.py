@@ -8,6 +8,7 @@ either order, whole or shortened as the public codes shorten them. A neck is MPI
 import difflib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from paperlib import PaperlibError
 from paperlib.skeleton import SKELETONS, Skeleton, same_joint
@@ -111,7 +112,7 @@ def known_elsewhere(joint: str) -> bool:
     return any(joint_in(skeleton, joint) is not None for skeleton in SKELETONS.values())
 
 
-def refuse_unknown(path, name: str, skeleton: Skeleton) -> None:
+def refuse_unknown(path: Path, name: str, skeleton: Skeleton) -> None:
     """Raises PaperlibError that names the joint of the skeleton that is spelt most like `name`."""
     letters = "".join(words_of(name))
     spelt = {
@@ -123,3 +124,29 @@ def refuse_unknown(path, name: str, skeleton: Skeleton) -> None:
         f"{path}: no joint {name!r} in {skeleton.name}; there is {', '.join(skeleton.joints)}, "
         f"or an index from 0; the nearest is {spelt[near[0]]!r}"
     )
+
+
+def in_order(joints: dict[int, dict], path: Path) -> dict[int, dict]:
+    """Joints that are numbered from 0 or from 1, without a gap."""
+    first, count = min(joints), len(joints)
+    if first not in (0, 1) or max(joints) != first + count - 1:
+        raise PaperlibError(
+            f"{path}: its joints are numbered {', '.join(map(str, sorted(joints)[:6]))}, ...; "
+            "number all of them from 0 or from 1, or name them"
+        )
+    return {joint: joints[joint] for joint in sorted(joints)}
+
+
+def of_skeleton(
+    joints: dict, unknown: list[str], path: Path, skeleton: Skeleton
+) -> tuple[dict, tuple]:
+    """The joints that the skeleton has, and the names of others. An unknown name may be a misspelt
+    joint, unless no joint is missing."""
+    kept = {joint: found for joint, found in joints.items() if not isinstance(joint, int)}
+    kept = {joint: found for joint, found in kept.items() if joint_in(skeleton, joint) is not None}
+    if unknown and len(kept) < len(skeleton):
+        refuse_unknown(path, unknown[0], skeleton)
+    if not kept:
+        refuse_unknown(path, next(iter(joints)), skeleton)
+    others = (j for j in joints if j not in kept and isinstance(j, str) and known_elsewhere(j))
+    return kept, tuple(dict.fromkeys((*others, *unknown)))

@@ -12,9 +12,9 @@ import numpy as np
 
 from paperlib import PaperlibError
 from paperlib.file_contents import read_content
-from paperlib.joint_names import joint_called, joint_in, read_column
+from paperlib.joint_names import joint_called, joint_in, of_skeleton, read_column
 from paperlib.prediction_rows import all_in, best_of_each, row_order
-from paperlib.prediction_tables import Block, block_of, of_skeleton
+from paperlib.prediction_tables import Block, block_of
 from paperlib.skeleton import SKELETONS, Skeleton, joint_map
 from paperlib.text_tables import Table
 

@@ -13,15 +13,15 @@ import pandas as pd
 from paperlib import PaperlibError
 from paperlib.joint_names import (
     Column,
+    in_order,
     joint_called,
-    joint_in,
-    known_elsewhere,
+    of_skeleton,
     read_column,
     refuse_unknown,
     words_of,
 )
 from paperlib.skeleton import Skeleton
-from paperlib.text_tables import Table, is_number, numbers_in
+from paperlib.text_tables import Table, is_number, is_picture, numbers_in
 
 _PERSON = {"person", "personid", "personidx", "personindex", "personnumber", "people", "pid", "ppl"}
 _PERSON |= {"individual", "individuals", "subject", "instance", "sample", "sampleid", "annid"}
@@ -118,7 +118,7 @@ def _joints_of(columns: list[Column], path: Path, skeleton: Skeleton) -> tuple[d
             f"{skeleton.joints[0]}_x, {skeleton.joints[0]}_y, or leave the header out"
         )
     if all(isinstance(joint, int) for joint in joints):
-        return _in_order(joints, path), ()
+        return in_order(joints, path), ()
     unknown += [str(joint) for joint in joints if isinstance(joint, int)]
     return of_skeleton(joints, unknown, path, skeleton)
 
@@ -128,32 +128,6 @@ def _refuse_halves(joints: dict, columns: list[Column], path: Path) -> None:
         if missing := {"x", "y"} - found.keys():
             held = columns[min(found.values())].text
             raise PaperlibError(f"{path}: it has {held!r}, but no {missing.pop()} of that joint")
-
-
-def _in_order(joints: dict[int, dict], path: Path) -> dict[int, dict]:
-    """Joints that are numbered from 0 or from 1, without a gap."""
-    first, count = min(joints), len(joints)
-    if first not in (0, 1) or max(joints) != first + count - 1:
-        raise PaperlibError(
-            f"{path}: its joints are numbered {', '.join(map(str, sorted(joints)[:6]))}, ...; "
-            "number all of them from 0 or from 1, or name them"
-        )
-    return {joint: joints[joint] for joint in sorted(joints)}
-
-
-def of_skeleton(
-    joints: dict, unknown: list[str], path: Path, skeleton: Skeleton
-) -> tuple[dict, tuple]:
-    """The joints that the skeleton has, and the names of others. An unknown name may be a misspelt
-    joint, unless no joint is missing."""
-    kept = {joint: found for joint, found in joints.items() if not isinstance(joint, int)}
-    kept = {joint: found for joint, found in kept.items() if joint_in(skeleton, joint) is not None}
-    if unknown and len(kept) < len(skeleton):
-        refuse_unknown(path, unknown[0], skeleton)
-    if not kept:
-        refuse_unknown(path, next(iter(joints)), skeleton)
-    others = (j for j in joints if j not in kept and isinstance(j, str) and known_elsewhere(j))
-    return kept, tuple(dict.fromkeys((*others, *unknown)))
 
 
 # --- no names -----------------------------------------------------------------------------------
@@ -309,7 +283,7 @@ def _keys(table: Table) -> tuple[list | None, list | None]:
             found.setdefault("person", cells)
         elif key in _INDEX and _count_up(cells):
             found.setdefault("index", cells)
-        elif key in _IMAGE:
+        elif key in _IMAGE or (key in _INDEX | {"name"} and all(map(is_picture, cells))):
             found.setdefault("image", cells)
     return found.get("person", found.get("index")), found.get("image")
 

@@ -26,7 +26,7 @@ from paperlib.prediction_files import (
     read_predictions,
 )
 from paperlib.skeleton import GROUPS, SKELETONS, Skeleton
-from paperlib.suspicions import suspicions
+from paperlib.suspicions import refuse_another_order, suspicions
 
 __all__ = ["Truth", "read_arrays", "read_points", "score_file", "truths"]
 
@@ -86,56 +86,32 @@ def score_file(
     compared = points
     if main.boxes is not None:
         compared = np.clip(heatmap_cells(points, main.boxes), 1, CELLS)
-    _refuse_another_order(Path(predictions), compared, main, rule.threshold)
+    limit = rule.threshold * main.reference
+    refuse_another_order(Path(predictions), compared, main.points, limit)
     scores = metrics.score(compared, main.points, main.reference, skeleton, rule, main.state)
     if flagged is not main:
         split = metrics.score(
             points, flagged.points, flagged.reference, skeleton, rule, flagged.state
         )
         scores = dataclasses.replace(scores, visible=split.visible, occluded=split.occluded)
-    nowhere = (np.isnan(points) | (points == 0)).all((0, 2))
-    gone = [joint for joint, none in zip(skeleton.joints, nowhere, strict=True) if none]
+    gone = _unpredicted(points, skeleton)
     notes = [*main.notes, *found.notes]
     if counted := [joint for joint in gone if joint in rule.joints]:
         notes.append(f"no prediction of {', '.join(counted)}: counted as wrong")
     if main.boxes is None:
-        limit = rule.threshold * main.reference
         notes += suspicions(points, main.points, limit, skeleton)
-    result = dataclasses.asdict(scores)
+    result = {"dataset": dataset, "convention": convention, "labels": labels}
+    result |= dataclasses.asdict(scores)
     for part in ("groups", "visible", "occluded"):
         result[part] = {group: (result[part] or {}).get(group) for group in GROUPS}
-    result |= {
-        "undetected": int(np.isnan(points).any(-1).sum()),
-        "unpredicted_joints": gone,
-        "truth": str(main.path),
-        "notes": notes,
-    }
-    return _without_nan({"dataset": dataset, "convention": convention, "labels": labels} | result)
+    result |= {"undetected": int(np.isnan(points).any(-1).sum()), "unpredicted_joints": gone}
+    return _without_nan(result | {"truth": str(main.path), "notes": notes})
 
 
-def _refuse_another_order(path: Path, points: np.ndarray, truth: Truth, threshold: float) -> None:
-    """Of 64 people, a quarter or more fit the labels of another row, each of a different one, and
-    not their own: the rows are in another order.
-
-    To fit is to have six annotated joints of ten within the threshold, not to fit fewer than three:
-    a poor prediction does neither.
-    """
-    known = ~np.isnan(truth.points[..., 0]) & (truth.reference > 0)[:, None]  # (N, J)
-    limit = threshold * truth.reference[:, None]
-    counted = np.maximum(known.sum(1), 5)  # a handful of joints fits by chance
-    found = {}
-    sample = np.unique(np.linspace(0, len(points) - 1, 64).astype(int))
-    for row in sample:
-        near = np.linalg.norm(points[row] - truth.points, axis=-1) <= limit
-        share = (near & known).sum(1) / counted
-        if share[row] < 0.3 and share.max() >= 0.6:
-            found[int(row)] = int(share.argmax())
-    if len(found) >= len(sample) / 4 and len(set(found.values())) > 0.9 * len(found):
-        row, other = next(iter(found.items()))
-        raise PaperlibError(
-            f"{path}: its people are in another order than the labels: row {row} fits the labels "
-            f"of row {other} (from 0), and so do others; give one row a person in the official order"
-        )
+def _unpredicted(points: np.ndarray, skeleton: Skeleton) -> list[str]:
+    """The joints that the points have for nobody, or at (0, 0)."""
+    nowhere = (np.isnan(points) | (points == 0)).all((0, 2))
+    return [joint for joint, none in zip(skeleton.joints, nowhere, strict=True) if none]
 
 
 def _without_nan(value):

@@ -4,8 +4,11 @@ A score is given all the same, and a line beside it: the points may be what they
 rests on how many joints would be right if the points were put right.
 """
 
+from pathlib import Path
+
 import numpy as np
 
+from paperlib import PaperlibError
 from paperlib.skeleton import Skeleton
 
 CLEARLY = 20  # points of score by which another reading must be better
@@ -30,6 +33,33 @@ def suspicions(
         ]
     found = _other_joints(points, truth, limit, there, skeleton)
     return found or _other_frame(points, truth, limit, there)
+
+
+def refuse_another_order(
+    path: Path, points: np.ndarray, truth: np.ndarray, limit: np.ndarray
+) -> None:
+    """Of 64 people, a quarter or more fit the labels of another row, each of a different one, and
+    not their own: the rows are in another order, and PaperlibError says so.
+
+    To fit is to have six annotated joints of ten within the limit, not to fit fewer than three: a
+    poor prediction does neither.
+    """
+    known = ~np.isnan(truth[..., 0]) & (limit > 0)[:, None]  # (N, J)
+    counted = np.maximum(known.sum(1), 5)  # a handful of joints fits by chance
+    found = {}
+    sample = np.unique(np.linspace(0, len(points) - 1, 64).astype(int))
+    for row in sample:
+        near = np.linalg.norm(points[row] - truth, axis=-1) <= limit[:, None]
+        share = (near & known).sum(1) / counted
+        if share[row] < 0.3 and share.max() >= 0.6:
+            found[int(row)] = int(share.argmax())
+    if len(found) >= len(sample) / 4 and len(set(found.values())) > 0.9 * len(found):
+        row, other = next(iter(found.items()))
+        raise PaperlibError(
+            f"{path}: its people are in another order than the labels: row {row} fits the labels "
+            f"of row {other} (from 0), and so do others; give one row a person in the official "
+            "order"
+        )
 
 
 def _share(points, truth, limit, known) -> float:

@@ -45,6 +45,9 @@ def table_of_text(raw: bytes) -> Table:
         skip_blank_lines=False,
     )
     cells = frame.to_numpy(object)
+    empty = [all(str(cell).strip() in ("", "nan") for cell in column) for column in cells.T]
+    if empty and empty[-1]:  # every line ends in a separator
+        cells = cells[:, :-1]
     rows = _header_rows(cells)
     header = _one_header(cells[:rows]) if rows else None
     places = [i for i, _ in numbered][rows:]
@@ -62,15 +65,15 @@ def _decoded(raw: bytes) -> str:
 
 
 def _separator(lines: list[str]) -> str:
-    """The first of tab, semicolon, bar and comma that every line has equally often; else spaces."""
+    """The first of tab, semicolon, bar and comma that every line has equally often, else at all;
+    else spaces."""
     sample = [_unquoted(line) for line in lines[:20]]
     for mark in ("\t", ";", "|", ","):
         counts = {line.count(mark) for line in sample}
         if len(counts) == 1 and counts != {0}:
             return mark
-    if any("," in line for line in sample):
-        return ","
-    return r"\s+"
+    often = {mark: min((line.count(mark) for line in sample), default=0) for mark in "\t;|,"}
+    return next((mark for mark, count in often.items() if count), r"\s+")
 
 
 def _unquoted(line: str) -> str:
@@ -144,3 +147,7 @@ def is_number(cell) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_picture(cell: str) -> bool:
+    return cell.lower().endswith((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"))

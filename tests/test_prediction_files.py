@@ -141,10 +141,11 @@ def test_what_other_programs_put_before_a_table(tmp_path):
         "deeplabcut": deeplabcut + indexed,
         "individuals": deeplabcut.replace("bodyparts", f"individuals{',one' * 32}\nbodyparts")
         + indexed,
+        "a separator at the end": table.to_csv(index=False).replace("\n", ",\n"),
         "blank lines": "\n\n" + table.to_csv(index=False).replace("\n", "\n\n"),
     }
     for name, text in files.items():
-        (tmp_path / "mine.csv").write_text(text)
+        (tmp_path / "mine.csv").write_text(text, encoding="utf-8-sig")
         np.testing.assert_array_equal(read(tmp_path / "mine.csv"), POINTS, err_msg=name)
     np.savetxt(tmp_path / "mine.csv", POINTS.reshape(PEOPLE, 32))  # spaces
     np.testing.assert_array_equal(read(tmp_path / "mine.csv"), POINTS)
@@ -198,7 +199,7 @@ def test_a_column_of_people_orders_the_rows(column, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "mine.csv"), POINTS)
 
 
-@pytest.mark.parametrize("column", ["image", "img_name", "file"])
+@pytest.mark.parametrize("column", ["image", "img_name", "file", "name", ""])
 def test_a_column_of_images_orders_the_rows_as_the_truth_has_them(column, tmp_path):
     table = wide()
     table.insert(0, column, [f"images/{name}" for name in IMAGES])
@@ -518,7 +519,12 @@ def test_cells_and_structs_of_v73(tmp_path):
         for i, points in enumerate(POINTS):
             held[f"a{i}"] = points.T
             joints[0, i] = held[f"a{i}"].ref
-    np.testing.assert_array_equal(read(tmp_path / "mine.mat"), POINTS)
+        held["none"] = np.zeros(2, np.uint64)  # how MATLAB writes an empty array
+        held["none"].attrs["MATLAB_empty"] = np.uint8(1)
+        joints[0, 5] = held["none"].ref
+    found = read(tmp_path / "mine.mat")
+    assert np.isnan(found[5]).all()
+    np.testing.assert_array_equal(np.delete(found, 5, 0), np.delete(POINTS, 5, 0))
 
 
 def test_groups_of_h5(tmp_path):
@@ -714,7 +720,7 @@ def test_what_the_readme_scores_is_fetched_before_the_photographs():
 
 @pytest.fixture
 def pictures(tmp_path):
-    """60 people of LSP's joints, each somewhere in a large picture; their labels, and good predictions."""
+    """60 people of LSP's joints in large pictures; their labels, good predictions, their poses."""
     rng = np.random.default_rng(6)
     pose = rng.uniform(-1, 1, (60, 14, 2))
     pose[:, LSP.index("left_shoulder")], pose[:, LSP.index("right_hip")] = [0.3, -0.3], [-0.2, 0.3]
@@ -731,6 +737,7 @@ LOOKS = {
     "left and right look exchanged": lambda points, pose: points[:, LSP.mirror],
     "another order than lsp's": lambda points, pose: np.roll(points, 3, axis=1),
     "of a resized image": lambda points, pose: points / 2,
+    "with each person moved": lambda points, pose: points + 300,
 }
 
 
