@@ -146,9 +146,9 @@ def score(
     data = Folders.here().data
     if export:
         written, people = export_points(dataset, predictions, truth, data, export)
-        what = "MPII test set" if written != export else f"{dataset}, as COCO results"
+        what = "the MPII test set" if written != export else f"{dataset}, as COCO results"
         found = {"file": str(written), "people": people}
-        print(json.dumps(found) if as_json else f"{written}: {people} people of the {what}")
+        print(json.dumps(found) if as_json else f"{written}: {people} people of {what}")
         return
     result = score_file(dataset, predictions, data, truth, convention, labels or None)
     for note in result["notes"]:

@@ -459,7 +459,7 @@ def test_coco_results_are_written_and_read_back(tmp_path):
     )
     command = ["score", "mpii", str(tmp_path / "mine.csv"), "--export", str(tmp_path / "out.json")]
     done = CliRunner().invoke(app, command)
-    assert done.exit_code == 0 and f"{PEOPLE} people of the mpii, as COCO results" in done.output
+    assert done.exit_code == 0 and f"{PEOPLE} people of mpii, as COCO results" in done.output
     entries = json.loads((tmp_path / "out.json").read_text())
     assert len(entries) == PEOPLE and entries[0]["image_id"] == "900.jpg"
     assert {len(entry["keypoints"]) for entry in entries} == {48} and entries[0]["category_id"] == 1
