@@ -147,32 +147,45 @@ def score(
     convention: str = "official",
     labels: Annotated[str, typer.Option(help="pc (person-centric) or oc (observer-centric)")] = "",
     export: Annotated[
-        Path | None, typer.Option(help="mpii: no score, but the file of test people that the MPII server takes, in this folder")
+        Path | None,
+        typer.Option(
+            help="no score: FILE.json gets the points as COCO results; a folder gets the file of "
+            "test people that the MPII server takes"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score any prediction file; no images needed."""
     from paperlib.reproduce.folders import Folders
     from paperlib.score import score_file
-    from paperlib.submission import export_mpii
+    from paperlib.submission import export_points
 
+    data = Folders.here().data
     if export:
-        if dataset != "mpii":
-            raise PaperlibError(f"--export writes what the MPII server takes; there is none for {dataset!r}")
-        written, people = export_mpii(predictions, truth or Folders.here().data / "mpii/mpii_human_pose_v1_u12_1.mat", export)
-        print(json.dumps({"file": str(written), "people": people}) if as_json else f"{written}: {people} people of the MPII test set")
+        written, people = export_points(dataset, predictions, truth, data, export)
+        what = "the MPII test set" if written != export else f"{dataset}, as COCO results"
+        found = {"file": str(written), "people": people}
+        print(json.dumps(found) if as_json else f"{written}: {people} people of {what}")
         return
-    result = score_file(dataset, predictions, Folders.here().data, truth, convention, labels or None)
-    if as_json:
-        print(json.dumps(result))
-        return
-    name = "PCKh" if dataset == "mpii" else "PCK"
+    result = score_file(dataset, predictions, data, truth, convention, labels or None)
+    for note in result["notes"]:
+        print(f"paperlib: {predictions}: {note}", file=sys.stderr)
+    print(json.dumps(result) if as_json else _score_in_words(predictions.name, result))
+
+
+def _score_in_words(name: str, result: dict) -> str:
+    """What was measured, by which truth, and two lines of shares."""
+    kind = "PCKh" if result["dataset"] == "mpii" else "PCK"
     whose = "person" if result["labels"] == "pc" else "observer"
-    what = f"{name}@{result['threshold']:g}, {convention} convention, {whose}-centric labels"
-    print(f"{predictions.name}: {result['people']} people of {dataset}, {what}")
-    tight = {"total": result["total"], "within 0.1": result["curve"][10], "AUC": result["auc"]}
-    for shares in ({group: share for group, share in result["groups"].items() if share is not None}, tight):
-        print("  ".join(f"{what} {'-' if share is None else format(share, '.2f')}" for what, share in shares.items()))
+    what = f"{kind}@{result['threshold']:g}, {result['convention']} convention"
+    lines = [f"{name}: {result['people']} people of {result['dataset']}, {what}, {whose}-centric labels"]
+    lines.append(f"truth: {result['truth']}")
+    total = {"total": result["total"], "within 0.1": result["curve"][10], "AUC": result["auc"]}
+    groups = {group: share for group, share in result["groups"].items() if share is not None}
+    for shares in (groups, total):
+        said = (f"{what} {'-' if s is None else format(s, '.2f')}" for what, s in shares.items())
+        lines.append("  ".join(said))
+    return "\n".join(lines)
 
 
 @app.command()

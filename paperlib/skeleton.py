@@ -110,11 +110,16 @@ COCO = Skeleton(
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (MPII, LSP, FLIC, COCO)}
 
-# LSP's neck is MPII's upper neck, not its thorax (measured: FEASIBILITY, "Real people").
+# LSP's neck is MPII's upper neck, not its thorax (FACTS D.7).
 _SAME_JOINT = {"neck": "upper_neck", "upper_neck": "neck"}
+
+
+def same_joint(joint: str) -> str:
+    """What another data set calls the joint; its own name where all call it the same."""
+    return _SAME_JOINT.get(joint, joint)
 
 
 def joint_map(source: Skeleton, target: Skeleton) -> np.ndarray:
     """(len(target),) index into `source` of each joint of `target`, -1 where the source has no such joint: absent, never invented."""
     names = {name: i for i, name in enumerate(source.joints)}
-    return np.array([names.get(joint, names.get(_SAME_JOINT.get(joint, ""), -1)) for joint in target.joints])
+    return np.array([names.get(joint, names.get(same_joint(joint), -1)) for joint in target.joints])

@@ -1,8 +1,10 @@
-"""What the MPII test server takes: pred_keypoints_mpii.mat, the official list of test images with predicted points put into its people.
+"""Points for others: COCO results, and pred_keypoints_mpii.mat, which the MPII test server takes.
 
-The file holds `pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
-annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks. The test labels, public since
-2021 (FACTS D.1), are not read here: the scores come from that evaluation.
+
+The latter is the official list of test images with predicted points put into its people. It holds
+`pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
+annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks.
+The test labels, public since 2021 (FACTS D.1), are not read here: the scores come from that evaluation.
 """
 
 import io
@@ -12,11 +14,30 @@ import numpy as np
 from scipy.io import loadmat, savemat
 
 from paperlib import PaperlibError
-from paperlib.prediction_files import axis_orders, read_arrays, read_points
-from paperlib.skeleton import MPII
+from paperlib.coco_results import write_coco
+from paperlib.prediction_files import axis_orders, read_arrays, read_points, read_predictions
+from paperlib.skeleton import MPII, SKELETONS
 from paperlib.writing import write_whole
 
 NAME = "pred_keypoints_mpii.mat"
+
+
+def export_points(
+    dataset: str, predictions: Path, truth: Path | None, data: Path, out: Path
+) -> tuple[Path, int]:
+    """Points of any file as COCO results, where `out` ends in .json, else as export_mpii into the
+    folder `out`; the file written and the number of people. Raises PaperlibError as they do."""
+    if out.suffix.lower() == ".json":
+        if dataset not in SKELETONS:
+            raise PaperlibError(f"no joints of {dataset!r}; there is {', '.join(SKELETONS)}")
+        found = read_predictions(predictions, None, SKELETONS[dataset])
+        return out, write_coco(out, found.points, found.third, found.images)
+    if dataset != "mpii":
+        raise PaperlibError(
+            f"--export {out}: a folder gets what the MPII server takes, and there is none for "
+            f"{dataset!r}; name a file.json for COCO results"
+        )
+    return export_mpii(predictions, truth or data / "mpii/mpii_human_pose_v1_u12_1.mat", out)
 
 
 def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Path, int]:

@@ -304,9 +304,9 @@ def test_csv_layouts(lsp, tmp_path):
     long.assign(joint=long.joint.map(LSP.index)).to_csv(tmp_path / "long_index.csv", index=False)
     for name in ("bare", "confident", "numbered", "indexed", "long", "long_index"):
         assert total(tmp_path / f"{name}.csv", truth) == 50, name
-    pd.DataFrame(points.transpose(0, 2, 1).reshape(PEOPLE, 28), columns=names[::2] + names[1::2]).to_csv(tmp_path / "halves.csv", index=False)
-    with pytest.raises(PaperlibError, match="in turn"):
-        total(tmp_path / "halves.csv", truth)
+    halves = pd.DataFrame(points.transpose(0, 2, 1).reshape(PEOPLE, 28), columns=names[::2] + names[1::2])
+    halves.to_csv(tmp_path / "halves.csv", index=False)
+    assert total(tmp_path / "halves.csv", truth) == 50
     long.replace("neck", "nek").to_csv(tmp_path / "misspelt.csv", index=False)
     refused(tmp_path / "misspelt.csv", truth, "no joint 'nek' in lsp; there is right_ankle, ")
     pd.concat([long, long[:1]]).to_csv(tmp_path / "twice.csv", index=False)
