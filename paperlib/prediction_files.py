@@ -12,6 +12,7 @@ import scipy.io
 from paperlib import PaperlibError
 from paperlib.skeleton import Skeleton
 
+KINDS = (".h5", ".hdf5", ".mat", ".npz", ".npy", ".json", ".csv")
 _NAMES = ("preds", "pred", "predictions", "prediction_all", "pos_pred_src")  # what files that hold other arrays too call their points
 _CPM_FLIC = [0, 1, 2, 3, 4, 5, 6, 7, 10]  # the nine joints of CPM's own FLIC file: no eyes
 
@@ -61,16 +62,20 @@ def _refuse_nonsense(path: Path, points: np.ndarray) -> None:
         raise PaperlibError(f"{path}: nearly every coordinate lies within 1 of zero; points must be in pixels of the image, not fractions of it")
 
 
-def read_arrays(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
-    """The numeric arrays of a .h5, .mat, .npz, .npy, .json or .csv file, by name. Raises PaperlibError if it cannot be read as what its name says."""
-    readers = {".h5": _h5, ".hdf5": _h5, ".mat": _mat, ".npz": _npz, ".npy": _npy, ".json": _json, ".csv": lambda file: _csv(file, skeleton)}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise PaperlibError(f"{path}: unknown kind of file {path.suffix!r}; give one of {', '.join(readers)}")
+def check_file(path: Path) -> None:
+    """Raises PaperlibError if `path` is not there, or is of a kind that `read_arrays` does not read."""
+    if path.suffix.lower() not in KINDS:
+        raise PaperlibError(f"{path}: unknown kind of file {path.suffix!r}; give one of {', '.join(KINDS)}")
     if not path.is_file():
         raise PaperlibError(f"{path}: a folder; name the file in it" if path.is_dir() else f"{path}: there is no such file")
+
+
+def read_arrays(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """The numeric arrays of a .h5, .mat, .npz, .npy, .json or .csv file, by name. Raises PaperlibError if it cannot be read as what its name says."""
+    check_file(path)
+    readers = {".h5": _h5, ".hdf5": _h5, ".mat": _mat, ".npz": _npz, ".npy": _npy, ".json": _json, ".csv": lambda file: _csv(file, skeleton)}
     try:
-        found = reader(path)
+        found = readers[path.suffix.lower()](path)
     except PaperlibError:
         raise
     except Exception as why:  # a damaged file makes each library fail in its own way

@@ -15,7 +15,7 @@ import numpy as np
 
 from paperlib import PaperlibError, metrics
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
-from paperlib.prediction_files import axis_orders, read_arrays, read_points
+from paperlib.prediction_files import axis_orders, check_file, read_arrays, read_points
 from paperlib.skeleton import GROUPS, SKELETONS, Skeleton
 
 CELLS = 64  # of H's heatmap, a side
@@ -50,6 +50,7 @@ def score_file(dataset: str, predictions, data, truth=None, convention: str = "o
     if labels not in known:
         raise PaperlibError(f"no labels {labels!r} for {dataset}; there is {' and '.join(known)}")
     skeleton = SKELETONS[dataset]
+    check_file(Path(predictions))  # before the labels, which may be absent too
     main, flagged = truths(dataset, Path(data), truth and Path(truth), convention, labels)
     points = read_points(Path(predictions), len(main.points), skeleton)
     compared = points if main.boxes is None else np.clip(heatmap_cells(points, main.boxes), 1, CELLS)
