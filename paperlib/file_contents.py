@@ -17,7 +17,25 @@ from paperlib.prediction_tables import Block, block_of
 from paperlib.skeleton import Skeleton
 from paperlib.text_tables import table_of_text
 
+KINDS = (".h5", ".hdf5", ".mat", ".npz", ".npy", ".json", ".csv", ".tsv")
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+
+
+def check_file(path: Path) -> None:
+    """Raises PaperlibError if `path` is not there, or of a kind that is not read."""
+    kind = path.suffix.lower()
+    if kind in _PICKLES:
+        raise PaperlibError(
+            f"{path}: a pickle, which may run code as it is read; save the points alone, "
+            "numpy.save('points.npy', points) or a .csv"
+        )
+    if kind not in KINDS:
+        raise PaperlibError(
+            f"{path}: unknown kind of file {path.suffix!r}; give one of {', '.join(KINDS)}"
+        )
+    if not path.is_file():
+        what = "a folder; name the file in it" if path.is_dir() else "there is no such file"
+        raise PaperlibError(f"{path}: {what}")
 
 
 def read_content(path: Path, skeleton: Skeleton, gaps: bool) -> tuple[Block | None, dict, dict]:
@@ -36,21 +54,9 @@ def read_content(path: Path, skeleton: Skeleton, gaps: bool) -> tuple[Block | No
         ".csv": lambda file: _text(file, skeleton, gaps),
         ".tsv": lambda file: _text(file, skeleton, gaps),
     }
-    kind = path.suffix.lower()
-    if kind in _PICKLES:
-        raise PaperlibError(
-            f"{path}: a pickle, which may run code as it is read; save the points alone, "
-            "numpy.save('points.npy', points) or a .csv"
-        )
-    if kind not in readers:
-        raise PaperlibError(
-            f"{path}: unknown kind of file {path.suffix!r}; give one of {', '.join(readers)}"
-        )
-    if not path.is_file():
-        what = "a folder; name the file in it" if path.is_dir() else "there is no such file"
-        raise PaperlibError(f"{path}: {what}")
+    check_file(path)
     try:
-        found = readers[kind](path)
+        found = readers[path.suffix.lower()](path)
     except PaperlibError:
         raise
     except Exception as why:  # a damaged file makes each library fail in its own way

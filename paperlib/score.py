@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from paperlib import PaperlibError, metrics
-from paperlib.file_contents import read_content
+from paperlib.file_contents import check_file, read_content
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.prediction_files import (
     Points,
@@ -80,6 +80,7 @@ def score_file(
     if labels not in known:
         raise PaperlibError(f"no labels {labels!r} for {dataset}; there is {' and '.join(known)}")
     skeleton = SKELETONS[dataset]
+    check_file(Path(predictions))  # before the labels, which may be absent too
     main, flagged = truths(dataset, Path(data), truth and Path(truth), convention, labels)
     found = read_predictions(Path(predictions), len(main.points), skeleton, main.images)
     points = found.points

@@ -15,6 +15,7 @@ from scipy.io import loadmat, savemat
 
 from paperlib import PaperlibError
 from paperlib.coco_results import write_coco
+from paperlib.file_contents import check_file
 from paperlib.prediction_files import axis_orders, read_arrays, read_points, read_predictions
 from paperlib.skeleton import MPII, SKELETONS
 from paperlib.writing import write_whole
@@ -47,6 +48,7 @@ def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Pat
     single-person task scores) or everyone with a position, image by image in the official order. Raises PaperlibError for any other
     number of people, for points that are not finite, and for a file that cannot be read or written.
     """
+    check_file(predictions)
     images, single = _test_images(annotations)
     everyone = [(i, p) for i, image in enumerate(images) for p in _positioned(image)]
     separated = [(i, p) for i, p in everyone if p in single[i]]

@@ -152,6 +152,20 @@ def test_how_seeds_enter_an_interval():
     assert both[1][2] == pytest.approx(52 + student.ppf(0.975, 2) * np.sqrt(4 / 3))
 
 
+def test_systems_may_have_different_numbers_of_seeds():
+    """By hand: two seeds and three, one of each, and one beside two, whose variance is all that is known."""
+    first, second, alone = (
+        [lambda rows, value=value: value for value in system] for system in ((50.0, 52.0), (47.0, 48.0, 49.0), (40.0,))
+    )
+    ((found, low, high),) = contrasts([first, second], [1, -1], 10, times=5)
+    variance = (2 * 1 + 2 * 1 + 0) / (1 + 2)  # squares about each system's mean, over the degrees of freedom
+    half = student.ppf(0.975, 3) * np.sqrt(variance * (1 / 2 + 1 / 3))
+    assert found == 3 and (low, high) == pytest.approx((3 - half, 3 + half))
+    ((found, low, high),) = contrasts([first, alone], [1, -1], 10, times=5)
+    half = student.ppf(0.975, 1) * np.sqrt(2 * (1 / 2 + 1))
+    assert found == 11 and (low, high) == pytest.approx((11 - half, 11 + half))
+
+
 def test_a_gain_is_paired_and_over_the_joints_asked_for():
     hits = np.zeros((50, len(MPII)), bool)
     hits[:25, measuring.MEMBERS["head"]] = True  # both find every other head
@@ -278,6 +292,19 @@ def test_the_number_of_seeds_comes_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_SEEDS", "many")
     with pytest.raises(PaperlibError, match="PAPERLIB_SEEDS=many: give a number"):
         study_with(tmp_path, tmp_path / "absent")
+
+
+def test_with_a_seed_missing_and_training_forbidden_the_seeds_that_are_there_are_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_SEEDS", "2")
+    study = study_with(tmp_path, tmp_path / "absent")
+    for name in ("recurrent-t1", "recurrent-t1-seed1", "recurrent-t0"):
+        study.trained(name)
+    monkeypatch.setenv("PAPERLIB_TRAIN", "no")
+    reader = study_with(tmp_path, tmp_path / "absent")
+    row = measuring.measure_claim(reader, BY_ID["R-c2"])
+    assert row["seeds"] == 1 and row["why"].endswith("1 to 2 seeds: the interval is over people and seeds")
+    totals = [[measure_run(reader, name).scores.total for name in reader.seeds(run)] for run in ("recurrent-t1", "recurrent-t0")]
+    assert row["ours"] == " vs ".join(f"{np.mean(each):.1f}" for each in totals) and list(map(len, totals)) == [2, 1]
 
 
 def test_two_names_of_one_training_share_it(tiny):

@@ -241,18 +241,17 @@ print(study.trained("recurrent-t0").record["finished"])
 """
 
 
-def test_a_second_process_waits_for_the_one_that_trains(tiny, monkeypatch):
+def test_a_second_process_waits_for_the_one_that_trains(fresh, monkeypatch):
     """This process holds the run for a while; the other one says so, waits, and takes what was trained."""
-    folder, run = tiny.folder_of("recurrent-t0"), tiny.runs["recurrent-t0"]
-    assert not folder.exists(), "another test has trained recurrent-t0"
-    crops, honest = tiny.crops(tiny.training_people(run), run.codec), runs.train
+    folder, run = fresh.folder_of("recurrent-t0"), fresh.runs["recurrent-t0"]
+    crops, honest = fresh.crops(fresh.training_people(run), run.codec), runs.train
 
     def slowly(*args):
         line.append(other.stdout.readline())  # until the other process has found the lock
         return honest(*args)
 
     line = []
-    command = [sys.executable, "-u", "-c", WANTED, *map(str, (tiny.folders.data, tiny.folders.runs, tiny.folders.results))]
+    command = [sys.executable, "-u", "-c", WANTED, *map(str, vars(fresh.folders).values())]
     monkeypatch.setattr(runs, "train", slowly)
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     here = runs.train_or_load(run, crops, folder)
@@ -466,17 +465,17 @@ def test_a_recipe_is_chosen_by_people_that_it_has_not_seen(tiny, monkeypatch):
     assert set(real.people("lsp", "train").image) - set(held_out.image) < set(trained.image)
 
 
-def test_with_training_forbidden_only_what_is_trained_is_measured(tiny, monkeypatch):
-    tiny.trained("recurrent-t0")
+def test_with_training_forbidden_only_what_is_trained_is_measured(fresh, monkeypatch):
+    there, absent = "recurrent-t0", "hourglass-4x2"
+    fresh.trained(there)
     monkeypatch.setenv("PAPERLIB_TRAIN", "no")
-    reader = Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders)
-    there = [name for name in reader.runs if not reader.missing(name)]
-    assert "recurrent-t0" in there and reader.trained("recurrent-t0").record and reader.seeds("recurrent-t0") == ["recurrent-t0"]
-    absent = next(name for name in ("hourglass-4x2", "hourglass-1x8-int", "hourglass-zero") if not runs.is_cached(tiny.folder_of(name)))
+    reader = Study("tiny", "synthetic", "cpu", progress=False, folders=fresh.folders)
+    assert [name for name in reader.runs if not reader.missing(name)] == [there]
+    assert reader.trained(there).record and reader.seeds(there) == [there]
     assert reader.missing(absent) == f"{absent} not trained" and not reader.seeds(absent)
     with pytest.raises(NotMeasured, match="not trained"):
         reader.predict(absent)
-    assert not runs.is_cached(tiny.folder_of(absent)) and not tiny.missing(absent)
+    assert not fresh.folder_of(absent).exists() and not fresh.missing(absent)
 
 
 def test_a_data_root_without_images_says_which_are_absent(real_data, tmp_path):

@@ -14,7 +14,6 @@ import torch
 
 from paperlib import PaperlibError
 from paperlib.reproduce import notebooks, schedule
-from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.runs import is_cached
 from paperlib.reproduce.study import Study
 from paperlib.train import OutOfTime
@@ -26,17 +25,6 @@ RUN, OTHER = "recurrent-t0", "recurrent-t1"
 def forked(monkeypatch):
     """Workers that have everything imported: the same as spawned ones, and there at once."""
     monkeypatch.setattr(schedule, "get_context", lambda _: get_context("fork"))
-
-
-@pytest.fixture
-def place(tiny, tmp_path) -> Study:
-    """A study with runs and results of its own, of the people that `tiny` has drawn."""
-    tiny.test_crops(RUN), tiny.crops(tiny.training_people(tiny.runs[RUN]), tiny.runs[RUN].codec)
-    folders = Folders(tiny.folders.data, tmp_path / "runs", tmp_path / "results")
-    folders.runs.mkdir()
-    for shared in ("drawn", "canvases"):
-        (folders.runs / shared).symlink_to(tiny.folders.runs / shared)
-    return Study("tiny", "synthetic", "cpu", progress=False, folders=folders)
 
 
 def task(study: Study, name: str) -> schedule.Task:
@@ -66,11 +54,11 @@ def executed(monkeypatch):
 
 
 def test_out_of_minutes_reproduce_stops_at_a_checkpoint_and_the_same_call_goes_on(
-    place, tiny, executed, monkeypatch
+    fresh, tiny, executed, monkeypatch
 ):
     """The workers' time is over at once: each training stops after a step; then the parent's is."""
     checkpoints, parent = (
-        [place.folder_of(name) / "checkpoint.pt" for name in (RUN, OTHER)],
+        [fresh.folder_of(name) / "checkpoint.pt" for name in (RUN, OTHER)],
         os.getpid(),
     )
 
@@ -83,25 +71,25 @@ def test_out_of_minutes_reproduce_stops_at_a_checkpoint_and_the_same_call_goes_o
             OutOfTime,
             match="0 of 2 runs are trained and 0 of 1 notebooks made; .*goes on",
         ):
-            schedule.reproduce(place, "01", jobs=2)
+            schedule.reproduce(fresh, "01", jobs=2)
     assert [torch.load(path, weights_only=True)["step"] for path in checkpoints] == [1, 1]
     assert not executed
-    assert schedule.reproduce(place, "01", jobs=2) == {"01_data": "made"} and executed == [
+    assert schedule.reproduce(fresh, "01", jobs=2) == {"01_data": "made"} and executed == [
         "01_data"
     ]
     for name in (RUN, OTHER):
-        kept = json.loads((place.folder_of(name) / "record.json").read_text())
+        kept = json.loads((fresh.folder_of(name) / "record.json").read_text())
         assert kept["weights_sha256"] == tiny.trained(name).record["weights_sha256"]
 
 
-def test_what_is_done_when_the_minutes_are_over_is_kept(place, executed):
+def test_what_is_done_when_the_minutes_are_over_is_kept(fresh, executed):
     """One of two runs is trained: it is kept with the results, and the notebook is not started."""
-    place.trained(RUN)
-    place.deadline = -math.inf
+    fresh.trained(RUN)
+    fresh.deadline = -math.inf
     with pytest.raises(OutOfTime, match=r"0 of 1 runs are trained and 0 of 1 notebooks made"):
-        schedule.reproduce(place, "01", jobs=1)
-    assert [path.name for path in (place.results / "runs").iterdir()] == [place.folder_of(RUN).name]
-    assert not place.folder_of(OTHER).exists() and not executed
+        schedule.reproduce(fresh, "01", jobs=1)
+    assert [path.name for path in (fresh.results / "runs").iterdir()] == [fresh.folder_of(RUN).name]
+    assert not fresh.folder_of(OTHER).exists() and not executed
 
 
 def paperlib(study: Study, *words) -> subprocess.CompletedProcess:
@@ -117,8 +105,8 @@ def paperlib(study: Study, *words) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("words", [("train", RUN), ("reproduce", "--only", "05")])
-def test_the_commands_stop_with_one_line_and_a_code_of_their_own(place, words):
-    done = paperlib(place, *words, "--minutes", "0")
+def test_the_commands_stop_with_one_line_and_a_code_of_their_own(fresh, words):
+    done = paperlib(fresh, *words, "--minutes", "0")
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("paperlib: ")]
     assert (
         done.returncode == 75
@@ -131,15 +119,15 @@ def test_the_commands_stop_with_one_line_and_a_code_of_their_own(place, words):
 # ---------------------------------------------------------------- a killed worker, a changed run
 
 
-def test_a_killed_worker_is_one_clear_line(place, monkeypatch):
+def test_a_killed_worker_is_one_clear_line(fresh, monkeypatch):
     """The first worker that trains is killed; what had been trained before is kept."""
-    place.runs[RUN] = replace(
-        place.runs[RUN], recipe=replace(place.runs[RUN].recipe, steps=1_000_000)
+    fresh.runs[RUN] = replace(
+        fresh.runs[RUN], recipe=replace(fresh.runs[RUN].recipe, steps=1_000_000)
     )
     waits, killed = schedule.wait, []
 
     def kill_then_wait(running, timeout, return_when):
-        if not killed and (place.folder_of(RUN) / "lock").exists():
+        if not killed and (fresh.folder_of(RUN) / "lock").exists():
             killed.extend(pool[0]._processes)
             os.kill(killed[0], signal.SIGKILL)
         return waits(running, timeout=timeout / 10, return_when=return_when)
@@ -151,16 +139,16 @@ def test_a_killed_worker_is_one_clear_line(place, monkeypatch):
     monkeypatch.setattr(schedule, "wait", kill_then_wait)
     told = rf"^a worker process was killed by SIGKILL .*--jobs 1.* under way: {RUN}; .* goes on"
     with pytest.raises(PaperlibError, match=told) as error:
-        schedule._work([task(place, RUN)], place, 1)
+        schedule._work([task(fresh, RUN)], fresh, 1)
     assert "\n" not in str(error.value)
 
 
-def test_a_run_changed_in_the_study_is_the_one_that_a_worker_trains(place):
+def test_a_run_changed_in_the_study_is_the_one_that_a_worker_trains(fresh):
     """Not the catalogue's of that name."""
-    before = place.folder_of(RUN)
-    place.runs[RUN] = replace(place.runs[RUN], recipe=replace(place.runs[RUN].recipe, steps=6))
-    place.folder_of.cache_clear()
-    assert place.folder_of(RUN) != before
-    schedule._work([task(place, RUN)], place, 1)
-    assert is_cached(place.folder_of(RUN)) and not before.exists()
-    assert json.loads((place.folder_of(RUN) / "record.json").read_text())["steps"] == 6
+    before = fresh.folder_of(RUN)
+    fresh.runs[RUN] = replace(fresh.runs[RUN], recipe=replace(fresh.runs[RUN].recipe, steps=6))
+    fresh.folder_of.cache_clear()
+    assert fresh.folder_of(RUN) != before
+    schedule._work([task(fresh, RUN)], fresh, 1)
+    assert is_cached(fresh.folder_of(RUN)) and not before.exists()
+    assert json.loads((fresh.folder_of(RUN) / "record.json").read_text())["steps"] == 6

@@ -12,6 +12,7 @@ import scipy.io
 from paperlib import PaperlibError
 from paperlib.score import score_file
 from paperlib.skeleton import GROUPS, LSP
+from paperlib.submission import export_mpii
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_scores.json").read_text())
 
@@ -508,6 +509,16 @@ def test_damaged_files(suffix, lsp, tmp_path):
     refused(path, truth)
     path.unlink()
     refused(path, truth, "no such file")
+
+
+@pytest.mark.parametrize("dataset", ["mpii", "lsp", "flic"])
+def test_a_missing_prediction_file_is_told_before_missing_labels(dataset, tmp_path):
+    """On a clone without data both are absent."""
+    for file, why in (("mine.h5", "there is no such file"), ("mine.txt", "unknown kind of file")):
+        with pytest.raises(PaperlibError, match=rf"{file}: {why}"):
+            score_file(dataset, tmp_path / file, tmp_path / "absent")
+    with pytest.raises(PaperlibError, match=r"mine\.h5: there is no such file"):
+        export_mpii(tmp_path / "mine.h5", tmp_path / "absent.mat", tmp_path)
 
 
 def test_unknown_suffix_names_labels_and_data(lsp, tmp_path):

@@ -253,6 +253,11 @@ def test_a_run_of_another_version_is_refused(tiny, tmp_path):
     [
         ("resnet", "--weights resnet: neither a .safetensors file nor a run of the catalogue; with the package come: hourglass-lsp"),
         ("hourglass-8x1", "no weights of run 'hourglass-8x1' in .*runs; train some with 'paperlib train hourglass-8x1'"),
+        (
+            "hourglass-lsp-longer",
+            "no weights of run 'hourglass-lsp-longer' in .*; train some with 'paperlib train hourglass-lsp-longer --data real'",
+        ),
+        ("recurrent-t0-seed2", "train some with 'paperlib train recurrent-t0-seed2 --size short'"),
         ("gone.safetensors", "gone.safetensors: no such file"),
         ("pyproject.toml", "pyproject.toml: not a .safetensors file"),
     ],

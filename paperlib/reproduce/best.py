@@ -37,13 +37,25 @@ def best_weights(wanted: str = "", device: str = "auto") -> Weights:
                 return _of_run(max(ready, key=lambda folder: (folder / "record.json").stat().st_mtime), device)
     if wanted and Path(wanted).exists():
         raise PaperlibError(f"--weights {wanted}: not a .safetensors file; name the file itself, with its record beside it")
-    if wanted and wanted not in catalogue():
+    train = _training(wanted or BEST_FIRST[0])
+    if not train:
         known = ", ".join(here) or "none"
         raise PaperlibError(f"--weights {wanted}: neither a .safetensors file nor a run of the catalogue; with the package come: {known}")
     raise PaperlibError(
-        f"no weights {f'of run {wanted!r} ' if wanted else ''}in {runs}; train some with 'paperlib train {wanted or 'hourglass-lsp'}', "
+        f"no weights {f'of run {wanted!r} ' if wanted else ''}in {runs}; train some with '{train}', "
         "or name a .safetensors file with --weights"
     )
+
+
+def _training(name: str) -> str:
+    """The command that trains run `name`, at size smoke on drawn people if there is such a run; '' where no size and no
+    kind of data has one."""
+    studies = [(size, data) for size in sorted(SIZES, key=lambda size: size != "smoke") for data in ("synthetic", "real")]
+    found = next((study for study in studies if name in catalogue(*study)), None)
+    if not found:
+        return ""
+    size, data = found
+    return f"paperlib train {name}" + ("" if size == "smoke" else f" --size {size}") + (" --data real" if data == "real" else "")
 
 
 def describe(weights: Weights) -> str:
