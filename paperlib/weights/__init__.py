@@ -1,6 +1,8 @@
-"""Weights that come with the package: 16-bit numbers in NAME.safetensors and, in NAME.json, what they are, how they came to be and how good they are.
+"""Weights: those that come with the package, our own exports, and other people's checkpoints.
 
-The record alone rebuilds the network, so that weights stay of use when the catalogue no longer holds the run that trained them.
+Ours are 16-bit numbers in NAME.safetensors and, in NAME.json, what they are, how they came to be
+and how good they are. The record alone rebuilds the network, so that weights stay of use when
+the catalogue no longer holds the run that trained them.
 """
 
 import hashlib
@@ -17,12 +19,14 @@ from torch import nn
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.models import Recurrent, StackedHourglass
-from paperlib.skeleton import SKELETONS
+from paperlib.skeleton import SKELETONS, Skeleton
+from paperlib.weights.community import read_community
+from paperlib.weights.ports import PortedHourglass
 from paperlib.writing import write_whole
 
 SHIPPED = Path(__file__).parent
 SHARD = 16_000_000  # bytes: the largest file
-_MODELS = {known.__name__: known for known in (Recurrent, StackedHourglass)}
+_MODELS = {known.__name__: known for known in (Recurrent, StackedHourglass, PortedHourglass)}
 _CODECS = {known.__name__: known for known in (RecurrentCodec, HourglassCodec)}
 
 
@@ -35,7 +39,7 @@ class Weights:
     model: nn.Module
     codec: Codec
     record: dict
-    file: Path  # the record's
+    file: Path  # the record's, or the checkpoint
 
 
 def shipped() -> dict[str, Path]:
@@ -70,6 +74,26 @@ def save_weights(record: dict, model: nn.Module, codec: Codec, options: dict, fo
     return path
 
 
+def load(
+    file: str | Path, device: str | torch.device = "cpu", skeleton: Skeleton | None = None
+) -> Weights:
+    """The network in `file`: .safetensors or .json of ours, or another's checkpoint.
+
+    `model` takes images as `Crops` gives them, (B, 3, S, S), (grey - 128) / 256, and gives the
+    heatmaps of every stack; `codec` and `record` hold the joints' order and the crop it was
+    trained for. `skeleton` names the joints of a checkpoint whose number its port does not have.
+    Raises PaperlibError for a file that is none of those understood, with what was found.
+    """
+    file = Path(file)
+    if not file.is_file():
+        raise PaperlibError(f"{file}: no such file; give weights with their record, or a checkpoint")
+    record = file if file.suffix == ".json" else record_of(file)
+    if file.suffix in (".json", ".safetensors") and record.is_file():
+        return load_weights(record, device)
+    model, codec, known = read_community(file, skeleton)
+    return Weights(known["name"], known["kind"], _ready(model, device), codec, known, file)
+
+
 def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
     """The network that record `path` describes. Raises PaperlibError for a record that is damaged, or weights that are not the record's."""
     try:
@@ -92,7 +116,11 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
         model.load_state_dict(tensors)  # into 32 bits
     except RuntimeError as error:
         raise PaperlibError(f"{path}: its weights are those of another model ({str(error).splitlines()[0]}); export the run anew") from error
-    return Weights(name, kind, model.to(device, memory_format=torch.channels_last).eval(), codec, record, path)
+    return Weights(name, kind, _ready(model, device), codec, record, path)
+
+
+def _ready(model: nn.Module, device: str | torch.device) -> nn.Module:
+    return model.to(device, memory_format=torch.channels_last).eval()
 
 
 def _codec(**described) -> Codec:
