@@ -86,7 +86,8 @@ def load(
     """
     file = Path(file)
     if not file.is_file():
-        raise PaperlibError(f"{file}: no such file; give weights with their record, or a checkpoint")
+        what = "a folder" if file.is_dir() else "no such file"
+        raise PaperlibError(f"{file}: {what}; name weights with their record, or a checkpoint")
     record = file if file.suffix == ".json" else record_of(file)
     if file.suffix in (".json", ".safetensors") and record.is_file():
         return load_weights(record, device)

@@ -60,8 +60,18 @@ def read_community(
     tensors, found = _tensors(path)
     port, renamed = _ported(tensors)
     if port is None:
-        raise PaperlibError(f"{path}: no network known here; {found}; {UNDERSTOOD}")
+        raise PaperlibError(f"{path}: {_lost(path)}no network known here; {found}; {UNDERSTOOD}")
     return build(path, port, _options(path, port, renamed), renamed, skeleton)
+
+
+def _lost(path: Path) -> str:
+    if path.suffix != ".safetensors":
+        return ""
+    record = re.sub(r"-\d+-of-\d+$", "", path.stem) + ".json"
+    return (
+        f"without its record, {record} or record.json, nobody knows which network it is; put it "
+        "beside the file; else "
+    )
 
 
 # ---------------------------------------------------------------- what a file holds
