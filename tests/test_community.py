@@ -296,9 +296,8 @@ def test_a_port_s_weights_as_safetensors(images, tmp_path):
 # ---------------------------------------------------------------- what is not understood
 
 
-def changed(images, change, joints=16):
-    state, _ = bearpaw(images, 1, 1, joints=joints)
-    return change(state) or state
+def without(images, name):
+    return {k: v for k, v in bearpaw(images, 1, 1)[0].items() if k != name}
 
 
 UNREAD = {
@@ -311,25 +310,25 @@ UNREAD = {
         r"no network known here; its keys are module.hg.3.conv.weight; 1 tensors, .* 4 stacks",
     ),
     "a list": (lambda images: [1, 2], "no network known here; it holds one list"),
-    "no tensors": (lambda images: {"epoch": 1}, ".*its keys are epoch, and it has no tensors by name"),
+    "no tensors": (lambda images: {"epoch": 1}, "its keys are epoch, and it has no tensors by name"),
     "a layer short": (
-        lambda images: changed(images, lambda state: state.pop("res.0.0.bn1.bias") and None),
+        lambda images: without(images, "res.0.0.bn1.bias"),
         r"layers named as in bearpaw.*rounds.0.0.bottleneck.0.bias here should be \(256,\) and is absent",
     ),
     "a layer more": (
-        lambda images: changed(images, lambda state: state.update(extra=torch.ones(3))),
+        lambda images: without(images, "") | {"extra": torch.ones(3)},
         r"what is extra here should be absent and is \(3,\)",
     ),
     "another width": (
-        lambda images: changed(images, lambda state: state.update({"conv1.weight": torch.ones(64, 1, 7, 7)})),
+        lambda images: without(images, "") | {"conv1.weight": torch.ones(64, 1, 7, 7)},
         r"stem.0.weight here should be \(64, 3, 7, 7\) and is \(64, 1, 7, 7\)",
     ),
     "no heatmaps": (
-        lambda images: changed(images, lambda state: state.pop("score.0.weight") and None),
+        lambda images: without(images, "score.0.weight"),
         "layers named as in bearpaw.*but none for heatmaps",
     ),
     "other joints": (
-        lambda images: changed(images, lambda state: None, joints=5),
+        lambda images: bearpaw(images, 1, 1, joints=5)[0],
         r"5 heatmaps, and bearpaw.* has 16 \(mpii\), 17 \(coco\); .* takes a Skeleton of 5",
     ),
 }
@@ -338,13 +337,13 @@ UNREAD = {
 @pytest.mark.parametrize("what", UNREAD)
 def test_what_is_not_understood_is_one_line(what, images, tmp_path):
     make, message = UNREAD[what]
-    with pytest.raises(PaperlibError, match=rf"some.pth: {message}") as error:
+    with pytest.raises(PaperlibError, match=rf"some.pth: .*{message}") as error:
         load(saved(tmp_path / "some.pth", make(images)))
     assert "\n" not in str(error.value)
 
 
 def test_a_skeleton_names_other_joints(images, tmp_path):
-    path = saved(tmp_path / "some.pth", changed(images, lambda state: None, joints=2))
+    path = saved(tmp_path / "some.pth", bearpaw(images, 1, 1, joints=2)[0])
     two = Skeleton("two", ("left_eye", "right_eye"), ((0, 1),), ())
     weights = load(path, skeleton=two)
     assert weights.codec.skeleton is two and weights.record["joints"] == ["left_eye", "right_eye"]
@@ -373,13 +372,13 @@ def test_files_that_are_not_there(name, message, tmp_path):
 # ---------------------------------------------------------------- sizes
 
 
-SIZES = [("wide", 1, 3_587_024, 5.80), ("wide", 2, 6_730_912, 8.99), ("wide", 8, 25_594_624, 28.09)]
-
-
-@pytest.mark.parametrize(("stem", "stacks", "learnable", "cost"), SIZES)
-def test_the_wide_stem_has_the_size_of_the_ports(stem, stacks, learnable, cost):
+@pytest.mark.parametrize(
+    ("stacks", "learnable", "cost"),
+    [(1, 3_586_960, 5.80), (2, 6_730_912, 8.99), (8, 25_594_624, 28.09)],
+)
+def test_the_wide_stem_has_the_size_of_the_ports(stacks, learnable, cost):
     with torch.device("meta"):
-        model = PortedHourglass(stacks=stacks, stem=stem)
+        model = PortedHourglass(stacks=stacks, stem="wide")
     assert parameters(model) == learnable and gmacs(model, 256) == pytest.approx(cost, abs=0.006)
 
 

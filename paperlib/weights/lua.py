@@ -81,7 +81,8 @@ def _matched(stacks: int, layers: list[Table]) -> tuple[dict, dict[str, Tensor]]
     for head, steps in (("released", 3 * depth + 2), ("paper", 3 * depth + 1)):
         size = {"stacks": stacks, "modules": residuals // steps, "depth": depth, "head": head}
         options = size | {"joints": joints, "features": features}
-        if size["modules"] and theirs == [tuple(m.weight.shape) for _, m in _in_order(options)]:
+        fits = min(size["modules"], depth) > 0 and features % 4 == 0
+        if fits and theirs == [tuple(m.weight.shape) for _, m in _in_order(options)]:
             return options, _named(options, weighty)
     raise ValueError(
         f"{stacks} outputs of {joints} heatmaps, {pools} poolings and {len(convs)} convolutions"
