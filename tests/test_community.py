@@ -2,7 +2,7 @@
 say the same before and after they are loaded; what is not understood is one clear line.
 """
 
-import io
+import functools
 import json
 import lzma
 import os
@@ -16,9 +16,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from paperlib import PaperlibError
-from paperlib.cli import app
 from paperlib.models import StackedHourglass, gmacs, parameters
-from paperlib.people import People
 from paperlib.photo import crops_in, people_in, predict_photos
 from paperlib.reproduce.best import best_weights, describe
 from paperlib.skeleton import COCO, MPII, Skeleton
@@ -53,7 +51,9 @@ class Layers:
                 self.state[f"{name}.{key}"] = value + self.random(x.shape[1]) / 10
             self.state[f"{name}.running_var"] = 0.5 + self.random(x.shape[1]).abs()
             self.state[f"{name}.num_batches_tracked"] = torch.tensor(7)
-        kept = [self.state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
+        kept = [
+            self.state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")
+        ]
         return F.batch_norm(x, *kept)
 
     def residual(self, x, name, outputs, inner, skip, idle):
@@ -222,24 +222,34 @@ def test_coco_s_joints_come_with_coco_s_mean(images, tmp_path):
     assert weights.codec.skeleton is COCO and weights.record["joints"][0] == "nose"
 
 
-@pytest.mark.parametrize("file", ["princeton-hg1.checkpoint.pt", "bearpaw-hg1.pth.tar", "anibali-hg1.pth"])
+@pytest.mark.parametrize(
+    "file", ["princeton-hg1.checkpoint.pt", "bearpaw-hg1.pth.tar", "anibali-hg1.pth"]
+)
 @torch.inference_mode()
 def test_what_the_ports_own_code_answered(file, tmp_path):
     folder = Path(os.environ.get("PAPERLIB_DATA", "")).expanduser().parent / "checkpoints"
     if not (folder / f"{file}.xz").is_file():
-        pytest.skip("needs checkpoints of the ports' own code, in `checkpoints` beside PAPERLIB_DATA")
+        pytest.skip(
+            "needs checkpoints of the ports' own code, in `checkpoints` beside PAPERLIB_DATA"
+        )
     (tmp_path / file).write_bytes(lzma.decompress((folder / f"{file}.xz").read_bytes()))
     answered = np.load(folder / f"{file.split('.')[0]}.npz")
     image = torch.from_numpy(answered["image"].transpose(2, 0, 1).copy())[None]
-    close(load(tmp_path / file).model(as_crops(image)), [torch.from_numpy(answered["heatmaps"])[None]])
+    close(
+        load(tmp_path / file).model(as_crops(image)), [torch.from_numpy(answered["heatmaps"])[None]]
+    )
 
 
 # ---------------------------------------------------------------- what else is known
 
 
 @pytest.fixture(scope="module")
-def checkpoint(images, tmp_path_factory):
-    state, _ = bearpaw(images, 1, 1)
+def state(images):
+    return bearpaw(images, 1, 1)[0]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(state, tmp_path_factory):
     return saved(tmp_path_factory.mktemp("weights") / "hg_s1_b1.pth.tar", {"state_dict": state})
 
 
@@ -259,10 +269,15 @@ def test_what_lies_outside_the_photograph_is_black(checkpoint):
 
 
 def test_predict_takes_it(checkpoint, tmp_path):
-    Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 70, 3), np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 70, 3), np.uint8)).save(
+        tmp_path / "a.png"
+    )
     found, line = predict_photos([tmp_path / "a.png"], str(checkpoint), device="cpu")
     assert list(found[0]["people"][0]["joints"]) == list(MPII.joints)
-    assert line.startswith("weights: hg_s1_b1, checkpoint of bearpaw/pytorch-pose") and "not measured" in line
+    assert (
+        line.startswith("weights: hg_s1_b1, checkpoint of bearpaw/pytorch-pose")
+        and "not measured" in line
+    )
 
 
 def test_best_weights_take_a_file_of_any_name(checkpoint, tmp_path, monkeypatch):
@@ -296,49 +311,57 @@ def test_a_port_s_weights_as_safetensors(images, tmp_path):
 # ---------------------------------------------------------------- what is not understood
 
 
-def without(images, name):
-    return {k: v for k, v in bearpaw(images, 1, 1)[0].items() if k != name}
+def without(state, name):
+    return {k: v for k, v in state.items() if k != name}
+
+
+def five_joints(state):
+    """Only the layer by which joints are counted differs: that is seen before all the rest."""
+    return state | {"score.0.weight": state["score.0.weight"][:5]}
 
 
 UNREAD = {
     "another network": (
-        lambda images: {"epoch": 1, "state_dict": {"layer1.0.conv1.weight": torch.ones(2, 2)}},
-        r"no network known here; its keys are epoch, state_dict; 1 tensors, .* no stacks; understood",
+        lambda state: {"epoch": 1, "state_dict": {"layer1.0.conv1.weight": torch.ones(2, 2)}},
+        r"no network known here; its keys are epoch, state_dict; 1 tensors, .* no stacks; under",
     ),
     "a hourglass of others": (
-        lambda images: {"module.hg.3.conv.weight": torch.ones(2, 2)},
+        lambda state: {"module.hg.3.conv.weight": torch.ones(2, 2)},
         r"no network known here; its keys are module.hg.3.conv.weight; 1 tensors, .* 4 stacks",
     ),
-    "a list": (lambda images: [1, 2], "no network known here; it holds one list"),
-    "no tensors": (lambda images: {"epoch": 1}, "its keys are epoch, and it has no tensors by name"),
+    "a list": (lambda state: [1, 2], "no network known here; it holds one list"),
+    "no tensors": (
+        lambda state: {"epoch": 1},
+        "its keys are epoch, and it has no tensors by name",
+    ),
     "a layer short": (
-        lambda images: without(images, "res.0.0.bn1.bias"),
-        r"layers named as in bearpaw.*rounds.0.0.bottleneck.0.bias here should be \(256,\) and is absent",
+        lambda state: without(state, "res.0.0.bn1.bias"),
+        r"as in bearpaw.*rounds.0.0.bottleneck.0.bias here should be \(256,\) and is absent",
     ),
     "a layer more": (
-        lambda images: without(images, "") | {"extra": torch.ones(3)},
+        lambda state: without(state, "") | {"extra": torch.ones(3)},
         r"what is extra here should be absent and is \(3,\)",
     ),
     "another width": (
-        lambda images: without(images, "") | {"conv1.weight": torch.ones(64, 1, 7, 7)},
+        lambda state: without(state, "") | {"conv1.weight": torch.ones(64, 1, 7, 7)},
         r"stem.0.weight here should be \(64, 3, 7, 7\) and is \(64, 1, 7, 7\)",
     ),
     "no heatmaps": (
-        lambda images: without(images, "score.0.weight"),
+        lambda state: without(state, "score.0.weight"),
         "layers named as in bearpaw.*but none for heatmaps",
     ),
     "other joints": (
-        lambda images: bearpaw(images, 1, 1, joints=5)[0],
+        five_joints,
         r"5 heatmaps, and bearpaw.* has 16 \(mpii\), 17 \(coco\); .* takes a Skeleton of 5",
     ),
 }
 
 
 @pytest.mark.parametrize("what", UNREAD)
-def test_what_is_not_understood_is_one_line(what, images, tmp_path):
+def test_what_is_not_understood_is_one_line(what, state, tmp_path):
     make, message = UNREAD[what]
     with pytest.raises(PaperlibError, match=rf"some.pth: .*{message}") as error:
-        load(saved(tmp_path / "some.pth", make(images)))
+        load(saved(tmp_path / "some.pth", make(state)))
     assert "\n" not in str(error.value)
 
 
@@ -351,14 +374,21 @@ def test_a_skeleton_names_other_joints(images, tmp_path):
 
 def test_nothing_but_tensors_is_read(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "whole.pth")
-    with pytest.raises(PaperlibError, match="whole.pth: holds a Python object, torch.nn.modules.linear.Linear; only tensors"):
+    with pytest.raises(
+        PaperlibError,
+        match="whole.pth: holds a Python object, torch.nn.modules.linear.Linear; only tensors",
+    ):
         load(tmp_path / "whole.pth")
 
 
-@pytest.mark.parametrize("content", [b"", b"name = 'paperlib'\n", b"PK\x03\x04 cut short", b"\x80\x02"])
+@pytest.mark.parametrize(
+    "content", [b"", b"name = 'paperlib'\n", b"PK\x03\x04 cut short", b"\x80\x02"]
+)
 def test_files_that_are_no_checkpoints(content, tmp_path):
     (tmp_path / "some.pth").write_bytes(content)
-    with pytest.raises(PaperlibError, match="some.pth: (not a checkpoint that torch can read|is no checkpoint)") as error:
+    with pytest.raises(
+        PaperlibError, match="some.pth: (not a checkpoint that torch can read|is no checkpoint)"
+    ) as error:
         load(tmp_path / "some.pth")
     assert "\n" not in str(error.value)
 
@@ -372,14 +402,25 @@ def test_files_that_are_not_there(name, message, tmp_path):
 # ---------------------------------------------------------------- sizes
 
 
-@pytest.mark.parametrize(
-    ("stacks", "learnable", "cost"),
-    [(1, 3_586_960, 5.80), (2, 6_730_912, 8.99), (8, 25_594_624, 28.09)],
-)
-def test_the_wide_stem_has_the_size_of_the_ports(stacks, learnable, cost):
+@functools.cache
+def size(stacks, modules, stem, head):
     with torch.device("meta"):
-        model = PortedHourglass(stacks=stacks, stem="wide")
-    assert parameters(model) == learnable and gmacs(model, 256) == pytest.approx(cost, abs=0.006)
+        model = PortedHourglass(stacks=stacks, modules=modules, stem=stem, head=head)
+    return f"{parameters(model):,}", f"{gmacs(model, 256):.2f}"
+
+
+def rows():
+    lines = [line for line in TABLE.read_text().splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row[0])
+def test_the_table_of_checkpoints_counts_right(row):
+    _, port, network, learnable, cost, *_ = row
+    stacks, modules = map(int, re.findall(r"\d+", network))
+    stem = "wide" if port.startswith(("bearpaw", "anibali")) else "released"
+    head = "paper" if "paper" in network else "released"
+    assert size(stacks, modules, stem, head) == (learnable, cost)
 
 
 def test_an_unknown_stem_is_refused():

@@ -1,5 +1,5 @@
-"""Torch7 files: a writer of Lua's format, the graphs that the authors' hg.lua makes, written with it
-and executed here node by node, and the same heatmaps from our network.
+"""Torch7 files: a writer of Lua's format; the graphs that the authors' hg.lua makes, written with
+it and executed here node by node; and the same heatmaps from our network.
 """
 
 import struct
@@ -79,7 +79,9 @@ class Writer:
             self.text(f"torch.{value.kind}Tensor")
             self.put("i", value.array.ndim)
             self.put(f"{value.array.ndim}q", *value.array.shape)
-            self.put(f"{value.array.ndim}q", *(s // value.array.itemsize for s in value.array.strides))
+            self.put(
+                f"{value.array.ndim}q", *(s // value.array.itemsize for s in value.array.strides)
+            )
             self.put("q", value.first + 1)
             self.write(value.storage)
         else:
@@ -132,7 +134,14 @@ def test_values_come_back(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "dtype"),
-    [("Float", "f4"), ("Cuda", "f4"), ("Double", "f8"), ("Long", "i8"), ("Byte", "u1"), ("CudaDouble", "f8")],
+    [
+        ("Float", "f4"),
+        ("Cuda", "f4"),
+        ("Double", "f8"),
+        ("Long", "i8"),
+        ("Byte", "u1"),
+        ("CudaDouble", "f8"),
+    ],
 )
 def test_tensors_come_back(kind, dtype, tmp_path):
     array = np.arange(12).reshape(3, 4).astype(dtype)
@@ -174,7 +183,9 @@ def test_an_object_that_holds_itself(tmp_path):
 def test_files_cut_short(cut, tmp_path):
     path = saved(tmp_path / "some.t7", [Tensor(np.arange(6.0), "Double"), "end"])
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(PaperlibError, match="some.t7: not a whole binary file of Lua's torch.save") as error:
+    with pytest.raises(
+        PaperlibError, match="some.t7: not a whole binary file of Lua's torch.save"
+    ) as error:
         read_torch7(path)
     assert "\n" not in str(error.value)
 
@@ -205,7 +216,14 @@ class Layers:
 
     def conv(self, inputs, outputs, kernel=1, stride=1):
         weight = self.array(outputs, inputs, kernel, kernel, scale=(inputs * kernel**2) ** -0.5)
-        size = {"kW": kernel, "kH": kernel, "dW": stride, "dH": stride, "padW": kernel // 2, "padH": kernel // 2}
+        size = {
+            "kW": kernel,
+            "kH": kernel,
+            "dW": stride,
+            "dH": stride,
+            "padW": kernel // 2,
+            "padH": kernel // 2,
+        }
         planes = {"nInputPlane": inputs, "nOutputPlane": outputs}
         kind = f"{self.backend}.SpatialConvolution"
         return self.module(kind, weight=weight, bias=self.array(outputs), **size, **planes)
@@ -222,7 +240,9 @@ class Layers:
         return self.module(f"{self.backend}.ReLU", inplace=True, threshold=0, val=0)
 
     def pool(self):
-        return self.module(f"{self.backend}.SpatialMaxPooling", kW=2, kH=2, dW=2, dH=2, padW=0, padH=0)
+        return self.module(
+            f"{self.backend}.SpatialMaxPooling", kW=2, kH=2, dW=2, dH=2, padW=0, padH=0
+        )
 
     def many(self, kind, *modules):
         return self.module(f"nn.{kind}", modules=list(modules))
@@ -322,10 +342,14 @@ def execute(network, images):
 
     def value(data):
         if id(data) not in known:
-            taken = [value(before) for k, before in data["mapindex"].items() if not isinstance(k, Key)]
+            taken = [
+                value(before) for k, before in data["mapindex"].items() if not isinstance(k, Key)
+            ]
             taken = taken or [images]
             module = data.get("module")
-            known[id(data)] = run(module, taken if len(taken) > 1 else taken[0]) if module else taken
+            known[id(data)] = (
+                run(module, taken if len(taken) > 1 else taken[0]) if module else taken
+            )
         return known[id(data)][0] if isinstance(known[id(data)], list) else known[id(data)]
 
     ends = network.fields["outnode"].fields["data"]["mapindex"]
@@ -392,7 +416,9 @@ def test_a_graph_gives_its_heatmaps(name, images, tmp_path):
     options = weights.record["model"]["options"]
     assert {key: options[key] for key in size} == size and options["depth"] == 4
     assert weights.codec.skeleton is (FLIC if name == "FLIC" else MPII)
-    assert (weights.codec.sigma, weights.codec.patch) == (1.75, 7) and weights.record["outside"] == 0
+    assert (weights.codec.sigma, weights.codec.patch) == (1.75, 7) and weights.record[
+        "outside"
+    ] == 0
 
 
 def joined(make):
@@ -410,16 +436,24 @@ def eps(make):
     return network
 
 
+def other_order(make):
+    first = node(make.module("nn.Identity"))
+    return graph(first, [node(make.conv(3, 16), node(make.pool(), first))])
+
+
 UNREAD = {
-    "options": (lambda make: {"nStack": 8, "LR": 1e-3}, r"a Table of Torch7 \(LR, nStack\), not a network"),
-    "another module": (lambda make: make.conv(3, 4), r"a nn.SpatialConvolution of Torch7 .*not a network"),
-    "layers of another network": (joined, "not the stacked hourglass .it has a nn.JoinTable"),
-    "another eps": (eps, "a batch norm with eps 0.001 instead of 1e-05"),
-    "another order": (
-        lambda make: graph(first := node(make.module("nn.Identity")), [node(make.conv(3, 16), node(make.pool(), first))]),
-        "1 outputs of 16 heatmaps, 1 poolings and 1 convolutions",
+    "options": (
+        lambda make: {"nStack": 8, "LR": 1e-3},
+        r"a Table of Torch7 \(LR, nStack\), not a network",
     ),
-}  # fmt: skip
+    "another module": (
+        lambda make: make.conv(3, 4),
+        "a nn.SpatialConvolution of Torch7 .*not a network",
+    ),
+    "another layer": (joined, "not the stacked hourglass .it has a nn.JoinTable"),
+    "another eps": (eps, "a batch norm with eps 0.001 instead of 1e-05"),
+    "another order": (other_order, "1 outputs of 16 heatmaps, 1 poolings and 1 convolutions"),
+}
 
 
 @pytest.mark.parametrize("what", UNREAD)
