@@ -387,7 +387,7 @@ def test_nothing_but_tensors_is_read(tmp_path):
 def test_files_that_are_no_checkpoints(content, tmp_path):
     (tmp_path / "some.pth").write_bytes(content)
     with pytest.raises(
-        PaperlibError, match="some.pth: (not a checkpoint that torch can read|is no checkpoint)"
+        PaperlibError, match="some.pth: not a checkpoint (that torch can read|of torch)"
     ) as error:
         load(tmp_path / "some.pth")
     assert "\n" not in str(error.value)

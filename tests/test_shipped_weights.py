@@ -262,7 +262,7 @@ def test_a_run_of_another_version_is_refused(tiny, tmp_path):
         ("resnet", "--weights resnet: neither a file nor a run of the catalogue; with the package come: hourglass-lsp"),
         ("hourglass-8x1", "no weights of run 'hourglass-8x1' in .*runs; train some with 'paperlib train hourglass-8x1'"),
         ("gone.safetensors", "gone.safetensors: no such file"),
-        ("pyproject.toml", "pyproject.toml: is no checkpoint of torch's"),
+        ("pyproject.toml", "pyproject.toml: not a checkpoint of torch; understood are"),
     ],
 )
 def test_weights_that_are_not_there_say_how_to_get_them(at_hand, monkeypatch, wanted, message):

@@ -49,7 +49,7 @@ def best_weights(wanted: str = "", device: str = "auto") -> Weights:
 
 def describe(weights: Weights) -> str:
     """Which weights, what they learnt from and how good they are, in one line."""
-    record, learnt = weights.record, "learnt from what its file does not say"
+    record, learnt = weights.record, "its file does not say what it learnt from"
     if "people" in record:
         learnt = f"{record['people']} people, {record['run']['steps']} steps"
     scores = "; ".join(f"{score['measure']} {score['total']:.1f} on {score['on']}" for score in record.get("scores", []))

@@ -52,16 +52,19 @@ def record_of(file: Path) -> Path:
     return file.with_name(re.sub(r"-\d+-of-\d+$", "", file.stem) + ".json")
 
 
-def save_weights(record: dict, model: nn.Module, codec: Codec, options: dict, folder: Path) -> Path:
-    """Write `model`, built with `options`, in 16 bits and in shards of at most 16 MB, and its record (with "name" and "kind") last.
+def save_weights(
+    record: dict, model: nn.Module, codec: Codec, options: dict, folder: Path, shard: int = 0
+) -> Path:
+    """Write `model`, built with `options`, in 16 bits, and its record (with "name", "kind") last.
 
-    Raises PaperlibError where a number does not fit into 16 bits.
+    A file has at most `shard` bytes, or 16 MB. Raises PaperlibError where a number does not fit
+    into 16 bits.
     """
     tensors = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
     lost = [name for name, value in tensors.items() if not torch.isfinite(value.float()).all()]
     if lost:
         raise PaperlibError(f"{record['name']}: {lost[0]} has numbers beyond 16 bits; these weights cannot be shipped")
-    shards = _shards(tensors)
+    shards = _shards(tensors, shard or SHARD)
     files = {}
     for i, names in enumerate(shards, 1):
         path = folder / (record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors")
@@ -140,12 +143,12 @@ def _read(shard: Path) -> dict[str, torch.Tensor]:
         raise PaperlibError(f"{shard}: not a whole .safetensors file ({error}); fetch it again") from error
 
 
-def _shards(tensors: dict[str, torch.Tensor]) -> list[list[str]]:
+def _shards(tensors: dict[str, torch.Tensor], most: int = SHARD) -> list[list[str]]:
     """Names in the model's order, as many to a shard as fit with its header."""
     shards, size = [[]], 0
     for name, value in tensors.items():
         room = value.nbytes + len(name) + 200
-        if shards[-1] and size + room > SHARD:
+        if shards[-1] and size + room > most:
             shards.append([])
             size = 0
         shards[-1].append(name)

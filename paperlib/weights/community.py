@@ -88,10 +88,10 @@ def _tensors(path: Path) -> tuple[dict[str, Tensor], str]:
         ) from error
     except pickle.UnpicklingError as error:
         held = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"holds a Python object, {held[1]}" if held else "is no checkpoint of torch's"
+        what = f"holds a Python object, {held and held[1]}; only tensors are read, since others "
+        what += "may run code: torch.save(model.state_dict(), name) writes them"
         raise PaperlibError(
-            f"{path}: {what}; only tensors are read, since other objects may run code: "
-            "torch.save(model.state_dict(), name) writes them"
+            f"{path}: {what if held else f'not a checkpoint of torch; {UNDERSTOOD}'}"
         ) from error
     if not isinstance(stored, dict):
         return {}, f"it holds one {type(stored).__name__}"

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import logging
+import sys
 import warnings
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def export_onnx(weights: Weights, file: Path) -> dict:
 
     "images" is (B, 3, side, side) float32, RGB, (grey - 128) / 256 as `Crops` gives them;
     "heatmaps" is (B, K, h, w) of the last site. The file's metadata say so, name the joints, and
-    give the crop. Returns the metadata. Raises PaperlibError without the packages of the extra.
+    give the crop; what is no text there is JSON. Returns the metadata. Raises PaperlibError without the packages of the extra.
     """
     absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if absent:
@@ -46,15 +47,16 @@ def export_onnx(weights: Weights, file: Path) -> dict:
     known = {
         "name": weights.name,
         "images": "(B, 3, side, side) float32, RGB, (grey - 128) / 256",
-        "joints": json.dumps(codec.skeleton.joints),
+        "joints": list(codec.skeleton.joints),
         "crop": f"200 px x scale x {codec.margin}, moved down by {codec.shift} px x scale",
-        "outside": f"grey value {weights.record.get('outside', 128)}",
-        "side": str(codec.side),
-        "opset": str(OPSET),
+        "outside": weights.record.get("outside", 128),  # grey value
+        "side": codec.side,
+        "opset": OPSET,
     }
     make_folder(file.parent)
     program = _program(model, images)
-    program.model.metadata_props.update(known)
+    stored = {key: v if isinstance(v, str) else json.dumps(v) for key, v in known.items()}
+    program.model.metadata_props.update(stored)
     program.save(file)
     return known
 
@@ -78,7 +80,7 @@ def _program(model: nn.Module, images: Tensor):
 
 
 def export_safetensors(weights: Weights, file: Path) -> Path:
-    """Write NAME.safetensors, 16 bits, and its record NAME.json; returns the record's path.
+    """Write NAME.safetensors, 16 bits, and its record NAME.json, whose path is returned.
 
     Raises PaperlibError where a number does not fit into 16 bits.
     """
@@ -86,4 +88,5 @@ def export_safetensors(weights: Weights, file: Path) -> Path:
         raise PaperlibError(f"{file}: the name ends in .safetensors; its record lies beside it")
     built = weights.record["model"]["options"]
     record = weights.record | {"name": file.stem, "kind": weights.kind}
-    return save_weights(record, weights.model, weights.codec, built, file.parent)
+    one = sys.maxsize  # bytes: one file, however large
+    return save_weights(record, weights.model, weights.codec, built, file.parent, one)
