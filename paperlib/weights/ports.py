@@ -36,6 +36,8 @@ class PortedHourglass(StackedHourglass):
 
 @dataclass(frozen=True)
 class Port:
+    """One port: its repository, its stem (StackedHourglass's option), its targets and joints."""
+
     name: str
     stem: str
     sigma: float  # heatmap px, of the target's Gaussian
