@@ -206,7 +206,9 @@ def sizes(as_json: AsJson = False) -> None:
 @app.command()
 def predict(
     images: list[Path],
-    weights: Annotated[str, typer.Option(help="a run's name, or a .safetensors file beside its record; else the best at hand")] = "",
+    weights: Annotated[
+        str, typer.Option(help="a run's name, a .safetensors file beside its record, or another's checkpoint; else the best at hand")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON")] = None,
     box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
     boxes: Annotated[Path | None, typer.Option(help="the same for several images: a JSON file of each image's list of boxes")] = None,
@@ -232,6 +234,34 @@ def predict(
         for person in photo["people"]:
             joints = ", ".join(f"{name} ({x:.0f}, {y:.0f}) {peak:.2f}" for name, (x, y, peak) in person["joints"].items())
             print(f"{photo['image']}: {joints}")
+
+
+@app.command()
+def export(
+    weights: Annotated[str, typer.Argument(help="a run's name or a file, as --weights of predict")],
+    onnx: Annotated[Path | None, typer.Option(help="write the network as ONNX to this file")] = None,
+    safetensors: Annotated[
+        Path | None, typer.Option(help="write it in 16 bits to this file, and its record beside it")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A network for other programs: ONNX, or .safetensors with a record."""
+    from paperlib.reproduce.best import best_weights
+    from paperlib.weights.export import export_onnx, export_safetensors
+
+    if not (onnx or safetensors):
+        raise PaperlibError("export: say what to write, with --onnx FILE or --safetensors FILE")
+    chosen, written = best_weights(weights, "cpu"), {}
+    if onnx:
+        written["onnx"] = {"file": str(onnx)} | export_onnx(chosen, onnx)
+    if safetensors:
+        record = export_safetensors(chosen, safetensors)
+        written["safetensors"] = {"file": str(safetensors), "record": str(record)}
+    if as_json:
+        print(json.dumps(written))
+        return
+    for kind in written.values():
+        print("; ".join(f"{key} {value}" for key, value in kind.items()))
 
 
 @app.command()

@@ -14,7 +14,7 @@ from paperlib import cli
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.plan import in_words
 
-DOORS = ("reproduce", "plan", "train", "score", "sizes", "predict", "verify", "claims", "data list", "data fetch", "data check")
+DOORS = ("reproduce", "plan", "train", "score", "sizes", "predict", "export", "verify", "claims", "data list", "data fetch", "data check")
 GROUPS = {"head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"}
 
 
@@ -81,6 +81,7 @@ OPTIONS = {
     "score": "--truth --convention --labels --json",
     "sizes": "--json",
     "predict": "--weights --out --json",
+    "export": "--onnx",
     "claims": "--json",
     "data check": "--json",
 }
@@ -177,7 +178,15 @@ def test_predict(paperlib, tiny, tmp_path):
     code, out, _ = paperlib("predict", photo, "--weights", weights, "--device", "cpu")
     assert code == 0 and out.startswith("weights: recurrent-t1-parts, run of synthetic-tiny, 32 people")
     code, _, err = paperlib("predict", photo, "--weights", photo)
-    assert code == 1 and one_line(err) and f"--weights {photo}: not a .safetensors file" in err
+    assert code == 1 and one_line(err) and f"{photo}: not a checkpoint of torch" in err
+
+
+def test_a_run_is_exported(paperlib, tiny, tmp_path):
+    weights = tiny.trained("recurrent-t1-parts").folder / "weights.safetensors"
+    code, out, err = paperlib("export", weights, "--safetensors", tmp_path / "mine.safetensors")
+    assert code == 0 and err == "" and str(tmp_path / "mine.json") in out
+    code, out, _ = paperlib("predict", tiny.people("lsp", "test").image[0], "--weights", tmp_path / "mine.safetensors")
+    assert code == 0 and out.startswith("weights: mine, run of synthetic-tiny, 32 people")
 
 
 def test_data_list_names_every_source(paperlib):

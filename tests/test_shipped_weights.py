@@ -251,7 +251,7 @@ def test_a_run_of_another_version_is_refused(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ("resnet", "--weights resnet: neither a .safetensors file nor a run of the catalogue; with the package come: hourglass-lsp"),
+        ("resnet", "--weights resnet: neither a file nor a run of the catalogue; with the package come: hourglass-lsp"),
         ("hourglass-8x1", "no weights of run 'hourglass-8x1' in .*runs; train some with 'paperlib train hourglass-8x1'"),
         (
             "hourglass-lsp-longer",
@@ -259,7 +259,7 @@ def test_a_run_of_another_version_is_refused(tiny, tmp_path):
         ),
         ("recurrent-t0-seed2", "train some with 'paperlib train recurrent-t0-seed2 --size short'"),
         ("gone.safetensors", "gone.safetensors: no such file"),
-        ("pyproject.toml", "pyproject.toml: not a .safetensors file"),
+        ("pyproject.toml", "pyproject.toml: not a checkpoint of torch; understood are"),
     ],
 )
 def test_weights_that_are_not_there_say_how_to_get_them(at_hand, monkeypatch, wanted, message):
