@@ -1,4 +1,7 @@
-"""COCO person keypoints: 17 joints, flags 0 not labelled, 1 occluded, 2 visible; R pre-trains on it."""
+"""COCO person keypoints: 17 joints, flags 0 not labelled, 1 occluded, 2 visible.
+
+R pre-trains on it.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +57,7 @@ def load_coco(
 def as_people(
     skeleton: Skeleton, notes: Annotations, image: np.ndarray, order: list[int] | None = None
 ) -> People:
-    """The people of `notes`, their images' paths (N,); `order` is each joint's place in the file."""
+    """The people of `notes`; `image` (N,) paths; `order` is each joint's place in the file."""
     points = notes.points if order is None else notes.points[:, order]
     known = np.isin(points[..., 2], (0, 1, 2))
     state = np.where(known, points[..., 2], ABSENT).astype(np.uint8)

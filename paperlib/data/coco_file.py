@@ -23,6 +23,7 @@ class Annotations:
 
     ids: list  # as in the file, None where it has none
     image_ids: list
+    category_ids: list
     images: list[str]  # the image's file_name, "" where the file has no such image
     sizes: np.ndarray  # (N, 2) px, the image's width and height as the file says; NaN where not
     points: np.ndarray  # (N, J, 3) x, y, flag
@@ -98,6 +99,7 @@ def read_annotations(
     return Annotations(
         ids=[note.get("id") for note in kept],
         image_ids=[note.get("image_id") for note in kept],
+        category_ids=[note.get("category_id", min(wanted, key=str)) for note in kept],
         images=[name for name, *_ in found],
         sizes=np.array([size for _, *size in found], float).reshape(-1, 2),
         points=points,

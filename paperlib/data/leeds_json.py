@@ -1,10 +1,11 @@
-"""LSP and its extension from LEEDS_annotations.json, the record list of Convolutional Pose Machines.
+"""LSP and its extension from LEEDS_annotations.json, a list of Convolutional Pose Machines.
 
 A record is a person: `img_paths` (lsp_dataset/images/im0001.jpg .. or lspet_dataset/images/
-im00001.jpg ..), `isValidation`, and `joint_self`, 16 x [x, y, flag] in MPII's order, of which pelvis
-and thorax are zeros (CPM) or the means of hips and shoulders (bearpaw). Coordinates are those of
-joints.mat, rounded to 0.001. The flag is joints.mat's turned round for LSP (1 visible, 0 occluded),
-and joints.mat's for its extension (1 annotated). `objpos` and `scale_provided` are CPM's estimates.
+im00001.jpg ..), `isValidation`, and `joint_self`, 16 x [x, y, flag] in MPII's order, of which
+pelvis and thorax are zeros (CPM) or the means of hips and shoulders (bearpaw). Coordinates are
+those of joints.mat, rounded to 0.001. The flag is joints.mat's turned round for LSP (1 visible, 0
+occluded), and joints.mat's for its extension (1 annotated). `objpos` and `scale_provided` are CPM's
+estimates.
 """
 
 import re
@@ -48,8 +49,8 @@ def read_points(path: Path, dataset: str) -> np.ndarray:
             )
         found[number] = record
     points = np.full((count, len(LSP), 3), np.nan)
-    read = numbers(path, list(found.values()), "joint_self", (len(MPII), 3))[:, joint_map(MPII, LSP)]
-    points[np.array(list(found), int) - 1] = read
+    read = numbers(path, list(found.values()), "joint_self", (len(MPII), 3))
+    points[np.array(list(found), int) - 1] = read[:, joint_map(MPII, LSP)]
     if dataset == "lsp":
         points[..., 2] = 1 - points[..., 2]
     return points

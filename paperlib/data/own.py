@@ -38,6 +38,7 @@ class Own:
     ids: np.ndarray  # (N,) object: the annotations' ids as in the file
     image_ids: np.ndarray  # (N,) object
     names: np.ndarray  # (N,) object: the images' names as in the file
+    categories: np.ndarray  # (N,) object: the categories' ids
     notes: tuple[str, ...]  # what was read otherwise than it is written, for the user
 
     def __len__(self) -> int:
@@ -45,7 +46,8 @@ class Own:
 
     def select(self, which: np.ndarray) -> "Own":
         """The rows `which`, (N,) bool."""
-        rows = {name: getattr(self, name)[which] for name in ("ids", "image_ids", "names")}
+        columns = ("ids", "image_ids", "names", "categories")
+        rows = {name: getattr(self, name)[which] for name in columns}
         return replace(self, people=self.people.select(which), **rows)
 
     def in_words(self) -> str:
@@ -82,7 +84,7 @@ def load_own(path: str | Path, need_images: bool = True, strict: bool = False) -
         faults |= _other_pixels(people.image, labels.sizes)
     kept = ~np.any([*bad.values(), *faults.values()], axis=0)
     people = leave_out(people, path, bad, strict, faults)
-    columns = (labels.ids, labels.image_ids, labels.images)
+    columns = (labels.ids, labels.image_ids, labels.images, labels.category_ids)
     rows = [np.array([*column, None], object)[:-1][kept] for column in columns]
     own = Own(path, people, *rows, notes)
     if not len(own):
@@ -102,20 +104,28 @@ def split_by_image(own: Own) -> tuple[Own, Own]:
     return own.select(~held_out), own.select(held_out)
 
 
-def reference(people: People) -> tuple[np.ndarray, float, str]:
+def reference(people: People, name: str = "") -> tuple[np.ndarray, float, str]:
     """(N,) px that errors are divided by, within how much of it a joint is right, and its name.
 
     The torso, left shoulder to right hip, and 0.2 of it, where the skeleton has both joints (LSP's
     and FLIC's convention); else the longer side of the box, and 0.1 of it (Yang and Ramanan, 2013).
+    `name` is the one wanted, "torso" or "box". Raises PaperlibError for another one, and for the
+    torso of a skeleton without it.
     """
-    if {"left_shoulder", "right_hip"} <= set(people.skeleton.plain):
-        return people.torso, 0.2, "torso"
-    return 200 * people.scale, 0.1, "box"
+    has_torso = {"left_shoulder", "right_hip"} <= set(people.skeleton.plain)
+    name = name or ("torso" if has_torso else "box")
+    if name == "box":
+        return 200 * people.scale, 0.1, "box"
+    if name != "torso" or not has_torso:
+        known = "torso and box" if has_torso else "box; its keypoints have no torso"
+        raise PaperlibError(f"no convention {name!r} for '{people.skeleton.name}'; there is {known}")
+    return people.torso, 0.2, "torso"
 
 
 def _most_used(path: Path, content: Mapping[str, Any]) -> tuple[set, dict[str, Any]]:
     """The ids of the categories that share the most used keypoints, and the first of them."""
-    named = [c for c in categories(content) if isinstance(c.get("keypoints"), list) and c["keypoints"]]
+    known = [c for c in categories(content) if isinstance(c.get("keypoints"), list)]
+    named = [category for category in known if category["keypoints"]]
     if not named:
         raise PaperlibError(
             f"{path}: none of its categories names keypoints; COCO's files have "
@@ -142,7 +152,7 @@ def _skeleton(path: Path, category: dict, alike: int) -> tuple[Skeleton, tuple[s
         bases.setdefault(re.sub("^(left|right)_", "", plain), []).append(i)
     groups = tuple((base, tuple(members)) for base, members in bases.items())
     sides = sum(twin != i for i, twin in enumerate(skeleton.mirror)) // 2
-    notes += (f"{sides} pairs of left and right",)
+    notes += (f"pairs of left and right: {sides}",)
     return replace(skeleton, limbs=limbs, groups=groups), notes
 
 
@@ -196,12 +206,15 @@ def _limbs(path: Path, pairs: Any, skeleton: Skeleton) -> tuple[tuple, tuple[str
             f"but is {str(pairs)[:60]}"
         )
     both = [pair for limb in ends.tolist() for pair in (limb, skeleton.mirror[limb].tolist())]
-    limbs = {frozenset(pair): tuple(pair) for pair in reversed(both) if pair[0] != pair[1]}
+    limbs: dict[frozenset, tuple] = {}
+    for pair in both:
+        if pair[0] != pair[1]:
+            limbs.setdefault(frozenset(pair), tuple(pair))
     given = {frozenset(limb) for limb in ends.tolist()}
     added = len(set(limbs) - given)
     notes = ("its skeleton counts from 0",) * (first == 0)
     notes += (f"{added} mirrored limbs added",) * bool(added)
-    return tuple(reversed(limbs.values())), notes
+    return tuple(limbs.values()), notes
 
 
 def _image_paths(home: Path, names: list[str]) -> np.ndarray:
@@ -215,7 +228,8 @@ def _image_path(home: Path, name: str) -> str:
     if not stays_inside(name):
         return ""
     parts = PureWindowsPath(name).parts  # either slash
-    tries = [home / folder / Path(*some) for some in (parts, parts[-1:]) for folder in ("", "images")]
+    homes = (home, home / "images")
+    tries = [folder / Path(*some) for some in (parts, parts[-1:]) for folder in homes]
     return str(next((path for path in tries if path.is_file()), tries[0]))
 
 

@@ -1,4 +1,4 @@
-"""Label files that are a JSON list of records, one a person: read once, and every field checked as it is taken."""
+"""Label files that are a JSON list of records, one a person; every field is checked when taken."""
 
 import gzip
 import json
@@ -20,7 +20,8 @@ def read_records(path: Path) -> list[Record]:
     """
 
     def load(path):
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8-sig") as file:
             return json.load(file)
 
     records = read(path, load)
@@ -49,14 +50,16 @@ def field(path: Path, record: Record, key: str) -> Any:
 
 
 def numbers(path: Path, records: list[Record], key: str, shape: tuple[int, ...]) -> np.ndarray:
-    """(N, *shape): the field `key` of every record. Raises PaperlibError on what is no such table."""
+    """(N, *shape): the field `key` of every record. Raises PaperlibError where one has another."""
     values = [field(path, record, key) for record in records]
     try:
         return np.array(values, dtype=float).reshape(len(records), *shape)
     except (TypeError, ValueError, OverflowError) as error:
         wrong = next((value for value in values if not _is_numbers(value, shape)), error)
         what = " x ".join(map(str, shape)) + " numbers" if shape else "one number"
-        raise PaperlibError(f"{path}: '{key}' should be {what}, but is {str(wrong)[:80]}") from error
+        raise PaperlibError(
+            f"{path}: '{key}' should be {what}, but is {str(wrong)[:80]}"
+        ) from error
 
 
 def _is_numbers(value: Any, shape: tuple[int, ...]) -> bool:

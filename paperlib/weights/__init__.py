@@ -6,7 +6,7 @@ The record alone rebuilds the network, so that weights stay of use when the cata
 import hashlib
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from torch import nn
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.models import Recurrent, StackedHourglass
-from paperlib.skeleton import SKELETONS
+from paperlib.skeleton import SKELETONS, Skeleton
 from paperlib.writing import write_whole
 
 SHIPPED = Path(__file__).parent
@@ -63,11 +63,21 @@ def save_weights(record: dict, model: nn.Module, codec: Codec, options: dict, fo
         path = folder / (record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors")
         write_whole(path, save({name: tensors[name].contiguous() for name in names}))
         files[path.name] = _sha256(path)
-    settings = {f.name: getattr(codec, f.name) for f in fields(codec)} | {"skeleton": codec.skeleton.name}
-    built = {"model": {"class": type(model).__name__, "options": options}, "codec": {"class": type(codec).__name__, "options": settings}}
+    built = described(model, codec, options)
     path = folder / f"{record['name']}.json"
     write_whole(path, json.dumps(record | built | {"files": files}, indent=1) + "\n")
     return path
+
+
+def described(model: nn.Module, codec: Codec, options: dict) -> dict:
+    """What a record says of `model`, built with `options`, and its codec: all that rebuilds both."""
+    settings = {f.name: getattr(codec, f.name) for f in fields(codec)}
+    known = SKELETONS.get(codec.skeleton.name) == codec.skeleton
+    settings["skeleton"] = codec.skeleton.name if known else asdict(codec.skeleton)
+    return {
+        "model": {"class": type(model).__name__, "options": options},
+        "codec": {"class": type(codec).__name__, "options": settings},
+    }
 
 
 def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
@@ -97,7 +107,16 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
 
 def _codec(**described) -> Codec:
     options = described["options"]
-    return _CODECS[described["class"]](**options | {"skeleton": SKELETONS[options["skeleton"]]})
+    return _CODECS[described["class"]](**options | {"skeleton": _skeleton(options["skeleton"])})
+
+
+def _skeleton(described: str | dict) -> Skeleton:
+    """One of ours by name, or one of somebody's own as its record spells it out."""
+    if isinstance(described, str):
+        return SKELETONS[described]
+    joints, limbs = tuple(described["joints"]), tuple(map(tuple, described["limbs"]))
+    groups = tuple((name, tuple(members)) for name, members in described["groups"])
+    return Skeleton(described["name"], joints, limbs, groups)
 
 
 def _frozen(value):
