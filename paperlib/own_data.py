@@ -18,8 +18,8 @@ from paperlib.metrics import Convention, Scores, bootstrap_interval, normalised_
 from paperlib.own_predictions import read_predictions
 
 SOURCES = {
-    "torso": "left shoulder to right hip, as LSP and FLIC are measured",
-    "box": "the longer side of the labelled box (Yang and Ramanan, 2013)",
+    "torso": "torso, left shoulder to right hip, as LSP and FLIC are measured",
+    "box": "longer side of the labelled box (Yang and Ramanan, 2013)",
 }
 
 
@@ -72,7 +72,7 @@ def score_own(
         notes.append(f"{unmeasured} of {people} have no {rule.name} labelled: not measured")
     result = {"dataset": str(labels), "convention": rule.name, "labels": "pc", "which": found.which}
     result |= dataclasses.asdict(scores) | {"people": people - unmeasured}
-    result |= {"reference": f"{rule.name}, {rule.source}", "interval": interval, "notes": notes}
+    result |= {"reference": rule.source, "interval": interval, "notes": notes}
     return _without_nan(result)
 
 

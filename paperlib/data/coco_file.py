@@ -67,11 +67,12 @@ def read_annotations(
     for note in content["annotations"]:
         note = note if isinstance(note, dict) else {}
         if not _is_one_of(note.get("category_id", min(wanted, key=str)), wanted):
-            strangers.append(str(names.get(str(note["category_id"]), note["category_id"])))
+            number = _key(note["category_id"])
+            strangers.append(_short(names.get(number, number)))
         elif note.get("iscrowd"):
             left_out["crowd"] = left_out.get("crowd", 0) + 1
         elif fault := _fault(note, joints, box):
-            broken.append(f"id {str(note.get('id'))[:40]} has {fault}")
+            broken.append(f"id {_short(note.get('id'))} has {fault}")
         else:
             kept.append(note)
     if broken and (strict or not kept):
@@ -115,7 +116,7 @@ def _fault(note: dict, joints: int, box: bool) -> str:
         if note.get(key) is None and (box or key == "keypoints"):
             return f"no '{key}'"
         if note.get(key) is not None and not _is_row(note[key], count):
-            return f"'{key}' {str(note[key])[:40]}"
+            return f"'{key}' {_short(note[key])}"
     return ""
 
 
@@ -155,7 +156,7 @@ def _length(value: Any) -> float:
 
 
 def _category_names(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(known["id"]): known.get("name", known["id"]) for known in categories(content)}
+    return {_key(known["id"]): known.get("name", known["id"]) for known in categories(content)}
 
 
 def _key(identity: Any) -> str:
@@ -165,6 +166,10 @@ def _key(identity: Any) -> str:
 
 def _is_one_of(identity: Any, wanted: set) -> bool:
     return _key(identity) in set(map(_key, wanted))
+
+
+def _short(value: Any) -> str:
+    return " ".join(str(value).split())[:40]
 
 
 def _some(words: list[str]) -> str:

@@ -2,12 +2,13 @@
 
 1. mpii_annotations.json[.gz]: the record list of Convolutional Pose Machines with the validation
    split (paperlib.data.mpii_json).
-2. mpii_human_pose_v1_u12_1.mat: the official file, all that its site offers (paperlib.data.mpii_mat).
-   The validation split is not in it, Tompson et al. chose it later: annot/valid.h5 says who is of it.
+2. mpii_human_pose_v1_u12_1.mat: the official file, all that its site offers
+   (paperlib.data.mpii_mat). The validation split is not in it, Tompson et al. chose it later:
+   annot/valid.h5 says who is of it.
 3. annot.h5 of pose-hg-train, in whole pixels; again annot/valid.h5 says who is of validation.
 4. annot/train.h5 and annot/valid.h5: Newell's lists, in whole pixels (paperlib.data.mpii_h5).
-5. annot/train.json and annot/valid.json of HRNet, or annotations/mpii_train.json and mpii_val.json of
-   mmpose (paperlib.data.mpii_hrnet), which do not say who is occluded.
+5. annot/train.json and annot/valid.json of HRNet, or annotations/mpii_train.json and mpii_val.json
+   of mmpose (paperlib.data.mpii_hrnet), which do not say who is occluded.
 
 The first that is there is taken. Validation is Tompson's 2958 people; training is everybody in an
 image without one of them, 22,246 people. The other 3679 annotated people of the validation images

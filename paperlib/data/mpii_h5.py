@@ -59,7 +59,8 @@ def read_all(path: Path, split_path: Path, split: str) -> Labels:
         )
     images = {i for i, _ in validation}
     missing = (stored["part"] == 0).all(-1) | (stored["part"] == -1).all(-1)
-    points = np.dstack([stored["part"], stored["visible"]]) * ~missing[..., None]  # (N, 16, 3)
+    points = np.dstack([stored["part"], stored["visible"]])  # (N, 16, 3)
+    points = np.where(missing[..., None], 0, points)
     known = (stored["istrain"] == 1) & ~missing.all(-1)
     chosen = [pair in validation if split == "valid" else pair[0] not in images for pair in who]
     rows = known & np.array(chosen, bool)

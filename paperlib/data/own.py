@@ -118,7 +118,9 @@ def reference(people: People, name: str = "") -> tuple[np.ndarray, float, str]:
         return 200 * people.scale, 0.1, "box"
     if name != "torso" or not has_torso:
         known = "torso and box" if has_torso else "box; its keypoints have no torso"
-        raise PaperlibError(f"no convention {name!r} for '{people.skeleton.name}'; there is {known}")
+        raise PaperlibError(
+            f"no convention {name!r} for '{people.skeleton.name}'; there is {known}"
+        )
     return people.torso, 0.2, "torso"
 
 

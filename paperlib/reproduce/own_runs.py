@@ -101,7 +101,8 @@ def train_own(
     prediction = predict(trained.model, test, progress=how.progress)
     points, peak = prediction.points[-1], prediction.peak[-1]
     confidence = np.clip(peak / run.codec.peak, 0, 1)
-    write_whole(folder / "predictions.json", json.dumps(coco_results(validation, points, confidence)))
+    results = coco_results(validation, points, confidence)
+    write_whole(folder / "predictions.json", json.dumps(results))
     scores, interval, rule = measure_own(validation, points)
     where = f"{len(validation)} people of {validation.path.name}"
     where += "" if validate else " whose images were held out"
@@ -139,13 +140,13 @@ def own_run(name: str, own: Own, size: str, steps: int = 0) -> Run:
     if name not in known:
         first = [run for run in ("hourglass", "recurrent") if run in known]
         raise PaperlibError(
-            f"run {name!r}: it cannot be trained on labels of one's own; {' and '.join(first)} can, "
+            f"run {name!r}: not to be trained on labels of one's own; {' and '.join(first)} can, "
             f"and {len(known) - len(first)} more that go on from no other run"
         )
     run, skeleton = known[name], own.people.skeleton
-    recipe = replace(run.recipe, steps=steps, log_every=max(1, steps // 36)) if steps else run.recipe
+    recipe, every = run.recipe, max(1, steps // 36)
     if steps:
-        recipe = replace(recipe, watch_every=6 * recipe.log_every)
+        recipe = replace(recipe, steps=steps, log_every=every, watch_every=6 * every)
     stem = re.sub(r"[^A-Za-z0-9_]+", "-", own.path.stem).strip("-") or "labels"
     return replace(
         run,
