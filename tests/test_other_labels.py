@@ -128,6 +128,15 @@ def test_annot_h5_of_pose_hg_train(tmp_path):
     assert valid.endswith("/valid.jpg")
 
 
+def test_test_people_of_annot_h5_are_left_alone_though_their_joints_are_known(tmp_path):
+    records = [record(f"{i}.jpg") for i in range(3)]
+    folder = annot_h5(tmp_path, records, istrain=np.array([1.0, 0.0, 1.0, 0.0]))
+    assert [name[-5:] for name in load_mpii(folder, "train", need_images=False).image] == [
+        "0.jpg",
+        "2.jpg",
+    ]
+
+
 def test_annot_h5_says_what_it_lacks(tmp_path):
     folder = annot_h5(tmp_path, [record()], validation=[(7, 0)])
     with pytest.raises(PaperlibError, match="valid.h5: names 1 validation people whom .*annot.h5"):
