@@ -363,6 +363,13 @@ def test_train_predict_score(tmp_path, name):
     assert again.folder == run.folder and again.trained.record == run.trained.record
 
 
+def test_without_a_labelled_torso_the_box_is_taken(tmp_path):
+    keypoints = [10, 10, 2, 20, 20, 2, 12, 40, 2, 0, 0, 0, 15, 5, 2]
+    notes = {i: {"keypoints": keypoints} for i in range(6)}
+    run = train_own("hourglass", own_coco(tmp_path, 6, PERSON, notes), None, "tiny", 1, QUIET)
+    assert run.summary.startswith("PCK@0.1 (box)") and "on 1 people of my.json" in run.summary
+
+
 def test_it_learns(tmp_path):
     """Forty drawn animals, 80 steps of the tiny network: better than chance on those held out."""
     path = own_coco(tmp_path, images=40)

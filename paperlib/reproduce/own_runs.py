@@ -94,6 +94,8 @@ def train_own(
     training, crops = _crops(training, run, runs, device, how)
     validation, test = _crops(validation, run, runs, device, how)
     rule, length = own_convention(validation)
+    if not (length > 0).any():  # nobody's torso is labelled
+        rule, length = own_convention(validation, "box")
     rows = np.arange(min(WATCHED, len(test)))
     watch = watch_accuracy(test, rows, (length, rule.threshold))
     options = {"progress": how.progress, "minutes": how.minutes}
@@ -103,8 +105,8 @@ def train_own(
     confidence = np.clip(peak / run.codec.peak, 0, 1)
     results = coco_results(validation, points, confidence)
     write_whole(folder / "predictions.json", json.dumps(results))
-    scores, interval, rule = measure_own(validation, points)
-    where = f"{len(validation)} people of {validation.path.name}"
+    scores, interval, rule = measure_own(validation, points, rule.name)
+    where = f"{(length > 0).sum()} people of {validation.path.name}"
     where += "" if validate else " whose images were held out"
     score = {"measure": f"PCK@{rule.threshold:g} ({rule.name})", "total": scores.total, "on": where}
     _write_record(trained, labels, score | {"interval": interval, "groups": scores.groups})
