@@ -117,8 +117,19 @@ def train(
     nodes: Annotated[
         int, typer.Option(min=1, help="machines that do; call the same on each, with srun or with MASTER_ADDR, NODE_RANK")
     ] = 1,
+    on: Annotated[Path | None, typer.Option(help="labels of your own, a COCO keypoints file: their people and skeleton")] = None,
+    validate: Annotated[Path | None, typer.Option(help="with --on: a second such file to measure on; else a fifth of the images")] = None,
+    steps: Annotated[int, typer.Option(min=0, help="with --on: training steps, not the size's own")] = 0,
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
+    if on:
+        from paperlib.cli_own import train_on
+
+        if devices * nodes > 1:
+            raise PaperlibError(f"--devices {devices} --nodes {nodes}: labels of your own are trained on by one process")
+        return train_on(run, on, validate, size, steps, {"device": device, "precision": precision, "minutes": minutes, "jobs": jobs})
+    if validate or steps:
+        raise PaperlibError(f"--{'validate' if validate else 'steps'}: it goes with --on my.json, labels of your own")
     from paperlib.reproduce.machine import check_devices, launch
     from paperlib.train import OutOfTime
 
@@ -141,7 +152,7 @@ def train(
 
 @app.command()
 def score(
-    dataset: Annotated[str, typer.Argument(help="mpii, lsp or flic")],
+    dataset: Annotated[str, typer.Argument(help="mpii, lsp or flic; or labels of your own, a COCO keypoints file")],
     predictions: Path,
     truth: Annotated[Path | None, typer.Option(help="another truth file")] = None,
     convention: str = "official",
@@ -156,6 +167,12 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score any prediction file; no images needed."""
+    if dataset.lower().endswith(".json"):
+        from paperlib.cli_own import score_on
+
+        if truth or labels or export:
+            raise PaperlibError(f"{dataset}: --truth, --labels and --export are of MPII, LSP and FLIC; {dataset} is the truth itself")
+        return score_on(Path(dataset), predictions, convention, as_json)
     from paperlib.reproduce.folders import Folders
     from paperlib.score import score_file
     from paperlib.submission import export_points

@@ -172,6 +172,7 @@ def _person(weights: Weights, points: np.ndarray, confidence: np.ndarray, box: t
         "joints": {name: [float(x), float(y), float(c)] for name, (x, y), c in zip(names, points, confidence, strict=True)},
         "visible": {name: float(p) for name, p in zip(names, visible, strict=True)},
         "box": list(box),
+        "limbs": [[names[a], names[b]] for a, b in weights.codec.skeleton.limbs],
         "confidence": mean,
         "note": low if mean < least else "",
     }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from paperlib.data.files import LABELS, choose
+from paperlib.data.files import choose, label_names
 from paperlib.people import ABSENT, OCCLUDED
 
 
@@ -115,7 +115,7 @@ def list_sources() -> str:
 
 def _paragraph(source: Source) -> str:
     origin = [archive.url for archive in source.archives] or ["no direct download"]
-    labels = " or else ".join(name.format(split="<split>") for name in LABELS[source.name])
+    labels = " or else ".join(label_names(source.name, "<split>"))
     lines = {"licence": [source.licence], "size": [source.size], "from": origin, "files": [source.layout]}
     lines |= {"labels": [f"{labels}, in {source.name}/"], "cite": [source.citation]}
     return "\n".join([f"{source.name}: {source.title}"] + [f"  {key:8} {line}" for key, values in lines.items() for line in values])

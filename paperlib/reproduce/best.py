@@ -18,12 +18,14 @@ OTHERS = ("real-smoke", "synthetic-paper", "synthetic-short", "synthetic-smoke")
 
 
 def best_weights(wanted: str = "", device: str = "auto") -> Weights:
-    """Those of a file, ours with its record beside it or another's checkpoint; those of a name,
-    shipped or a run of the catalogue; or, if empty, the best here.
+    """Those of a file, ours with its record beside it or another's checkpoint; those of a run's
+    folder; those of a name, shipped or a run of the catalogue; or, if empty, the best here.
 
     Raises PaperlibError where there are none, where a file has no record, and where record, weights and catalogue do not belong together.
     """
     device = choose_device(device)
+    if wanted and (Path(wanted) / "weights.safetensors").is_file():  # a run's folder
+        wanted = str(Path(wanted) / "weights.safetensors")
     if wanted.endswith(".safetensors"):
         return _of_file(Path(wanted), device)
     if Path(wanted).suffix or Path(wanted).name != wanted:  # names of runs have neither

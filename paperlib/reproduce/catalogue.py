@@ -1,7 +1,7 @@
 """The catalogue: every run of every artifact, by name, at every size. A run is a frozen value; its identity is the hash of what it holds."""
 
 import json
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 
 from torch import nn
 
@@ -10,7 +10,7 @@ from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.models import Recurrent, StackedHourglass
 from paperlib.reproduce.ledger import claims
 from paperlib.reproduce.scales import SCALES, SIZES, Scale
-from paperlib.skeleton import FLIC, Skeleton
+from paperlib.skeleton import FLIC, SKELETONS, Skeleton
 from paperlib.train import Recipe
 
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once for five times an LSP and three an MPII person.
@@ -61,7 +61,7 @@ class Run:
 def _settings(value) -> object:
     """A frozen value in JSON's terms; of a dataclass, its class and the fields that differ from their defaults."""
     if isinstance(value, Skeleton):
-        return value.name
+        return value.name if SKELETONS.get(value.name) == value else asdict(value)
     if is_dataclass(value):
         changed = {field.name: getattr(value, field.name) for field in fields(value) if getattr(value, field.name) != field.default}
         return {"class": type(value).__name__} | {name: _settings(held) for name, held in changed.items()}

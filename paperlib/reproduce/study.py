@@ -114,7 +114,10 @@ class Study:
             if dataset == "lspet" and not (self.root / "lspet").is_dir():
                 continue
             tables.append(self.people(dataset, split or "train").to(run.codec.skeleton))
-        return concatenate(tables)
+        people = concatenate(tables)
+        if "occlusion" in people.unstated and getattr(run.codec, "occluded", "include") != "include":
+            raise NotMeasured("the labels do not say who is occluded")
+        return people
 
     def test_people(self, dataset: str) -> People:
         """The people that a data set is measured on; of "lsp-held-out" LSP's split "held-out"."""

@@ -8,7 +8,7 @@ the catalogue no longer holds the run that trained them.
 import hashlib
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -70,8 +70,7 @@ def save_weights(
         path = folder / (record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors")
         write_whole(path, save({name: tensors[name].contiguous() for name in names}))
         files[path.name] = _sha256(path)
-    settings = {f.name: getattr(codec, f.name) for f in fields(codec)} | {"skeleton": codec.skeleton.name}
-    built = {"model": {"class": type(model).__name__, "options": options}, "codec": {"class": type(codec).__name__, "options": settings}}
+    built = described(model, codec, options)
     path = folder / f"{record['name']}.json"
     write_whole(path, json.dumps(record | built | {"files": files}, indent=1) + "\n")
     return path
@@ -96,6 +95,17 @@ def load(
         return load_weights(record, device)
     model, codec, known = read_community(file, skeleton)
     return Weights(known["name"], known["kind"], _ready(model, device), codec, known, file)
+
+
+def described(model: nn.Module, codec: Codec, options: dict) -> dict:
+    """What a record says of `model`, built with `options`, and its codec: all that rebuilds both."""
+    settings = {f.name: getattr(codec, f.name) for f in fields(codec)}
+    known = SKELETONS.get(codec.skeleton.name) == codec.skeleton
+    settings["skeleton"] = codec.skeleton.name if known else asdict(codec.skeleton)
+    return {
+        "model": {"class": type(model).__name__, "options": options},
+        "codec": {"class": type(codec).__name__, "options": settings},
+    }
 
 
 def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
@@ -129,7 +139,16 @@ def _ready(model: nn.Module, device: str | torch.device) -> nn.Module:
 
 def _codec(**described) -> Codec:
     options = described["options"]
-    return _CODECS[described["class"]](**options | {"skeleton": SKELETONS[options["skeleton"]]})
+    return _CODECS[described["class"]](**options | {"skeleton": _skeleton(options["skeleton"])})
+
+
+def _skeleton(described: str | dict) -> Skeleton:
+    """One of ours by name, or one of somebody's own as its record spells it out."""
+    if isinstance(described, str):
+        return SKELETONS[described]
+    joints, limbs = tuple(described["joints"]), tuple(map(tuple, described["limbs"]))
+    groups = tuple((name, tuple(members)) for name, members in described["groups"])
+    return Skeleton(described["name"], joints, limbs, groups)
 
 
 def _frozen(value):
