@@ -15,7 +15,7 @@ from paperlib.cli_data import AsJson, data_app
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="A reproducible companion to two papers on 2D human pose.")
 app.add_typer(data_app, name="data")
 
-Size = Annotated[str, typer.Option(help="tiny, smoke, short or paper; PAPERLIB_SIZE, else smoke")]
+Size = Annotated[str, typer.Option(help="tiny, smoke, night, short or paper; PAPERLIB_SIZE, else smoke")]
 Data = Annotated[str, typer.Option(help="synthetic (drawn people) or real (PAPERLIB_DATA)")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
 Precision = Annotated[str, typer.Option(help="auto (the device's own), fp32, bf16 or fp16")]
@@ -94,7 +94,7 @@ def plan(
     from paperlib.reproduce.schedule import notebooks_left
 
     chosen = set(choose(only))
-    study = _study(size, data, device, jobs, as_json, precision)
+    study = _study(size, data, device, jobs, as_json, precision=precision)
     planned = make_plan(study)
     rows = [row for row in planned if not only or chosen & set(row["notebooks"])]
     if as_json:

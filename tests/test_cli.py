@@ -209,7 +209,7 @@ def test_data_check_as_json_is_one_value_though_there_are_problems(paperlib, tmp
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("plan", "--size", "huge"), "size 'huge': it is tiny, smoke, short, paper"),
+        (("plan", "--size", "huge"), "size 'huge': it is tiny, smoke, night, short, paper"),
         (("plan", "--data", "reel"), "data 'reel': it is synthetic or real"),
         (("plan", "--data", "real", "--device", "tpu"), "device 'tpu'"),
         (("plan", "--only", "08"), "notebook '08': it is one of 01_data"),
