@@ -70,7 +70,7 @@ def test_the_papers_recipes():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Study("smal"), "size 'smal'.*tiny, smoke, short, paper"),
+        (lambda: Study("smal"), "size 'smal'.*tiny, smoke, night, short, paper"),
         (lambda: Study("tiny", "reel"), "data 'reel'.*synthetic or real"),
         (lambda: Study("tiny", device="gpu"), "device 'gpu'.*auto, cuda, mps or cpu"),
         (lambda: Study("tiny", "real", folders=Folders(Path("/nowhere/data"), Path("runs"), Path("results"))), "/nowhere/data.*PAPERLIB_DATA"),
