@@ -22,7 +22,7 @@ from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.cost import cost_of, memory
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import baseline, measure_run
-from paperlib.reproduce.scales import SIZES
+from paperlib.reproduce.scales import SCALES, SIZES
 from paperlib.reproduce.study import NotMeasured, Study
 
 RUN = "recurrent-t1-parts"
@@ -44,6 +44,13 @@ def test_the_catalogue_at_every_size(size, data):
         assert run.test_on in ("mpii", "lsp", "flic") and run.recipe.steps > 0 and run.recipe.factor(0) > 0
         assert run.codec.side % (8 * run.codec.stride if run.network.kind == "hourglass" else run.codec.stride) == 0
         assert hash(run) == hash(replace(run))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_people_can_be_drawn_as_a_size_asks(size):
+    """LSP's format has as many people to test on as to train on."""
+    train, test = SCALES[size].drawn["lsp"]
+    assert train == test and all(min(counts) > 0 for counts in SCALES[size].drawn.values())
 
 
 def test_networks_say_what_their_codecs_read(tiny):

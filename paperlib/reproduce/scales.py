@@ -50,7 +50,7 @@ SCALES = {
         family={"features": 32, "depth": 3},
         steps=150,
         longer=3.5,
-        drawn={"mpii": (2400, 400), "lsp": (400, 300), "flic": (500, 200), "coco": (1200, 48)},
+        drawn={"mpii": (2400, 400), "lsp": (400, 400), "flic": (500, 200), "coco": (1200, 48)},
         batch=8,
     ),
     "night": Scale(
