@@ -84,7 +84,8 @@ def clip_box(box, size: tuple[int, int], path: Path | str) -> Box:
     x0, y0, x1, y1 = _four(box, f"{path}: box {box}")
     words = f"{path}: box {x0:g},{y0:g},{x1:g},{y1:g}"
     if x1 <= x0 or y1 <= y0:
-        raise PaperlibError(f"{words} has no area; it is x0,y0,x1,y1 with x0 < x1 and y0 < y1, in px")
+        rule = "it is x0,y0,x1,y1 with x0 < x1 and y0 < y1, in px"
+        raise PaperlibError(f"{words} has no area; {rule}")
     inside = max(x0, 0.0), max(y0, 0.0), min(x1, size[0] - 1.0), min(y1, size[1] - 1.0)
     if inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
         raise PaperlibError(f"{words} lies outside the image of {size[0]} x {size[1]} px (upright)")
@@ -115,18 +116,18 @@ def read_boxes(path: Path) -> Boxes:
     shape = '{"photo.jpg": [[x0, y0, x1, y1], ...], ...}'
     try:
         stored = json.loads(path.read_text(encoding="utf-8-sig"))
-        boxes = {
-            str(Path(name)): [_four(box, f"{path}: box {json.dumps(box)} of {name}") for box in some]
-            for name, some in stored.items()
-        }
+        boxes = {}
+        for name, some in stored.items():
+            words = [f"{path}: box {json.dumps(box)} of {name}" for box in some]
+            boxes[str(Path(name))] = [_four(*one) for one in zip(some, words, strict=True)]
     except (OSError, ValueError, AttributeError, TypeError) as error:
         why = getattr(error, "strerror", None) or error
-        raise PaperlibError(f"{path}: cannot be read as boxes ({why}); it is JSON, {shape}") from error
+        what = f"cannot be read as boxes ({why}); it is JSON, {shape}"
+        raise PaperlibError(f"{path}: {what}") from error
     empty = [name for name, some in boxes.items() if not some]
     if empty:
-        raise PaperlibError(
-            f"{path}: no boxes for {empty[0]}; leave the image out to have a person looked for in it"
-        )
+        way_out = "leave the image out to have one person looked for"
+        raise PaperlibError(f"{path}: no boxes for {empty[0]}; {way_out}")
     return boxes
 
 

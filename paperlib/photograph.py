@@ -66,7 +66,7 @@ def people_in(skeleton: Skeleton, size: tuple[int, int], boxes=None) -> People:
     """
     framed = boxes is None
     corners = np.array([(0, 0, size[0] - 1, size[1] - 1)] if framed else boxes, float)  # (N, 4)
-    longer = (corners[:, 2:] - corners[:, :2]).max(axis=1)  # (N,)
+    longer = (corners[:, 2:] - corners[:, :2]).max(axis=1).clip(min=1)  # (N,)
     scale = (longer if not framed else np.array([max(size)])) / 200.0
     centre = (corners[:, :2] + corners[:, 2:]) / 2
     if not framed:

@@ -6,6 +6,7 @@ leaves them where they are; `upright=True` turns a photograph as its EXIF orient
 """
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -77,7 +78,7 @@ def read_image(path: str | Path, upright: bool = False, reduced: int = 1) -> np.
             return shrink(_turned(pixels, turn), reduced // decoded)
     with _opened(path, BytesIO(data)) as picture:
         turn, stored = _turn(picture), picture.format != "TIFF"  # Pillow turns TIFF by itself
-        pixels = np.array(_rgb(path, picture))
+        pixels = np.array(_rgb(picture))
     if upright and stored:
         pixels = _turned(pixels, turn)
     if not upright and not stored:
@@ -112,9 +113,10 @@ def remarks(path: str | Path) -> list[str]:
     """What one should know of how a photograph is read, a line each; mostly nothing."""
     said = []
     with _opened(path, path) as picture:
-        if _turn(picture, refused=0) == 0:
-            asked = picture.getexif().get(_ORIENTATION)
-            said.append(f"its EXIF orientation {asked!r} is none of 1 to 8; taken as it is stored")
+        asked = _asked(picture)
+        if asked not in list(_TURNS):
+            is_none = "is damaged" if asked is None else f"{asked!r} is none of 1 to 8"
+            said.append(f"its EXIF orientation {is_none}; taken as it is stored")
         pages = _pages(picture)
         if pages > 1:
             said.append(f"it has {pages} pages or frames; the first is taken")
@@ -161,13 +163,20 @@ def _header(path: str | Path, source: str | Path | bytes) -> tuple[tuple[int, in
         return picture.size[::-1] if swapped else picture.size, turn
 
 
-def _turn(picture: Image.Image, refused: int = 1) -> int:
-    """The EXIF orientation, 1 to 8; `refused` where it is something else."""
+def _turn(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where it is something else."""
+    asked = _asked(picture)
+    return asked if asked in list(_TURNS) else 1
+
+
+def _asked(picture: Image.Image):
+    """What is written as EXIF orientation; 1 where nothing is, None where it is damaged."""
     try:
-        asked = picture.getexif().get(_ORIENTATION, 1)
-        return asked if asked in _TURNS else refused
-    except Exception:  # a damaged EXIF block, or a value that is no number
-        return refused
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises nearly anything on a damaged block
+        return None
 
 
 def _turned(pixels: np.ndarray, turn: int) -> np.ndarray:
@@ -181,18 +190,14 @@ def _pages(picture: Image.Image) -> int:
         return 1
 
 
-def _rgb(path: str | Path, picture: Image.Image) -> Image.Image:
+def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode in _WIDE:
         return Image.fromarray(_eight_bits(np.asarray(picture, np.float64))).convert("RGB")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("RGB")
-    try:
-        return picture.convert("RGB")
-    except ValueError as error:
-        colours = f"its colours, {picture.mode}, cannot be read"
-        raise PaperlibError(f"{path}: {colours}; save it anew as JPEG or PNG") from error
+    return picture.convert("RGB")
 
 
 def _eight_bits(grey: np.ndarray) -> np.ndarray:

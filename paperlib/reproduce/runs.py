@@ -60,7 +60,7 @@ def mathematics_sha256() -> str:
     """Of the modules that training runs, as syntax trees: a changed comment or docstring changes nothing, a changed expression does."""
     digest = hashlib.sha256()
     for name in MATHEMATICS:
-        digest.update(name.encode() + syntax((Path(paperlib.__file__).parent / name).read_text()).encode())
+        digest.update(name.encode() + syntax((Path(paperlib.__file__).parent / name).read_text(encoding="utf-8")).encode())
     return digest.hexdigest()
 
 
