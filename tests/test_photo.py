@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 from PIL import Image
 
 from paperlib import PaperlibError, cli, person_search, photo, photograph
@@ -21,7 +22,7 @@ from paperlib.photograph import people_in, see, visibility
 from paperlib.reproduce.best import best_weights
 from paperlib.reproduce.measures import measure
 from paperlib.reproduce.shipping import empty_pictures, fit_visibility
-from paperlib.show.photos import pose_on_photo
+from paperlib.show.photos import pose_on_photo, pose_picture
 from paperlib.show.pictures import one_heatmap
 from paperlib.show.samples import heatmaps_on_photo
 from paperlib.skeleton import MPII
@@ -525,6 +526,15 @@ def test_the_picture_keeps_the_photographs_shape_and_shows_its_people():
     box = axes.get_window_extent()
     assert box.width / box.height == pytest.approx(1.5, rel=1e-6)
     assert len(pose_on_photo(grey, [a_person(box=[5.0, 5.0, 70.0, 50.0])]).axes[0].patches) == 2
+
+
+def test_the_picture_is_the_same_whatever_a_users_style_says():
+    grey = np.full((60, 90, 3), 99, np.uint8)
+    plain = pose_picture(grey, [a_person()])
+    theirs = {"savefig.bbox": "tight", "font.size": 20, "lines.linewidth": 9, "savefig.dpi": 50}
+    with plt.rc_context(theirs | {"path.sketch": (5, 50, 5), "legend.fontsize": 20}):
+        assert pose_picture(grey, [a_person()]) == plain
+        assert plt.rcParams["font.size"] == 20
 
 
 def test_a_limb_is_as_faint_as_its_weaker_end():

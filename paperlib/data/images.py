@@ -6,7 +6,6 @@ leaves them where they are; `upright=True` turns a photograph as its EXIF orient
 """
 
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -172,9 +171,7 @@ def _turn(picture: Image.Image) -> int:
 def _asked(picture: Image.Image):
     """What is written as EXIF orientation; 1 where nothing is, None where it is damaged."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return picture.getexif().get(_ORIENTATION, 1)
+        return picture.getexif().get(_ORIENTATION, 1)
     except Exception:  # Pillow raises nearly anything on a damaged block
         return None
 
