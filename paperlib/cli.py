@@ -170,8 +170,11 @@ def sizes(as_json: AsJson = False) -> None:
 @app.command()
 def verify(results: Path) -> None:
     """Every artifact still follows from its stored numbers; every hash matches."""
+    import matplotlib
+
     from paperlib.reproduce.verify import verify as check
 
+    matplotlib.use("agg")  # draws into files, whatever a user's settings name
     count, problems = check(results)
     if problems:
         raise PaperlibError(f"{results}: {len(problems)} of {count} artifacts do not follow: " + "; ".join(problems))
@@ -194,6 +197,8 @@ def claims(results: Path, as_json: AsJson = False) -> None:
 def main() -> None:
     """Exit 0 only if all of it worked; else one line on stderr, without a traceback unless --debug asks for it."""
     words = [word for word in sys.argv[1:] if word != "--debug"]
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is spelled
+        stream.reconfigure(errors="backslashreplace")
     try:
         code = app(words, prog_name="paperlib", standalone_mode=False)
     except KeyboardInterrupt:

@@ -67,34 +67,44 @@ def _score_in_words(name: str, result: dict) -> str:
 
 def predict(
     images: list[Path],
-    weights: Annotated[
-        str, typer.Option(help="a run's name, a .safetensors file beside its record, or another's checkpoint; else the best at hand")
-    ] = "",
+    weights: Annotated[str, typer.Option(help="a run's name or folder, a file of weights, or another's checkpoint; else the best at hand")] = "",
     out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON")] = None,
     box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
     boxes: Annotated[Path | None, typer.Option(help="the same for several images: a JSON file of each image's list of boxes")] = None,
+    scales: Annotated[str, typer.Option(help="sizes of the person in the crop / that of training, to average over")] = "0.85,1,1.15",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Poses in your own photographs: of the people in boxes, or of one person who fills the picture."""
-    from paperlib.photo import parse_box, predict_photos, read_boxes
+    """Poses in your own photographs: of the people in boxes, or of the one person who is found in each."""
+    from paperlib.photo import PartlyRead, parse_box, parse_scales, predict_photos, read_boxes
 
     if box and (boxes or len(images) > 1):
         raise PaperlibError(f"--box {box[0]}: it is for one image without --boxes; give the boxes of several images as --boxes FILE")
     given = read_boxes(boxes) if boxes else {str(images[0]): [parse_box(text) for text in box]} if box else None
-    found, used = predict_photos(images, weights, out, device, given)
-    for photo in found:
-        for person in photo["people"]:
-            if person["note"]:
-                print(f"paperlib: {photo['image']}: {person['note']}", file=sys.stderr)
-    if as_json:
-        print(json.dumps(found))
-        return
-    print(used)
-    for photo in found:
-        for person in photo["people"]:
-            joints = ", ".join(f"{name} ({x:.0f}, {y:.0f}) {peak:.2f}" for name, (x, y, peak) in person["joints"].items())
-            print(f"{photo['image']}: {joints}")
+    faults = []
+    try:
+        found, used = predict_photos(images, weights, out, device, given, parse_scales(scales))
+    except PartlyRead as partly:
+        found, used, faults = partly.found, partly.used, partly.faults
+    notes = [f"{photo['image']}: {note}" for photo in found for note in photo["notes"]]
+    notes += [f"{photo['image']}: {person['note']}" for photo in found for person in photo["people"] if person["note"]]
+    for line in notes + faults:
+        print(f"paperlib: {line}", file=sys.stderr)
+    print(json.dumps(found) if as_json else "\n".join([used, *map(_in_words, found)]))
+    if faults:
+        raise typer.Exit(1)
+
+
+def _in_words(photo: dict) -> str:
+    """What was seen in one photograph, a line a person, after what was assumed."""
+    lines = []
+    if photo["assumed"]:
+        box = ",".join(f"{value:g}" for value in photo["people"][0]["box"])
+        lines = [f"{photo['image']}: no box given; assumed: {photo['assumed']}, {box}; --box X0,Y0,X1,Y1 gives another"]
+    for person in photo["people"]:
+        joints = ", ".join(f"{name} ({x:.0f}, {y:.0f}) {peak:.2f}" for name, (x, y, peak) in person["joints"].items())
+        lines.append(f"{photo['image']}: {joints}")
+    return "\n".join(lines)
 
 
 def export(

@@ -17,7 +17,7 @@ from paperlib import PaperlibError, weights
 from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.metrics import normalised_errors, pck
 from paperlib.models import Recurrent, StackedHourglass
-from paperlib.photo import people_in, see
+from paperlib.photograph import people_in, see
 from paperlib.reproduce.best import best_weights, describe
 from paperlib.reproduce.shipping import empty_pictures, ship
 from paperlib.skeleton import LSP, MPII, joint_map
