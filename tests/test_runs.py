@@ -330,6 +330,30 @@ def test_out_of_memory_is_one_clear_error(tiny, crops, tmp_path, monkeypatch, wh
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
 
 
+@pytest.mark.parametrize("asked", ["auto", "cuda"])
+def test_a_gpu_that_is_full_at_the_first_step_leaves_it_to_the_cpu(tiny, tmp_path, monkeypatch, capsys, asked):
+    """Where "auto" chose it; one that was asked for by name is one clear error."""
+    folders = replace(tiny.folders, runs=tmp_path)
+    (tmp_path / "drawn").symlink_to(tiny.folders.runs / "drawn")
+    tiny.root  # noqa: B018 - draws the people
+    there = Study("tiny", "synthetic", "cpu", progress=False, folders=folders)
+    there.wanted, there.device, seen = (asked, "auto"), torch.device("cuda"), []
+
+    def trained(name):
+        seen.append(there.device.type)
+        if there.device.type == "cuda":
+            raise machine.OutOfMemory("recurrent-t0: out of memory on Tesla T4")
+        return "trained"
+
+    monkeypatch.setattr(there, "_trained", trained)
+    if asked == "auto":
+        assert there.trained("recurrent-t0") == "trained" and seen == ["cuda", "cpu"]
+        assert capsys.readouterr().err == "paperlib: recurrent-t0: out of memory on Tesla T4; the CPU trains it\n"
+    else:
+        with pytest.raises(PaperlibError, match="out of memory on Tesla T4"):
+            there.trained("recurrent-t0")
+
+
 def test_another_error_of_torch_is_not_out_of_memory(tiny, crops, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "train", lambda *_: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="size"):
