@@ -135,6 +135,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score any prediction file; no images needed."""
+    from paperlib.data.files import find_labels
     from paperlib.reproduce.folders import Folders
     from paperlib.score import score_file
     from paperlib.submission import export_mpii
@@ -142,7 +143,8 @@ def score(
     if export:
         if dataset != "mpii":
             raise PaperlibError(f"--export writes what the MPII server takes; there is none for {dataset!r}")
-        written, people = export_mpii(predictions, truth or Folders.here().data / "mpii/mpii_human_pose_v1_u12_1.mat", export)
+        truth = truth or find_labels(Folders.here().data / "mpii", "mpii", "test")
+        written, people = export_mpii(predictions, truth, export)
         print(json.dumps({"file": str(written), "people": people}) if as_json else f"{written}: {people} people of the MPII test set")
         return
     result = score_file(dataset, predictions, Folders.here().data, truth, convention, labels or None)
@@ -175,9 +177,10 @@ def sizes(as_json: AsJson = False) -> None:
 
 @app.command()
 def predict(
-    images: list[Path],
+    images: Annotated[list[Path] | None, typer.Argument()] = None,
     weights: Annotated[str, typer.Option(help="a run's name, or a .safetensors file beside its record; else the best at hand")] = "",
-    out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON; with --on an .h5 file")] = None,
+    on: Annotated[str, typer.Option(help="mpii-test: instead of images the people of MPII's test set, for score --export")] = "",
     box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
     boxes: Annotated[Path | None, typer.Option(help="the same for several images: a JSON file of each image's list of boxes")] = None,
     device: Device = "auto",
@@ -186,6 +189,13 @@ def predict(
     """Poses in your own photographs: of the people in boxes, or of one person who fills the picture."""
     from paperlib.photo import parse_box, predict_photos, read_boxes
 
+    if on:
+        if images or box or boxes:
+            raise PaperlibError(f"--on {on}: it stands instead of images and boxes; give one or the other")
+        _predict_test_people(on, weights, out, device, as_json)
+        return
+    if not images:
+        raise PaperlibError("predict: name image files, or --on mpii-test")
     if box and (boxes or len(images) > 1):
         raise PaperlibError(f"--box {box[0]}: it is for one image without --boxes; give the boxes of several images as --boxes FILE")
     given = read_boxes(boxes) if boxes else {str(images[0]): [parse_box(text) for text in box]} if box else None
@@ -202,6 +212,21 @@ def predict(
         for person in photo["people"]:
             joints = ", ".join(f"{name} ({x:.0f}, {y:.0f}) {peak:.2f}" for name, (x, y, peak) in person["joints"].items())
             print(f"{photo['image']}: {joints}")
+
+
+def _predict_test_people(on: str, weights: str, out: Path | None, device: str, as_json: bool) -> None:
+    from paperlib.reproduce.best import best_weights, describe
+    from paperlib.reproduce.folders import Folders
+    from paperlib.submission import write_test_points
+
+    if on != "mpii-test":
+        raise PaperlibError(f"--on {on}: only mpii-test has people without labels to predict")
+    if out is None:
+        raise PaperlibError("--on mpii-test: say where the points go with --out FILE.h5")
+    folders, used = Folders.here(), best_weights(weights, device)
+    people = write_test_points(used, folders.data / "mpii", folders.runs / "canvases", out)
+    found = {"file": str(out), "people": people, "weights": {"name": used.name, "kind": used.kind}}
+    print(json.dumps(found) if as_json else f"{describe(used)}\n{out}: {people} people of {on}")
 
 
 @app.command()

@@ -47,6 +47,10 @@ def predict_photos(
     if out:
         check_writable(out, "choose another folder for --out")
     used = best_weights(weights, device)
+    if not hasattr(used.codec, "peak"):
+        raise PaperlibError(
+            f"--weights {used.name}: this network says points without a confidence; take another"
+        )
     which = {"name": used.name, "kind": used.kind, "scores": used.record.get("scores", [])}
     found = [{"image": str(path), "people": _predict_photo(used, path, boxes.get(str(path))), "weights": which} for path in paths]
     if out:

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.codecs import HourglassCodec, RecurrentCodec
-from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
+from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, begin_at_mean_pose, error_feedback_loss
 from paperlib.data.crops import Crops, TrainingOrder
 from paperlib.economy import spare_memory
 from paperlib.losses import hourglass_loss, recurrent_loss
@@ -121,6 +121,7 @@ def train(
     torch.use_deterministic_algorithms(device.type == "cpu")
     torch.backends.cudnn.benchmark = device.type == "cuda"  # all batches have one shape
     model.to(device, memory_format=torch.channels_last).train()
+    begin_at_mean_pose(model, crops.codec, crops.people)
     optimizer = make_optimizer(model, recipe)
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []

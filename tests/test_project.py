@@ -120,7 +120,7 @@ GROUND = {
     "economy.py": set(),
     "train.py": {"codecs", "compared", "data.crops", "economy", "losses", "ranks"},
     "predict.py": {"codecs", "data.crops", "geometry"},
-    "watch.py": {"data.crops", "metrics", "predict", "train"},
+    "watch.py": {"codecs", "data.crops", "metrics", "predict", "train"},
 }
 
 

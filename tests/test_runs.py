@@ -172,12 +172,9 @@ def test_outside_a_checkout_the_commit_is_what_one_says_it_is(monkeypatch, tmp_p
     assert machine.commit.__wrapped__() == "0123456789ab"
 
 
-COMPARED = {"compared.py", "models/error_feedback.py"}
-
-
 def test_everything_that_training_imports_is_mathematics_or_is_known_not_to_be():
     """What training imports decides the weights; people.py, skeleton.py, images.py do so through data hash or spec; writing.py and economy.py
-    do not, and the compared systems are of no run."""
+    do not."""
     package, seen = Path(paperlib.__file__).parent, set()
     todo = [*runs.MATHEMATICS]
     while todo:
@@ -188,7 +185,7 @@ def test_everything_that_training_imports_is_mathematics_or_is_known_not_to_be()
         for node in ast.walk(ast.parse((package / name).read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paperlib."):
                 todo.append(node.module.removeprefix("paperlib.").replace(".", "/") + ".py")
-    assert seen - set(runs.MATHEMATICS) <= {"people.py", "skeleton.py", "data/images.py", "writing.py", "economy.py", *COMPARED}
+    assert seen - set(runs.MATHEMATICS) <= {"people.py", "skeleton.py", "data/images.py", "writing.py", "economy.py"}
 
 
 def test_identity_holds_what_decides_the_weights_and_nothing_else(tiny):

@@ -28,6 +28,10 @@ LABELS = {
         "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",  # as the official archive unpacks
         "annot/{split}.h5",
     ),
+    "mpii-test": (  # whose joints are withheld: only the official file knows of these people
+        "mpii_human_pose_v1_u12_1.mat",
+        "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",
+    ),
     "lsp": ("joints.mat",),
     "lspet": ("joints.mat",),
     "flic": ("annot/{split}.h5", "examples.mat"),
@@ -38,7 +42,13 @@ _WAY_OUT = "PAPERLIB_DATA names the folder of the data sets, `paperlib data list
 
 def labels_in(folder: str | Path, dataset: str, split: str) -> Path | None:
     """The label file of a data set's folder, None where there is none."""
-    return next((path for name in LABELS[dataset] if (path := Path(folder) / name.format(split=split)).is_file()), None)
+    there = (Path(folder) / name for name in _label_names(dataset, split))
+    return next((path for path in there if path.is_file()), None)
+
+
+def _label_names(dataset: str, split: str) -> list[str]:
+    names = LABELS.get(f"{dataset}-{split}") or LABELS[dataset]
+    return [name.format(split=split) for name in names]
 
 
 def files_sha256(people: People) -> str:
@@ -51,7 +61,7 @@ def find_labels(folder: str | Path, dataset: str, split: str) -> Path:
     """labels_in, or PaperlibError naming where they were looked for, PAPERLIB_DATA and `paperlib data list`."""
     if path := labels_in(folder, dataset, split):
         return path
-    first, *others = (name.format(split=split) for name in LABELS[dataset])
+    first, *others = _label_names(dataset, split)
     nor = "".join(f"nor is there {name}; " for name in others) if Path(folder).is_dir() else ""
     return find(folder, first, nor + _WAY_OUT)
 

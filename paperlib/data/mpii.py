@@ -1,4 +1,6 @@
-"""MPII: 25,204 people of training and validation, from whichever of three sets of files is in the folder; all give the same People.
+"""MPII: 25,204 people of training and validation, from whichever of three sets of files is in the
+folder; all give the same People. The people of the test set, whose joints are withheld, are in the
+second alone.
 
 1. mpii_annotations.json[.gz]: the record list of Convolutional Pose Machines with the validation split (paperlib.data.mpii_json).
 2. mpii_human_pose_v1_u12_1.mat: the official file, all that its site offers (paperlib.data.mpii_mat). The validation split is not in it, Tompson
@@ -27,7 +29,8 @@ _WHO_IS_VALIDATION = (
 
 
 def load_mpii(folder: str | Path, split: str, need_images: bool = True, strict: bool = False, separated: bool = False) -> People:
-    """The people of `split`, "train" or "valid", in the order of the official file; images in <folder>/images/.
+    """The people of `split`, "train", "valid" or "test", in the order of the official file; images
+    in <folder>/images/. Of the test people only centre, scale and image are known.
 
     Centre and scale are the official ones, neither shifted nor enlarged (FACTS C.5), the centre 0-based. head_size is 0.6 x the diagonal of the head
     box (FACTS D.1); the JSON holds no box, there it is 25 x the scale, the same to 0.013 px. The sources differ as FACTS D.5 says: the JSON is
@@ -36,11 +39,13 @@ def load_mpii(folder: str | Path, split: str, need_images: bool = True, strict: 
     A person whose image is absent (unless `need_images` is False), or whose row or image is bad, is left out and counted; `strict` raises at what is
     bad. Raises PaperlibError on a missing, truncated or malformed file.
     """
-    choose("split of MPII", split, ("train", "valid"))
+    choose("split of MPII", split, ("train", "valid", "test"))
     path = find_labels(folder, "mpii", split)
     if separated and path.suffix != ".mat":
         raise PaperlibError(f"{path}: does not say who is sufficiently separated; only mpii_human_pose_v1_u12_1.mat does, put it in its place")
-    if path.suffix == ".mat":
+    if split == "test":
+        labels = mpii_mat.read_test_people(path, separated)
+    elif path.suffix == ".mat":
         labels = mpii_mat.read_labels(path, find(folder, "annot/valid.h5", _WHO_IS_VALIDATION), split, separated)
     else:
         labels = (mpii_h5 if path.suffix == ".h5" else mpii_json).read_labels(path, split)

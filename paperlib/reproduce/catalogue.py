@@ -6,17 +6,30 @@ from torch import nn
 
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
-from paperlib.models import Recurrent, StackedHourglass
+from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec
+from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourglass
 from paperlib.reproduce.ledger import claims
 from paperlib.reproduce.scales import SCALES, SIZES, Scale
-from paperlib.skeleton import FLIC
+from paperlib.skeleton import FLIC, MPII
 from paperlib.train import Recipe
 
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once for five times an LSP and three an MPII person.
 CLEAN_FIRST = ("lsp",) * 5 + ("mpii",) * 3 + ("lspet",)
 EVEN = ("lsp", "lspet", "mpii")
 SHOW_HEATMAPS = {"R-fig1", "R-fig2", "R-fig4", "R-fig5", "R-fig8", "H-fig2", "H-fig10"}  # of one person each, so drawn with the network at hand
-NETWORKS = {"recurrent": Recurrent, "hourglass": StackedHourglass}
+NETWORKS = {
+    "recurrent": Recurrent,
+    "hourglass": StackedHourglass,
+    "pose_machine": PoseMachine,
+    "error_feedback": ErrorFeedback,
+}
+# Size -> options of the pose machine and of error feedback; at other sizes they have no runs.
+COMPARED = {
+    "tiny": (
+        {"stages": 2, "width": 8, "kernels": (5, 3, 5, 5), "stride": 4, "norm": True},
+        {"steps": 2, "width": 8, "norm": True},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> d
     if seeds < 0:
         raise PaperlibError(f"{seeds} seeds: at least one is needed")
     scale = SCALES[size]
-    runs = {run.name: run for run in _recurrent_runs(size, scale, data) + _hourglass_runs(size, scale, data)}
+    runs = {run.name: run for family in (_recurrent_runs, _hourglass_runs, _compared_runs) for run in family(size, scale, data)}
     if (size, data) == ("smoke", "real"):
         runs |= {run.name: run for run in (_longer(runs["hourglass-lsp"], 9000, 128), _longer(runs["recurrent-lsp"], 4000, 96))}
     compared = [runs[name] for claim in claims() if len(claim["runs"]) > 1 for name in claim["runs"]]
@@ -184,6 +197,31 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("lsp", scale.stacks, 1, "R-tab4", train_on=_on_lsp(size, data), test_on="lsp", **main),
         *((run("lsp-2x1", 2, 1, "", train_on=_on_lsp(size, data), test_on="lsp", **main),) if (size, data) == ("short", "real") else ()),
         *(choices if size in ("smoke", "short") and data == "real" else ()),
+    ]
+
+
+def _compared_runs(size: str, scale: Scale, data: str) -> list[Run]:
+    """Convolutional Pose Machines and Iterative Error Feedback on MPII and on LSP, at the sizes in
+    COMPARED; with the targets and the schedule of the hourglass but at the paper's."""
+    if size not in COMPARED:
+        return []
+    machine, feedback = COMPARED[size]
+    maps, points = PoseMachineCodec(skeleton=MPII), ErrorFeedbackCodec()
+    if size != "paper":
+        learnable = {"sigma": 1.3, "peak": 12.0, "tail": 1e-2, "balanced": True, "absent": "ignore"}
+        maps = replace(maps, side=scale.side, stride=machine.get("stride", 8), **learnable)
+        points = replace(points, side=scale.side)
+    recipe = _short_recipe(size, scale, scale.longer, data, rate=2e-3)
+    joints = (("joints", len(MPII)),)
+    systems = (
+        ("pose-machine", Network("pose_machine", joints + tuple(machine.items())), maps),
+        ("error-feedback", Network("error_feedback", joints + tuple(feedback.items())), points),
+    )
+    sets = (("", ("mpii",), "mpii"), ("-lsp", _on_lsp(size, data), "lsp"))
+    return [
+        Run(name + of, network, codec, recipe, train_on, test_on, ())
+        for name, network, codec in systems
+        for of, train_on, test_on in sets
     ]
 
 

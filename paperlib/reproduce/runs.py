@@ -27,7 +27,8 @@ from paperlib.reproduce.machine import check_precision, clear_out_of_memory, sur
 from paperlib.train import Watch, train
 from paperlib.writing import make_folder, write_whole
 
-MODULES = "geometry codecs losses train ranks data/canvases data/crops models/recurrent models/hourglass"
+MODULES = "geometry codecs losses compared train ranks data/canvases data/crops"
+MODULES += " models/recurrent models/hourglass models/pose_machine models/error_feedback"
 MATHEMATICS = tuple(f"{module}.py" for module in MODULES.split())
 
 
