@@ -50,13 +50,13 @@ class PoseMachineCodec(HourglassCodec):
     ) -> Targets:
         """Targets (B, J + 1, H, W) of joints (B, J, 2) in crop px with states (B, J).
 
-        The background is peak less the highest of the joints' maps; where the weights are balanced,
-        so are its: of the pixels of any joint, and the others.
+        The background is 1 less the highest of the joints' maps in parts of their peak; where the
+        weights are balanced, so are its: of the pixels of any joint, and the others.
         """
         joint = super().encode(joints, state, side, others)
         highest = joint.maps.amax(dim=1, keepdim=True)  # (B, 1, H, W)
         weights = balance(highest > 0) if self.balanced else torch.ones_like(highest)
-        maps = torch.cat([joint.maps, self.peak - highest], dim=1)
+        maps = torch.cat([joint.maps, 1 - highest / self.peak], dim=1)
         return Targets(maps, torch.cat([joint.weights, weights], dim=1))
 
 
