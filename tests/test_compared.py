@@ -232,20 +232,20 @@ def test_other_sizes_have_no_compared_runs_yet():
     assert not {*RUNS} & {*catalogue("smoke")} and {*RUNS} <= {*catalogue("tiny")}
 
 
-@pytest.mark.parametrize("name", ["pose-machine", "error-feedback"])
-def test_it_learns_eight_people_by_heart(tiny, tmp_path, name):
+@pytest.mark.parametrize(("name", "wider"), [("pose-machine", 16), ("error-feedback", 8)])
+def test_it_learns_eight_people_by_heart(tiny, tmp_path, name, wider):
+    """Judged by a head's length: half of it is less than a heatmap's cell at this size."""
     run = tiny.runs[name]
     crops = tiny.crops(tiny.training_people(run).select(slice(0, 8)), run.codec)
-    steps, rate = (120, 1e-2)
-    recipe = Recipe(steps, 8, rate, augmentation="none", log_every=10, precision="fp32")
     torch.manual_seed(0)
-    model = run.network.build()
+    options = dict(run.network.options) | {"width": wider}
+    model = replace(run.network, options=tuple(options.items())).build()
+    recipe = Recipe(100, 8, 6e-3, augmentation="none", log_every=10, precision="fp32")
     losses = [row["loss"] for row in train(model, crops, recipe, 0, tmp_path, progress=False)]
-    assert losses[-1] < 0.2 * losses[0], losses
+    assert losses[-1] < 0.25 * losses[0], losses
     found = predict(model, crops, flip=False, precision="fp32", progress=False).points[-1]
-    people = crops.people
-    score = pck(normalised_errors(found, people.joints, people.head_size), 0.5)
-    assert score > 85, score
+    score = pck(normalised_errors(found, crops.people.joints, crops.people.head_size), 1.0)
+    assert score > 90, score
 
 
 def test_a_photograph_needs_a_confidence(tiny, tmp_path, monkeypatch):
