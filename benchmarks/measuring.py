@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 import paperlib
+import paperlib.device
 
 
 def one_thread() -> None:
@@ -30,11 +31,12 @@ def best(run: Callable[[], object], repeats: int) -> tuple[float, float]:
 
 
 def device_name(device: str) -> str:
-    if device == "cuda":
-        return torch.cuda.get_device_name()
+    """The GPU's name, or the CPU's model and what it computes with: "Intel(R) Xeon(R) Processor, AVX512, native bf16"."""
+    known = paperlib.device.device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
+    if device != "cpu" or not cpuinfo.exists() or not (found := re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text())):
+        return known
+    return ", ".join([found[1], *known.split(", ")[1:-1]])
 
 
 def write_rows(rows: list[dict], name: str, device: str, folder: Path) -> Path:

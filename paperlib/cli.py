@@ -17,10 +17,15 @@ app.add_typer(data_app, name="data")
 
 Size = Annotated[str, typer.Option(help="tiny, smoke, short or paper; PAPERLIB_SIZE, else smoke")]
 Data = Annotated[str, typer.Option(help="synthetic (drawn people) or real (PAPERLIB_DATA)")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
+Precision = Annotated[str, typer.Option(help="auto (the device's own), fp32, bf16 or fp16")]
 Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
 Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
 Force = Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")]
+Minutes = Annotated[
+    float,
+    typer.Option(min=0, help="stop at a checkpoint after so many, with exit code 75; the same command goes on"),
+]
 
 
 @app.callback()
@@ -28,10 +33,16 @@ def options(debug: Annotated[bool, typer.Option(help="show the traceback of an e
     """A reproducible companion to two papers on 2D human pose."""
 
 
-def _study(size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False):
+def _study(
+    size: str, data: str, device: str = "auto", jobs: int = 1, quiet: bool = False,
+    minutes: float = math.inf, precision: str = "",
+):
+    deadline = time.monotonic() + 60 * minutes  # imports and the drawing of people count too
     from paperlib.reproduce.study import Study
 
-    return Study(size, data, device, jobs, progress=not quiet)
+    study = Study(size, data, device, jobs, progress=not quiet, precision=precision)
+    study.deadline = deadline
+    return study
 
 
 @app.command()
@@ -42,6 +53,8 @@ def reproduce(
     jobs: Jobs = 2,
     force: Force = False,
     device: Device = "auto",
+    precision: Precision = "",
+    minutes: Minutes = math.inf,
     set_: Annotated[list[str] | None, typer.Option("--set", help="a notebook parameter, NAME=VALUE")] = None,
 ) -> None:
     """Run the notebooks headlessly and regenerate every figure, table and claim."""
@@ -56,7 +69,7 @@ def reproduce(
             raise PaperlibError(f"--set {word}: it is NAME=VALUE")
         parameters[name] = value
     choose(only)
-    study = _study(size, data, device, jobs)
+    study = _study(size, data, device, jobs, minutes=minutes, precision=precision)
     fate = run_all(study, only, parameters, jobs, force)
     page = write_page(study.results)
     print(summary(study.results, fate))
@@ -71,16 +84,17 @@ def plan(
     jobs: Jobs = 2,
     force: Force = False,
     device: Device = "auto",
+    precision: Precision = "",
     as_json: AsJson = False,
 ) -> None:
-    """What would run, what is cached or stale, and the time, disk and memory it will need."""
+    """What would run, what is cached, and the time, disk and memory it will need."""
     from paperlib.reproduce.notebooks import choose
     from paperlib.reproduce.plan import in_words
     from paperlib.reproduce.plan import plan as make_plan
     from paperlib.reproduce.schedule import notebooks_left
 
     chosen = set(choose(only))
-    study = _study(size, data, device, jobs, quiet=as_json)
+    study = _study(size, data, device, jobs, as_json, precision)
     planned = make_plan(study)
     rows = [row for row in planned if not only or chosen & set(row["notebooks"])]
     if as_json:
@@ -96,68 +110,84 @@ def train(
     size: Size = "",
     data: Data = "synthetic",
     device: Device = "auto",
+    precision: Precision = "",
     jobs: Annotated[int, typer.Option(min=1)] = 1,
-    minutes: Annotated[float, typer.Option(min=0, help="stop at a checkpoint after so many; the same command goes on")] = math.inf,
-    devices: Annotated[int, typer.Option(help="GPUs, or processes of a CPU, that train it together on each machine")] = 1,
-    nodes: Annotated[int, typer.Option(help="machines that do; call the same on each, with srun or with MASTER_ADDR, MASTER_PORT, NODE_RANK")] = 1,
-    spare_memory: Annotated[bool, typer.Option("--spare-memory", help="half the memory, more time, the same weights")] = False,
-    keep: Annotated[str, typer.Option(help="a stale run that paperlib plan shows: take it, although the mathematics has changed since")] = "",
+    minutes: Minutes = math.inf,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs that train it together on each machine")] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="machines that do; call the same on each, with srun or with MASTER_ADDR, NODE_RANK")
+    ] = 1,
+    on: Annotated[Path | None, typer.Option(help="labels of your own, a COCO keypoints file: their people and skeleton")] = None,
+    validate: Annotated[Path | None, typer.Option(help="with --on: a second such file to measure on; else a fifth of the images")] = None,
+    steps: Annotated[int, typer.Option(min=0, help="with --on: training steps, not the size's own")] = 0,
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
-    from paperlib.reproduce import stale
-    from paperlib.reproduce.launch import check_devices
-    from paperlib.reproduce.runs import is_cached
+    if on:
+        from paperlib.cli_own import train_on
 
-    study = _study(size, data, device, jobs)
+        if devices * nodes > 1:
+            raise PaperlibError(f"--devices {devices} --nodes {nodes}: labels of your own are trained on by one process")
+        return train_on(run, on, validate, size, steps, {"device": device, "precision": precision, "minutes": minutes, "jobs": jobs})
+    if validate or steps:
+        raise PaperlibError(f"--{'validate' if validate else 'steps'}: it goes with --on my.json, labels of your own")
+    from paperlib.reproduce.machine import check_devices, launch
+    from paperlib.train import OutOfTime
+
+    study = _study(size, data, device, jobs, minutes=minutes, precision=precision)
+    check_devices(study.device, devices, nodes)
     if reason := study.missing(run):
         raise PaperlibError(f"{run}: {reason} in {study.root}; set PAPERLIB_DATA to the folder of the data sets (paperlib data list names them)")
-    check_devices(study, devices, nodes)
-    study.deadline = time.monotonic() + 60 * minutes
-    study.devices, study.nodes, study.sparing = devices, nodes, spare_memory
-    if keep:
-        stale.keep(study, run, keep)
-    elif not is_cached(study.folder_of(run)):
-        for older in stale.stale(study, run):
-            print(f"paperlib: {run}: {stale.describe(run, older)}", file=sys.stderr)
-    print(study.trained(run).folder)
+    study.fabric = launch(devices, nodes)
+    first = not study.fabric or study.fabric.global_rank == 0
+    study.progress = first
+    try:
+        folder = study.trained(run).folder
+    except OutOfTime:
+        if first:
+            raise
+        return  # the first says so
+    if first:
+        print(folder)
 
 
 @app.command()
 def score(
-    dataset: Annotated[str, typer.Argument(help="mpii, lsp or flic")],
+    dataset: Annotated[str, typer.Argument(help="mpii, lsp or flic; or labels of your own, a COCO keypoints file")],
     predictions: Path,
     truth: Annotated[Path | None, typer.Option(help="another truth file")] = None,
     convention: str = "official",
     labels: Annotated[str, typer.Option(help="pc (person-centric) or oc (observer-centric)")] = "",
     export: Annotated[
-        Path | None, typer.Option(help="mpii: no score, but the file of test people that the MPII server takes, in this folder")
+        Path | None,
+        typer.Option(
+            help="no score: FILE.json gets the points as COCO results; a folder gets the file of "
+            "test people that the MPII server takes"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score any prediction file; no images needed."""
-    from paperlib.data.files import find_labels
-    from paperlib.reproduce.folders import Folders
-    from paperlib.score import score_file
-    from paperlib.submission import export_mpii
+    if dataset.lower().endswith(".json"):
+        from paperlib.cli_own import score_on
 
+        if truth or labels or export:
+            raise PaperlibError(f"{dataset}: --truth, --labels and --export are of MPII, LSP and FLIC; {dataset} is the truth itself")
+        return score_on(Path(dataset), predictions, convention, as_json)
+    from paperlib.reproduce.folders import Folders
+    from paperlib.score import in_words, score_file
+    from paperlib.submission import export_points
+
+    data = Folders.here().data
     if export:
-        if dataset != "mpii":
-            raise PaperlibError(f"--export writes what the MPII server takes; there is none for {dataset!r}")
-        truth = truth or find_labels(Folders.here().data / "mpii", "mpii", "test")
-        written, people = export_mpii(predictions, truth, export)
-        print(json.dumps({"file": str(written), "people": people}) if as_json else f"{written}: {people} people of the MPII test set")
+        written, people = export_points(dataset, predictions, truth, data, export)
+        what = "the MPII test set" if written != export else f"{dataset}, as COCO results"
+        found = {"file": str(written), "people": people}
+        print(json.dumps(found) if as_json else f"{written}: {people} people of {what}")
         return
-    result = score_file(dataset, predictions, Folders.here().data, truth, convention, labels or None)
-    if as_json:
-        print(json.dumps(result))
-        return
-    name = "PCKh" if dataset == "mpii" else "PCK"
-    whose = "person" if result["labels"] == "pc" else "observer"
-    what = f"{name}@{result['threshold']:g}, {convention} convention, {whose}-centric labels"
-    print(f"{predictions.name}: {result['people']} people of {dataset}, {what}")
-    tight = {"total": result["total"], "within 0.1": result["curve"][10], "AUC": result["auc"]}
-    for shares in ({group: share for group, share in result["groups"].items() if share is not None}, tight):
-        print("  ".join(f"{what} {'-' if share is None else format(share, '.2f')}" for what, share in shares.items()))
+    result = score_file(dataset, predictions, data, truth, convention, labels or None)
+    for note in result["notes"]:
+        print(f"paperlib: {predictions}: {note}", file=sys.stderr)
+    print(json.dumps(result) if as_json else in_words(predictions.name, result))
 
 
 @app.command()
@@ -178,7 +208,9 @@ def sizes(as_json: AsJson = False) -> None:
 @app.command()
 def predict(
     images: Annotated[list[Path] | None, typer.Argument()] = None,
-    weights: Annotated[str, typer.Option(help="a run's name, or a .safetensors file beside its record; else the best at hand")] = "",
+    weights: Annotated[
+        str, typer.Option(help="a run's name, a .safetensors file beside its record, or another's checkpoint; else the best at hand")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON; with --on an .h5 file")] = None,
     on: Annotated[str, typer.Option(help="mpii-test: instead of images the people of MPII's test set, for score --export")] = "",
     box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
@@ -187,46 +219,40 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Poses in your own photographs: of the people in boxes, or of one person who fills the picture."""
-    from paperlib.photo import parse_box, predict_photos, read_boxes
+    from paperlib.cli_predict import given_boxes, predict_test_people, say
+    from paperlib.photo import predict_photos
 
     if on:
-        if images or box or boxes:
-            raise PaperlibError(f"--on {on}: it stands instead of images and boxes; give one or the other")
-        _predict_test_people(on, weights, out, device, as_json)
-        return
-    if not images:
-        raise PaperlibError("predict: name image files, or --on mpii-test")
-    if box and (boxes or len(images) > 1):
-        raise PaperlibError(f"--box {box[0]}: it is for one image without --boxes; give the boxes of several images as --boxes FILE")
-    given = read_boxes(boxes) if boxes else {str(images[0]): [parse_box(text) for text in box]} if box else None
-    found, used = predict_photos(images, weights, out, device, given)
-    for photo in found:
-        for person in photo["people"]:
-            if person["note"]:
-                print(f"paperlib: {photo['image']}: {person['note']}", file=sys.stderr)
+        return predict_test_people(on, bool(images or box or boxes), weights, out, device, as_json)
+    say(*predict_photos(images, weights, out, device, given_boxes(images, box, boxes)), as_json)
+
+
+@app.command()
+def export(
+    weights: Annotated[str, typer.Argument(help="a run's name or a file, as --weights of predict")],
+    onnx: Annotated[Path | None, typer.Option(help="write the network as ONNX to this file")] = None,
+    safetensors: Annotated[
+        Path | None, typer.Option(help="write it in 16 bits to this file, and its record beside it")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A network for other programs: ONNX, or .safetensors with a record."""
+    from paperlib.reproduce.best import best_weights
+    from paperlib.weights.export import export_onnx, export_safetensors
+
+    if not (onnx or safetensors):
+        raise PaperlibError("export: say what to write, with --onnx FILE or --safetensors FILE")
+    chosen, written = best_weights(weights, "cpu"), {}
+    if onnx:
+        written["onnx"] = {"file": str(onnx)} | export_onnx(chosen, onnx)
+    if safetensors:
+        record = export_safetensors(chosen, safetensors)
+        written["safetensors"] = {"file": str(safetensors), "record": str(record)}
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(written))
         return
-    print(used)
-    for photo in found:
-        for person in photo["people"]:
-            joints = ", ".join(f"{name} ({x:.0f}, {y:.0f}) {peak:.2f}" for name, (x, y, peak) in person["joints"].items())
-            print(f"{photo['image']}: {joints}")
-
-
-def _predict_test_people(on: str, weights: str, out: Path | None, device: str, as_json: bool) -> None:
-    from paperlib.reproduce.best import best_weights, describe
-    from paperlib.reproduce.folders import Folders
-    from paperlib.submission import write_test_points
-
-    if on != "mpii-test":
-        raise PaperlibError(f"--on {on}: only mpii-test has people without labels to predict")
-    if out is None:
-        raise PaperlibError("--on mpii-test: say where the points go with --out FILE.h5")
-    folders, used = Folders.here(), best_weights(weights, device)
-    people = write_test_points(used, folders.data / "mpii", folders.runs / "canvases", out)
-    found = {"file": str(out), "people": people, "weights": {"name": used.name, "kind": used.kind}}
-    print(json.dumps(found) if as_json else f"{describe(used)}\n{out}: {people} people of {on}")
+    for kind in written.values():
+        print("; ".join(f"{key} {value}" for key, value in kind.items()))
 
 
 @app.command()

@@ -43,6 +43,8 @@ def data_check(
         print(f"{name}: {report['people']} people, {report['images']} images, {len(report['problems'])} problems")
         for problem in report["problems"]:
             print(f"  {problem['file']}: {problem['what']}")
+        for note in report["notes"]:
+            print(f"  {note}")
     if report["problems"]:
         raise PaperlibError(
             f"{name}: {len(report['problems'])} problems, the first: {report['problems'][0]['file']}: {report['problems'][0]['what']}"

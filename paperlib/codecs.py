@@ -92,7 +92,8 @@ class RecurrentCodec:
 class HourglassCodec:
     """Targets and decoding of H (sec. 3.4; FACTS C.4-C.6). The options after `skeleton` are of short schedules; their defaults are the paper's.
 
-    The released code draws another target than the paper's: HourglassCodec(sigma=1.75, patch=7).
+    The released code draws another target than the paper's: HourglassCodec(sigma=1.75, patch=7), but for
+    joints within three cells of the left or the top border, which it moves inwards by up to two (FACTS C.7).
     """
 
     side: int = 256
@@ -137,7 +138,10 @@ class HourglassCodec:
         return Targets(self.peak * maps, weights)
 
     def decode(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Points (B, J, 2) in crop px and the maxima (B, J): the arg-max, a quarter pixel towards its higher neighbour (H sec. 3.4, FACTS C.6)."""
+        """Points (B, J, 2) in crop px and the maxima (B, J): the arg-max, a quarter pixel towards its higher neighbour (H sec. 3.4, FACTS C.6).
+
+        So also in a map without a positive value, for which the released code answers the first cell (D47).
+        """
         cells, score = argmax(maps[:, : len(self.skeleton)])
         return _to_crop(cells + quarter_pixel(maps[:, : len(self.skeleton)], cells), self.stride), score
 

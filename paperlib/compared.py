@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from paperlib.codecs import HourglassCodec, Targets, balance, square_boxes
+from paperlib.geometry import heatmap_affine, transform
 from paperlib.losses import Encode
 from paperlib.models.error_feedback import LARGEST_STEP, ErrorFeedback, bounded
 from paperlib.people import ABSENT, People
@@ -18,16 +19,22 @@ from paperlib.skeleton import LSP, MPII, Skeleton
 
 @dataclass(frozen=True)
 class PoseMachineCodec(HourglassCodec):
-    """CPM (its released code): Gaussians of mode 1 and sigma 7 px of the crop on heatmaps of stride
-    8, and a map of the background, last. They are decoded as H's are.
+    """CPM: Gaussians of mode 1 and sigma 7 px of the crop on heatmaps of stride 8, about the joints
+    themselves and zero below 1 %, and a map of the background, last. As in its released code
+    (FACTS B.1).
 
     Its crop is 368 px in which a person of scale 1 would be 1.171 times as large as in the image:
-    314 px x scale. The options of short schedules are those of HourglassCodec.
+    314 px x scale. The options of short schedules are those of HourglassCodec; `patch` is not used.
+    Two things are not the released code's (deviation D58): there every stage after the first is
+    shown the joints of all people in the crop, here each stage those of the one person alone; and
+    there the maps are enlarged to the image before the maximum is taken, here they are decoded as
+    H's are.
     """
 
     side: int = 368
     sigma: float = 7 / 8  # heatmap px
     skeleton: Skeleton = LSP
+    tail: float = 0.01  # a Gaussian below tail x peak is background
     stride: int = 8
     margin: float = 368 / 1.171 / 200
     shift: float = 0.0
@@ -50,14 +57,27 @@ class PoseMachineCodec(HourglassCodec):
     ) -> Targets:
         """Targets (B, J + 1, H, W) of joints (B, J, 2) in crop px with states (B, J).
 
-        The background is 1 less the highest of the joints' maps in parts of their peak; where the
-        weights are balanced, so are its: of the pixels of any joint, and the others.
+        Of a joint outside the crop the part of its Gaussian that lies inside is drawn. The
+        background is 1 less the highest of the joints' Gaussians, of mode 1 whatever the peak;
+        where the weights are balanced, so are its: of the pixels of any joint, and the others.
         """
-        joint = super().encode(joints, state, side, others)
-        highest = joint.maps.amax(dim=1, keepdim=True)  # (B, 1, H, W)
-        weights = balance(highest > 0) if self.balanced else torch.ones_like(highest)
-        maps = torch.cat([joint.maps, 1 - highest / self.peak], dim=1)
-        return Targets(maps, torch.cat([joint.weights, weights], dim=1))
+        if self.balanced and self.absent != "ignore":
+            raise ValueError("balanced weights are of drawn joints: use them with absent='ignore'")
+        absent = (state == ABSENT)[..., None, None]
+        maps = torch.where(absent, 0, self._draw(joints, side or self.side // self.stride))
+        drawn = torch.cat([maps, maps.amax(dim=1, keepdim=True)], dim=1)  # the last: any joint
+        weights = balance(drawn > 0) if self.balanced else torch.ones_like(drawn)
+        if self.absent == "ignore":
+            weights[:, :-1].masked_fill_(absent, 0)
+        return Targets(torch.cat([self.peak * maps, 1 - drawn[:, -1:]], dim=1), weights)
+
+    def _draw(self, joints: torch.Tensor, side: int) -> torch.Tensor:
+        """(B, J, side, side) Gaussians of mode 1 about joints (B, J, 2) in crop px, cut at the tail."""
+        affine = torch.as_tensor(heatmap_affine(self.side / side)).to(joints)
+        offset = torch.arange(side).to(joints) - transform(joints, affine)[..., None]
+        profile = torch.exp(-(offset**2) / (2 * self.sigma**2))  # (B, J, 2, side)
+        maps = profile[..., 1, :, None] * profile[..., 0, None, :]
+        return torch.where(maps < self.tail, 0, maps)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ _LSP_14 = (*_LIMBS, "neck", "head_top")
 CONVENTIONS = {
     "mpii": (
         Convention("official", "evalMPII toolkit; both papers' tables (FACTS D.1)", _MPII_14, 0.5),
-        Convention("headtop", "mmpose, microsoft: official but for the head column (FACTS D.4)", _MPII_14, 0.5, head=("head_top",)),
+        Convention("headtop", "microsoft, and mmpose with <: official but for the head column (FACTS D.4)", _MPII_14, 0.5, head=("head_top",)),
         Convention("unweighted14", "bearpaw, anibali, Tompson's script (FACTS D.4)", _MPII_14, 0.5, strict=True, total="mean", head=("head_top",)),
         Convention("pooled16", "princeton's PyTorch port, truth in whole pixels (FACTS D.4)", (*_MPII_14, "pelvis", "thorax"), 0.5, strict=True),
         Convention("hard10", "the ten joints of the Torch training log, in image space, truth in whole pixels (FACTS D.4)", _HARD, 0.5, total="mean"),

@@ -28,6 +28,7 @@ class People:
     head_size: np.ndarray  # (N,) float64, px: 0.6 x the diagonal of the head box, NaN where there is none
     others: tuple[np.ndarray, ...]  # N arrays (K_i, J, 2), px: the other labelled people in the same image
     left_out: dict[str, int] = field(default_factory=dict)  # why people are missing from the table -> how many
+    unstated: tuple[str, ...] = ()  # what the label file does not say: "occlusion" (then labelled joints are VISIBLE)
 
     def __post_init__(self):
         n, j = len(self.image), len(self.skeleton)
@@ -83,4 +84,5 @@ def concatenate(tables: list[People]) -> People:
     for table in tables:
         for why, count in table.left_out.items():
             left_out[why] = left_out.get(why, 0) + count
-    return replace(first, **arrays, others=tuple(o for t in tables for o in t.others), left_out=left_out)
+    unstated = tuple(dict.fromkeys(what for table in tables for what in table.unstated))
+    return replace(first, **arrays, others=tuple(o for t in tables for o in t.others), left_out=left_out, unstated=unstated)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from paperlib import PaperlibError
-from paperlib.data.canvases import Canvases, canvas_boxes, cut_canvas
+from paperlib.data.canvases import GREY, Canvases, canvas_boxes, cut_canvas
 from paperlib.data.crops import Crops
 from paperlib.data.images import image_size, read_image
 from paperlib.geometry import crop_affine
@@ -75,10 +75,13 @@ def see(weights: Weights, photo: np.ndarray, people: People, scales: tuple[float
 
 
 def crops_in(weights: Weights, photo: np.ndarray, people: People) -> Crops:
-    """`people` of `photo` (H, W, 3) uint8 as the network of `weights` wants to see them; of `people` only centre, scale and framed count."""
-    side = round(1.5 * weights.codec.side)
+    """`people` of `photo` (H, W, 3) uint8 as the network of `weights` wants to see them; of `people` only centre, scale and framed count.
+
+    What lies outside the photo has the grey value that it had in training, the record's "outside".
+    """
+    side, outside = round(1.5 * weights.codec.side), weights.record.get("outside", GREY[0])
     boxes = canvas_boxes(people, side)
-    pixels = np.stack([cut_canvas(photo, box, side) for box in boxes])
+    pixels = np.stack([cut_canvas(photo, box, side, outside=outside) for box in boxes])
     canvases = Canvases(pixels, crop_affine(boxes, side), np.ones(len(people), bool), (), "")
     return Crops(people, canvases, weights.codec, next(weights.model.parameters()).device)
 
@@ -173,6 +176,7 @@ def _person(weights: Weights, points: np.ndarray, confidence: np.ndarray, box: t
         "joints": {name: [float(x), float(y), float(c)] for name, (x, y), c in zip(names, points, confidence, strict=True)},
         "visible": {name: float(p) for name, p in zip(names, visible, strict=True)},
         "box": list(box),
+        "limbs": [[names[a], names[b]] for a, b in weights.codec.skeleton.limbs],
         "confidence": mean,
         "note": low if mean < least else "",
     }

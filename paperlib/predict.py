@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from paperlib.codecs import Codec
 from paperlib.data.crops import Batch, Crops
+from paperlib.device import autocast, choose_precision
 from paperlib.geometry import Augmentation, heatmap_affine, transform, warp
 
 PIXELS = 4 * 256**2  # of the images in a bf16 batch on a CPU: beyond 32 MB a layer's output is memory that the system clears anew each time
@@ -41,10 +42,10 @@ def folded(model: nn.Module) -> nn.Module:
 
 
 @torch.inference_mode()
-def heatmaps(model: nn.Module, codec: Codec, images: torch.Tensor, flip: bool = True, precision: str = "bf16") -> list[torch.Tensor]:
+def heatmaps(model: nn.Module, codec: Codec, images: torch.Tensor, flip: bool = True, precision: str = "auto") -> list[torch.Tensor]:
     """Heatmaps (B, K, H, W) float of every site; with `flip` the average with the mirrored image's (H sec. 3.4)."""
     both = torch.cat([images, images.flip(-1)]) if flip else images
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with autocast(images.device, choose_precision(images.device, precision)):
         sites = [site.float() for site in model(both.to(memory_format=torch.channels_last))]
     if not flip:
         return sites
@@ -66,7 +67,7 @@ def is_points(site: torch.Tensor) -> bool:
 
 @torch.inference_mode()
 def predict_batch(
-    model: nn.Module, crops: Crops, rows: np.ndarray, flip: bool = True, scales: tuple[float, ...] = (1.0,), precision: str = "bf16"
+    model: nn.Module, crops: Crops, rows: np.ndarray, flip: bool = True, scales: tuple[float, ...] = (1.0,), precision: str = "auto"
 ) -> tuple[list[torch.Tensor], Batch]:
     """Heatmaps of every site for the people `rows`, averaged over the mirrored image and over `scales` of the crop, and the crops at scale 1."""
     codec, batch = crops.codec, crops.batch(rows)
@@ -85,7 +86,7 @@ def unzoom(maps: torch.Tensor, zoom: float) -> torch.Tensor:
     if is_points(maps):
         return maps / zoom
     side = maps.shape[-1]
-    affine = torch.from_numpy(zoomed(len(maps), zoom).affine(side)).to(maps.device)
+    affine = torch.from_numpy(zoomed(len(maps), zoom).affine(side)).to(maps.device, maps.dtype)
     return warp(maps, affine, side)
 
 
@@ -95,19 +96,22 @@ def decode(codec: Codec, maps: torch.Tensor, to_image: torch.Tensor) -> tuple[np
     points, peak = codec.decode(maps)
     if is_points(maps):
         nothing = peak.cpu().numpy()
-        return transform(points.double(), to_image).cpu().numpy(), nothing, nothing
+        return transform(points.cpu().double(), to_image).numpy(), nothing, nothing
+    points = points.cpu().double()  # a Mac's GPU has no double precision
     stride = codec.side / maps.shape[-1]
     if stride != codec.stride:  # a site of lower resolution: its cells are wider
-        cells = transform(points.double(), torch.from_numpy(heatmap_affine(codec.stride)).to(points.device))
-        points = transform(cells, torch.from_numpy(np.linalg.inv(heatmap_affine(stride))).to(points.device))
-    image = transform(points.double(), to_image)
+        cells = transform(points, torch.from_numpy(heatmap_affine(codec.stride)))
+        points = transform(cells, torch.from_numpy(np.linalg.inv(heatmap_affine(stride))))
+    image = transform(points, to_image)
     mean = maps[:, : len(codec.skeleton)].mean(dim=(-2, -1))
-    return image.cpu().numpy(), peak.cpu().numpy(), mean.cpu().numpy()
+    return image.numpy(), peak.cpu().numpy(), mean.cpu().numpy()
 
 
 def people_at_once(side: int, flip: bool, precision: str, device: torch.device) -> int:
     """How many people with crops of `side` px a batch holds where it is fastest."""
-    return 64 if device.type == "cuda" else max(1, PIXELS // (1 if precision == "bf16" else 2) // side**2 // (1 + flip))
+    if device.type != "cpu":
+        return 64
+    return max(1, PIXELS // (2 if choose_precision(device, precision) == "fp32" else 1) // side**2 // (1 + flip))
 
 
 def predict(
@@ -115,7 +119,7 @@ def predict(
     crops: Crops,
     flip: bool = True,
     scales: tuple[float, ...] = (1.0,),
-    precision: str = "bf16",
+    precision: str = "auto",
     progress: bool = True,
     decoder: Codec | None = None,
 ) -> Prediction:

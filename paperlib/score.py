@@ -2,9 +2,11 @@
 
     score_file("mpii", "preds/newell.h5", data="data")["total"]      # 88.43
 
-A file may be .h5, .mat (v5 or v7.3), .npz, .npy, .json or .csv. It holds image-pixel points, x before y, of every test person in the official order,
-in any order of axes that the shape settles, and counts pixels as the labels do: MPII's from 1 (add 1 to points of `People`), LSP's and FLIC's as
-they are stored. The truths, the published files and what was found in them: FACTS D.
+A file may be .h5, .mat (v5 or v7.3), .npz, .npy, .json (COCO results too), .csv or .tsv. It holds
+image-pixel points, x before y, of every test person in the official order, in any order of axes
+that the shape settles; joints, people and images that it names are taken by name. It counts pixels
+as the labels do: MPII's from 1 (add 1 to points of `People`), LSP's and FLIC's as they are stored.
+The truths, the published files and what was found in them: FACTS D.
 """
 
 import dataclasses
@@ -14,35 +16,63 @@ from pathlib import Path
 import numpy as np
 
 from paperlib import PaperlibError, metrics
+from paperlib.file_contents import check_file, read_content
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
-from paperlib.prediction_files import axis_orders, read_arrays, read_points
+from paperlib.prediction_files import (
+    Points,
+    read_arrays,
+    read_labels,
+    read_points,
+    read_predictions,
+)
 from paperlib.skeleton import GROUPS, SKELETONS, Skeleton
+from paperlib.suspicions import refuse_another_order, suspicions
+
+__all__ = ["Truth", "read_arrays", "read_points", "score_file", "truths"]
 
 CELLS = 64  # of H's heatmap, a side
-_LABELS = {"mpii": ("pc",), "lsp": ("pc", "oc"), "flic": ("oc", "pc")}  # person- or observer-centric left and right; the first is the default
+# person- or observer-centric left and right; the first is the default
+_LABELS = {"mpii": ("pc",), "lsp": ("pc", "oc"), "flic": ("oc", "pc")}
 
 
 @dataclasses.dataclass(frozen=True)
 class Truth:
-    """What predictions are measured against: points (N, J, 2) with NaN where absent, reference length (N,), state (N, J) or None.
+    """What predictions are measured against: points (N, J, 2) with NaN where absent, reference
+    length (N,), state (N, J) or None.
 
-    All in image px, or, where `boxes` (N, 3) are given, in the heatmap cells that the Torch training code compares (FACTS C.7).
+    All in image px, or, where `boxes` (N, 3) are given, in the heatmap cells that the Torch
+    training code compares (FACTS C.7).
     """
 
     points: np.ndarray
     reference: np.ndarray
     state: np.ndarray | None = None
     boxes: np.ndarray | None = None
+    images: list | None = None  # the N images' names, where they are known
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
-def score_file(dataset: str, predictions, data, truth=None, convention: str = "official", labels: str | None = None) -> dict:
-    """Scores of one file of predictions for `dataset` (mpii, lsp or flic), in percent, unrounded, ready for JSON: a share of nothing is None.
+def score_file(
+    dataset: str,
+    predictions,
+    data,
+    truth=None,
+    convention: str = "official",
+    labels: str | None = None,
+) -> dict:
+    """Scores of one file of predictions for `dataset` (mpii, lsp or flic), in percent, unrounded,
+    ready for JSON: a share of nothing is None.
 
-    `data` is the data folder, `truth` another file of labels in the official formats, `labels` pc or oc (MPII: pc alone). Each part has all seven
-    groups, None where the labels have no such joint or no flags; `curve` is the total within 0, 0.01, 0.02, ... up to `threshold`. MPII's visible and
-    occluded joints are told apart, and measured, by valid.h5 (FACTS D.6): the official truth has no flags. `undetected` counts points that the file
-    does not hold or that a .mat marks NaN, NaN as the toolkits do; `unpredicted_joints` are those that it has for nobody, or at (0, 0): both wrong.
-    Raises PaperlibError, and gives no score, for a file that cannot be read or does not hold one finite point per person and joint.
+    `data` is the data folder, `truth` another file of labels, `labels` pc or oc (MPII: pc alone).
+    Each part has all seven groups, None where the labels have no such joint or no flags; `curve` is
+    the total within 0, 0.01, 0.02, ... up to `threshold`. MPII's visible and occluded joints are
+    told apart, and measured, by valid.h5 (FACTS D.6): the official truth has no flags. `undetected`
+    counts points that the file does not hold or that a .mat marks NaN, NaN as the toolkits do;
+    `unpredicted_joints` are those that it has for nobody, or at (0, 0): both wrong. `truth` names
+    the labels that were used, and `notes` are lines to read beside the score. Raises PaperlibError,
+    and gives no score, for a file that cannot be read or does not hold one finite point per person
+    and joint.
     """
     rule = metrics.convention(dataset, convention)
     known = _LABELS[dataset]
@@ -50,43 +80,39 @@ def score_file(dataset: str, predictions, data, truth=None, convention: str = "o
     if labels not in known:
         raise PaperlibError(f"no labels {labels!r} for {dataset}; there is {' and '.join(known)}")
     skeleton = SKELETONS[dataset]
+    check_file(Path(predictions))  # before the labels, which may be absent too
     main, flagged = truths(dataset, Path(data), truth and Path(truth), convention, labels)
-    points = read_points(Path(predictions), len(main.points), skeleton)
-    compared = points if main.boxes is None else np.clip(heatmap_cells(points, main.boxes), 1, CELLS)
-    _refuse_another_order(Path(predictions), compared, main, rule.threshold)
+    found = read_predictions(Path(predictions), len(main.points), skeleton, main.images)
+    points = found.points
+    compared = points
+    if main.boxes is not None:
+        compared = np.clip(heatmap_cells(points, main.boxes), 1, CELLS)
+    limit = rule.threshold * main.reference
+    refuse_another_order(Path(predictions), compared, main.points, limit)
     scores = metrics.score(compared, main.points, main.reference, skeleton, rule, main.state)
     if flagged is not main:
-        split = metrics.score(points, flagged.points, flagged.reference, skeleton, rule, flagged.state)
-        scores = dataclasses.replace(scores, visible=split.visible, occluded=split.occluded)
-    nowhere = (np.isnan(points) | (points == 0)).all((0, 2))
-    notes = {
-        "undetected": int(np.isnan(points).any(-1).sum()),
-        "unpredicted_joints": [joint for joint, gone in zip(skeleton.joints, nowhere, strict=True) if gone],
-    }
-    found = dataclasses.asdict(scores)
-    seven = {part: {group: (found[part] or {}).get(group) for group in GROUPS} for part in ("groups", "visible", "occluded")}
-    return _without_nan({"dataset": dataset, "convention": convention, "labels": labels} | found | seven | notes)
-
-
-def _refuse_another_order(path: Path, points: np.ndarray, truth: Truth, threshold: float) -> None:
-    """Of 64 people, a quarter or more fit the labels of another row, each of a different one, and not their own: the rows are in another order.
-
-    To fit is to have six annotated joints of ten within the threshold, not to fit fewer than three: a poor prediction does neither.
-    """
-    known = ~np.isnan(truth.points[..., 0]) & (truth.reference > 0)[:, None]  # (N, J)
-    found = {}
-    sample = np.unique(np.linspace(0, len(points) - 1, 64).astype(int))
-    for row in sample:
-        near = np.linalg.norm(points[row] - truth.points, axis=-1) <= threshold * truth.reference[:, None]
-        share = (near & known).sum(1) / np.maximum(known.sum(1), 5)  # a handful of joints fits by chance
-        if share[row] < 0.3 and share.max() >= 0.6:
-            found[int(row)] = int(share.argmax())
-    if len(found) >= len(sample) / 4 and len(set(found.values())) > 0.9 * len(found):
-        row, other = next(iter(found.items()))
-        raise PaperlibError(
-            f"{path}: its people are in another order than the labels: row {row} fits the labels of row {other} (from 0), and so do others; "
-            "give one row a person in the official order"
+        split = metrics.score(
+            points, flagged.points, flagged.reference, skeleton, rule, flagged.state
         )
+        scores = dataclasses.replace(scores, visible=split.visible, occluded=split.occluded)
+    gone = _unpredicted(points, skeleton)
+    notes = [*main.notes, *found.notes]
+    if counted := [joint for joint in gone if joint in rule.joints]:
+        notes.append(f"no prediction of {', '.join(counted)}: counted as wrong")
+    if main.boxes is None:
+        notes += suspicions(points, main.points, limit, skeleton)
+    result = {"dataset": dataset, "convention": convention, "labels": labels}
+    result |= dataclasses.asdict(scores)
+    for part in ("groups", "visible", "occluded"):
+        result[part] = {group: (result[part] or {}).get(group) for group in GROUPS}
+    result |= {"undetected": int(np.isnan(points).any(-1).sum()), "unpredicted_joints": gone}
+    return _without_nan(result | {"truth": str(main.path), "notes": notes})
+
+
+def _unpredicted(points: np.ndarray, skeleton: Skeleton) -> list[str]:
+    """The joints that the points have for nobody, or at (0, 0)."""
+    nowhere = (np.isnan(points) | (points == 0)).all((0, 2))
+    return [joint for joint, none in zip(skeleton.joints, nowhere, strict=True) if none]
 
 
 def _without_nan(value):
@@ -97,56 +123,95 @@ def _without_nan(value):
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-# --- truths --------------------------------------------------------------------------------------------------------------------------------
+# --- truths -------------------------------------------------------------------------------------
 
 
-def truths(dataset: str, data: Path, truth: Path | None, convention: str, labels: str | None) -> tuple[Truth, Truth]:
+def truths(
+    dataset: str, data: Path, truth: Path | None, convention: str, labels: str | None
+) -> tuple[Truth, Truth]:
     """What the shares are measured against, and what visible and occluded joints are."""
     if dataset == "mpii":
-        floats, whole = data / "mpii/annot/detections_our_format.mat", data / "mpii/annot/valid.h5"
-        if metrics.convention(dataset, convention).cells:
-            found = torch_training_truth(truth or whole)
-            return found, found
-        integers = convention in ("pooled16", "hard10")
-        main = mpii_truth(truth or (whole if integers else floats), above=1 if convention == "hard10" else 0)
-        return main, mpii_truth(truth or whole, above=1)
-    official = {"lsp": "lsp/joints.mat", "flic": "flic/annot/valid.h5" if labels == "oc" else "flic/annot/valid_personcentric.h5"}
-    found = _pck_truth(truth or data / official[dataset], SKELETONS[dataset], labels, halve=truth is None and dataset == "lsp")
+        return _mpii_truths(data / "mpii/annot", truth, metrics.convention(dataset, convention))
+    flic = "flic/annot/valid.h5" if labels == "oc" else "flic/annot/valid_personcentric.h5"
+    path = truth or data / {"lsp": "lsp/joints.mat", "flic": flic}[dataset]
+    halve = truth is None and dataset == "lsp"
+    found = _pck_truth(path, SKELETONS[dataset], labels, halve)
     return found, found
 
 
-def _labels_in(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
+def _mpii_truths(folder: Path, truth: Path | None, rule: metrics.Convention) -> tuple[Truth, Truth]:
+    """The official fractions of a pixel where they are there, else the whole pixels of valid.h5,
+    which `paperlib data fetch mpii` brings."""
+    floats, whole = folder / "detections_our_format.mat", folder / "valid.h5"
+    if rule.cells:
+        found = dataclasses.replace(torch_training_truth(truth or whole), path=truth or whole)
+        return found, found
+    integers = rule.name in ("pooled16", "hard10")
+    instead = not (integers or truth or floats.is_file())
+    above = 1 if rule.name == "hard10" else 0
+    main = mpii_truth(truth or (whole if integers or instead else floats), above)
+    if instead:
+        note = f"the truth is {whole}, whole pixels, for {floats.name} is not there"
+        main = dataclasses.replace(main, notes=(note,))
+    if truth is None and not whole.is_file():
+        return main, main
+    flagged = mpii_truth(truth or whole, above=1)
+    if main.images is None and len(flagged.points) == len(main.points):
+        main = dataclasses.replace(main, images=flagged.images)
+    return main, flagged
+
+
+def _find(path: Path, skeleton: Skeleton) -> None:
     if not path.is_file():
-        raise PaperlibError(f"{path}: no such file; fetch the labels (paperlib data fetch {skeleton.name}) or name another file with --truth")
+        raise PaperlibError(
+            f"{path}: no such file; fetch the labels (paperlib data fetch {skeleton.name}) or name "
+            "another file with --truth"
+        )
+
+
+def _labels_in(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
+    _find(path, skeleton)
     return read_arrays(path, skeleton)
 
 
 def mpii_truth(path: Path, above: int) -> Truth:
-    """detections_our_format.mat (evalMPII, fractions of a pixel) or valid.h5 (Newell, whole pixels; a joint is there if its x > `above`)."""
+    """detections_our_format.mat (evalMPII, fractions of a pixel) or valid.h5 (whole pixels).
+
+    A joint is there if it is a number and its x > `above`: (0, 0) and (-1, -1) are not.
+    """
     held = _labels_in(path, SKELETONS["mpii"])
     if {"pos_gt_src", "headboxes_src", "jnt_missing"} <= held.keys():
-        absent = held["jnt_missing"].T.astype(bool)  # (N, J)
+        points = held["pos_gt_src"].transpose(2, 0, 1)
+        absent = held["jnt_missing"].T.astype(bool) | ~np.isfinite(points).all(-1)  # (N, J)
         corner, opposite = held["headboxes_src"]  # (2, N) each
-        return Truth(_blank(held["pos_gt_src"].transpose(2, 0, 1), absent), 0.6 * np.linalg.norm(opposite - corner, axis=0))
-    if {"part", "normalize"} <= held.keys() and held["part"].shape[1:] == (len(SKELETONS["mpii"]), 2):
-        absent = held["part"][..., 0] <= above
-        return Truth(_blank(held["part"], absent), held["normalize"].astype(float), _states(absent, held.get("visible")))
+        length = 0.6 * np.linalg.norm(opposite - corner, axis=0)
+        return Truth(_blank(points, absent), length, path=path)
+    joints = len(SKELETONS["mpii"])
+    if {"part", "normalize"} <= held.keys() and held["part"].shape[1:] == (joints, 2):
+        absent = ~np.isfinite(held["part"]).all(-1) | ~(held["part"][..., 0] > above)
+        length = held["normalize"].astype(float)
+        images = read_content(path, SKELETONS["mpii"], True)[2].get("imgname")
+        state = _states(absent, held.get("visible"))
+        return Truth(_blank(held["part"], absent), length, state, images=images, path=path)
     raise PaperlibError(
-        f"{path}: holds no MPII labels with head sizes; give a file like valid.h5 (part (N, 16, 2), normalize (N,)) "
-        "or detections_our_format.mat (pos_gt_src, headboxes_src, jnt_missing)"
+        f"{path}: holds no MPII labels with head sizes; give a file like valid.h5 "
+        "(part (N, 16, 2), normalize (N,)) or detections_our_format.mat (pos_gt_src, "
+        "headboxes_src, jnt_missing)"
     )
 
 
 def torch_training_truth(path: Path) -> Truth:
-    """The heatmap cells, from 1, of the labels of valid.h5, and a tenth of the heatmap's side: what the Torch code compares as it trains (FACTS C.7).
+    """The heatmap cells, from 1, of the labels of valid.h5, and a tenth of the heatmap's side:
+    what the Torch code compares as it trains (FACTS C.7).
 
-    A joint is drawn if its x > 1; one whose cell is the first, or lies outside the heatmap, counts as missing.
+    As there, a joint counts if its x > 0, and 1 is added to x and y although the labels count from 1
+    already. A joint in the first row or column of cells, or outside the heatmap, counts as missing.
     """
-    held, labels = _labels_in(path, SKELETONS["mpii"]), mpii_truth(path, above=1)
+    held, labels = _labels_in(path, SKELETONS["mpii"]), mpii_truth(path, above=0)
     if not {"center", "scale"} <= held.keys():
         raise PaperlibError(f"{path}: has no center and scale of each person, which the torch-training convention needs; give Newell's valid.h5")
     boxes = np.column_stack([held["center"], 200 * held["scale"]])
-    cells = heatmap_cells(labels.points, boxes)
+    cells = heatmap_cells(labels.points + 1, boxes)
     outside = ~((cells > 1) & (cells <= CELLS)).all(-1)
     state = None if labels.state is None else np.where(outside, ABSENT, labels.state)
     return Truth(_blank(cells, outside), np.full(len(cells), CELLS / 10), state, boxes)
@@ -159,23 +224,53 @@ def heatmap_cells(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def _pck_truth(path: Path, skeleton: Skeleton, labels: str | None, halve: bool) -> Truth:
-    """Points of LSP's joints.mat (third row: 1 = occluded; the second half, of the official 2000 the last 1000, is the test set), of FLIC's .h5 or
-    .mat (a twelfth point is the torso box's centre), or of any file that read_points takes. Reference: left shoulder to right hip."""
-    held = _labels_in(path, skeleton)
-    name = "oc_joints" if labels == "oc" and "oc_joints" in held else next((known for known in ("part", "joints") if known in held), None)
-    array = held[name] if name else next((array for array in held.values() if array.ndim == 3), np.empty(0))
-    joints = len(skeleton)
-    orders = axis_orders(array.shape, None, (joints, joints + 1) if skeleton.name == "flic" else (joints,))
-    if len(orders) != 1:
-        raise PaperlibError(f"{path}: holds no {skeleton.name} labels: needs people x {joints} joints x (x, y), got shape {array.shape}")
-    people = array.transpose(orders[0])[:, :joints].astype(float)  # (N, J, 2 or 3)
-    if halve or (skeleton.name == "lsp" and len(people) == 2000):
-        people = people[len(people) // 2 :]
-    points = people[..., :2]
-    absent = np.isnan(points).any(-1)
-    visible = held.get("visible") if people.shape[-1] == 2 else 1 - people[..., 2]
+    """Points of LSP's or LSP-extended's joints.mat (of LSP's 2000 the second half is the test set),
+    of FLIC's .h5 or .mat (a twelfth "point" is the torso box's width and height), or of any file of points.
+
+    Absent is a joint at NaN, (0, 0) or (-1, -1), and one whose flag says so. Reference: left
+    shoulder to right hip.
+    """
+    _find(path, skeleton)
+    names = ("oc_joints", "part", "joints") if labels == "oc" else ("part", "joints")
+    found = read_labels(path, skeleton, names)
+    points, images = found.points, found.images
+    if skeleton.name == "lsp" and images is None and (halve or len(points) == 2000):
+        images = [f"im{row + 1:04d}.jpg" for row in range(len(points))]
+    absent = ~np.isfinite(points).all(-1) | (points == 0).all(-1) | (points == -1).all(-1)
+    unlabelled, visible, notes = _flags(found)
+    absent |= unlabelled
+    points = _blank(points, absent)
     torso = points[:, skeleton.index("left_shoulder")] - points[:, skeleton.index("right_hip")]
-    return Truth(_blank(points, absent), np.linalg.norm(torso, axis=-1), _states(absent, visible))
+    truth = Truth(points, np.linalg.norm(torso, axis=-1), _states(absent, visible))
+    if halve or (skeleton.name == "lsp" and len(points) == 2000):
+        half = slice(len(points) // 2, None)
+        state = None if truth.state is None else truth.state[half]
+        truth = Truth(points[half], truth.reference[half], state)
+        images = images and images[half]
+    without = int((~(truth.reference > 0) & ~np.isnan(truth.points).all((1, 2))).sum())
+    if without:
+        notes += (f"{without} people without left shoulder or right hip in the truth are left out",)
+    return dataclasses.replace(truth, images=images, path=path, notes=found.notes + notes)
+
+
+def _flags(found: Points) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """(N, J) not annotated, (N, J) visible or None, and what to say: the third value of labels.
+
+    LSP's 1 is an occluded joint, few of all; LSP-extended's 1 an annotated one, most of all; COCO's
+    0 is not annotated, 1 occluded, 2 visible.
+    """
+    flags, nowhere = found.third, np.zeros(found.points.shape[:2], bool)
+    if flags is None or found.flags == "visible":
+        return nowhere, None if flags is None else flags > 0, ()
+    values = set(np.unique(flags[np.isfinite(flags)]).tolist())
+    if not values <= {0, 1, 2}:
+        return nowhere, None, ("the truth's third value is no flag (0, 1, 2) and was not used",)
+    if found.flags == "coco" or 2 in values:
+        return flags == 0, flags == 2, ()
+    if found.axes == (2, 0, 1) or np.nanmean(flags) > 0.5:
+        said = "the truth's third value is read as LSP-extended's: 1 = annotated, 0 = not"
+        return flags != 1, None, (said,)
+    return nowhere, flags == 0, ()
 
 
 def _blank(points: np.ndarray, absent: np.ndarray) -> np.ndarray:
@@ -184,3 +279,18 @@ def _blank(points: np.ndarray, absent: np.ndarray) -> np.ndarray:
 
 def _states(absent: np.ndarray, visible: np.ndarray | None) -> np.ndarray | None:
     return None if visible is None else np.where(absent, ABSENT, np.where(visible > 0, VISIBLE, OCCLUDED))
+
+
+def in_words(name: str, result: dict) -> str:
+    """What was measured, by which truth, and two lines of shares."""
+    kind = "PCKh" if result["dataset"] == "mpii" else "PCK"
+    whose = "person" if result["labels"] == "pc" else "observer"
+    what = f"{kind}@{result['threshold']:g}, {result['convention']} convention"
+    whom = f"{result['people']} people of {result['dataset']}"
+    lines = [f"{name}: {whom}, {what}, {whose}-centric labels", f"truth: {result['truth']}"]
+    total = {"total": result["total"], "within 0.1": result["curve"][10], "AUC": result["auc"]}
+    groups = {group: share for group, share in result["groups"].items() if share is not None}
+    for shares in (groups, total):
+        said = (f"{what} {'-' if s is None else format(s, '.2f')}" for what, s in shares.items())
+        lines.append("  ".join(said))
+    return "\n".join(lines)

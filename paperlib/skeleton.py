@@ -1,5 +1,6 @@
 """The joints of MPII-16, LSP-14, FLIC-11 and COCO-17: names, order, limbs, mirror pairs, scoring groups, and the maps between them."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,13 +21,21 @@ class Skeleton:
     def __len__(self) -> int:
         return len(self.joints)
 
+    @cached_property
+    def plain(self) -> tuple[str, ...]:
+        """The joints' names as ours are spelt; ours themselves."""
+        return tuple(map(plain_name, self.joints))
+
     def index(self, joint: str) -> int:
-        return self.joints.index(joint)
+        """The place of `joint`, however it is spelt. Raises ValueError where there is none."""
+        return self.plain.index(plain_name(joint))
 
     @cached_property
     def mirror(self) -> np.ndarray:
-        """(J,) the joint that each joint becomes in the mirrored image: left and right change places."""
-        return np.array([self.joints.index(_other_side(name)) for name in self.joints])
+        """(J,) the joint that each joint becomes in the mirrored image: left and right change places.
+
+        Raises ValueError for a joint of one side that has no counterpart."""
+        return np.array([self.plain.index(other_side(name)) for name in self.plain])
 
     @cached_property
     def limb_mirror(self) -> np.ndarray:
@@ -35,10 +44,31 @@ class Skeleton:
         return np.array([ends.index(frozenset(self.mirror[list(limb)].tolist())) for limb in self.limbs])
 
 
-def _other_side(name: str) -> str:
+def other_side(name: str) -> str:
+    """The name, spelt as ours are, of the joint that `name` becomes in the mirrored image."""
     if name.startswith("left_"):
         return "right_" + name.removeprefix("left_")
     return "left_" + name.removeprefix("right_") if name.startswith("right_") else name
+
+
+_SHORT = {"sho": "shoulder", "elb": "elbow", "wri": "wrist", "kne": "knee", "ank": "ankle"}
+_SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
+_PAIRED = r"eye|ear|shoulder|elbow|wrist|hip|knee|ankle"
+_GLUED = re.compile(rf"(left|right|l|r)({_PAIRED}|{'|'.join(_SHORT)})|({_PAIRED})(left|right|l|r)")
+
+
+def plain_name(name: str) -> str:
+    """`name` as ours are spelt: words in small letters joined by _, the side first.
+
+    "L_Shoulder", "Shoulder (left)", "leftShoulder", "lsho" and "shoulder.L" are left_shoulder.
+    """
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
+    words = [word.lower() for word in words] or [name.lower()]
+    if len(words) == 1 and (glued := _GLUED.fullmatch(words[0])):
+        words = [word for word in glued.groups() if word]
+    sides = [_SIDES[word] for word in words if word in _SIDES]
+    rest = [_SHORT.get(word, word) for word in words if word not in _SIDES]
+    return "_".join((sides + rest) if len(sides) == 1 and rest else words)
 
 
 def _pairs(*names: str) -> tuple[str, ...]:
@@ -110,11 +140,16 @@ COCO = Skeleton(
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (MPII, LSP, FLIC, COCO)}
 
-# LSP's neck is MPII's upper neck, not its thorax (measured: FEASIBILITY, "Real people").
+# LSP's neck is MPII's upper neck, not its thorax (FACTS D.7).
 _SAME_JOINT = {"neck": "upper_neck", "upper_neck": "neck"}
+
+
+def same_joint(joint: str) -> str:
+    """What another data set calls the joint; its own name where all call it the same."""
+    return _SAME_JOINT.get(joint, joint)
 
 
 def joint_map(source: Skeleton, target: Skeleton) -> np.ndarray:
     """(len(target),) index into `source` of each joint of `target`, -1 where the source has no such joint: absent, never invented."""
-    names = {name: i for i, name in enumerate(source.joints)}
-    return np.array([names.get(joint, names.get(_SAME_JOINT.get(joint, ""), -1)) for joint in target.joints])
+    names = {name: i for i, name in enumerate(source.plain)}
+    return np.array([names.get(joint, names.get(same_joint(joint), -1)) for joint in target.plain])

@@ -1,8 +1,9 @@
-"""What the MPII test server takes: pred_keypoints_mpii.mat, the official list of test images with predicted points put into its people.
+"""Points for others: COCO results, and pred_keypoints_mpii.mat, which the MPII test server takes.
 
-The file holds `pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
-annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks. The scores come from the
-server alone: the labels are withheld.
+The latter is the official list of test images with predicted points put into its people. It holds
+`pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
+annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks.
+The test labels, public since 2021 (FACTS D.1), are not read here: the scores come from that evaluation.
 
 `write_test_points` makes the input of `export_mpii`: what a network says of the test people.
 """
@@ -15,13 +16,16 @@ import numpy as np
 from scipy.io import loadmat, savemat
 
 from paperlib import PaperlibError
-from paperlib.data.canvases import load_canvases
+from paperlib.coco_results import write_coco
+from paperlib.data.canvases import GREY, load_canvases
 from paperlib.data.crops import Crops
+from paperlib.data.files import find_labels
 from paperlib.data.mpii import load_mpii
+from paperlib.file_contents import check_file
 from paperlib.people import People
 from paperlib.predict import predict
-from paperlib.prediction_files import axis_orders, read_arrays, read_points
-from paperlib.skeleton import MPII
+from paperlib.prediction_files import axis_orders, read_arrays, read_points, read_predictions
+from paperlib.skeleton import MPII, SKELETONS
 from paperlib.weights import Weights
 from paperlib.writing import check_writable, write_whole
 
@@ -34,15 +38,21 @@ def write_test_points(weights: Weights, home: Path, canvases: Path, out: Path) -
     `home` is the folder of MPII, with the official .mat and images/; canvases are cached in
     `canvases`. `out`, an .h5 file, holds `preds` (N, 16, 2), image px from 1, in the official order,
     which `export_mpii` and `paperlib score` take. Raises PaperlibError for another kind of file,
-    for weights with other joints than MPII's, and where a person's image is absent or broken.
+    for weights with other joints than MPII's or trained with another colour outside the image, and
+    where a person's image is absent or broken.
     """
     if out.suffix != ".h5":
         raise PaperlibError(f"{out}: the points of the test people go into an .h5 file; name one")
     check_writable(out.parent, "choose another place for --out")
     codec = weights.codec
-    if codec.skeleton is not MPII:
+    if codec.skeleton != MPII:
         raise PaperlibError(
             f"{weights.name}: its joints are {codec.skeleton.name}'s; take weights with MPII's"
+        )
+    if weights.record.get("outside", GREY[0]) != GREY[0]:
+        raise PaperlibError(
+            f"{weights.name}: its crops are of another colour outside the image than the canvases "
+            "of the test people; take weights that were trained here"
         )
     people = load_mpii(home, "test", separated=True)
     _refuse_incomplete(people, home)
@@ -67,6 +77,24 @@ def _refuse_incomplete(people: People, home: Path) -> None:
         raise PaperlibError(f"{home}: its .mat lists no test people who are sufficiently separated")
 
 
+def export_points(
+    dataset: str, predictions: Path, truth: Path | None, data: Path, out: Path
+) -> tuple[Path, int]:
+    """Points of any file as COCO results, where `out` ends in .json, else as export_mpii into the
+    folder `out`; the file written and the number of people. Raises PaperlibError as they do."""
+    if out.suffix.lower() == ".json":
+        if dataset not in SKELETONS:
+            raise PaperlibError(f"no joints of {dataset!r}; there is {', '.join(SKELETONS)}")
+        found = read_predictions(predictions, None, SKELETONS[dataset])
+        return out, write_coco(out, found.points, found.third, found.images)
+    if dataset != "mpii":
+        raise PaperlibError(
+            f"--export {out}: a folder gets what the MPII server takes, and there is none for "
+            f"{dataset!r}; name a file.json for COCO results"
+        )
+    return export_mpii(predictions, truth or find_labels(data / "mpii", "mpii", "test"), out)
+
+
 def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Path, int]:
     """Write `folder`/pred_keypoints_mpii.mat of the points in `predictions`, and return its path and the number of people.
 
@@ -74,6 +102,7 @@ def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Pat
     single-person task scores) or everyone with a position, image by image in the official order. Raises PaperlibError for any other
     number of people, for points that are not finite, and for a file that cannot be read or written.
     """
+    check_file(predictions)
     images, single = _test_images(annotations)
     everyone = [(i, p) for i, image in enumerate(images) for p in _positioned(image)]
     separated = [(i, p) for i, p in everyone if p in single[i]]

@@ -13,12 +13,11 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
-from paperlib.codecs import HourglassCodec, RecurrentCodec
+from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, begin_at_mean_pose, error_feedback_loss
-from paperlib.data.crops import Crops, TrainingOrder
-from paperlib.economy import spare_memory
+from paperlib.data.crops import Batch, Crops, TrainingOrder
+from paperlib.device import autocast, choose_precision, loss_scaler
 from paperlib.losses import hourglass_loss, recurrent_loss
-from paperlib.ranks import ALONE, Ranks
 
 LOSS = {
     RecurrentCodec: recurrent_loss,
@@ -39,7 +38,6 @@ class Recipe:
     optimizer: str = "adam"  # "adam", "rmsprop" (H) or "sgd" (R, with the released code's factors)
     schedule: str = "one-cycle"  # "one-cycle", "recurrent" (R, FACTS A.7) or "plateau" (H sec. 3.4)
     augmentation: str = "small"
-    precision: str = "bf16"
     log_every: int = 20
     watch_every: int = 0  # steps between looks at validation people; 0: never
 
@@ -59,6 +57,8 @@ class Recipe:
 class OutOfTime(PaperlibError):
     """The minutes given are over; the checkpoint holds everything."""
 
+    exit_code = 75  # of the command: EX_TEMPFAIL, "call me again"
+
 
 def plateaued(log: list[dict], looks: int = 5) -> bool:
     """Whether the accuracy watched while training has ever gone `looks` looks without a new best one."""
@@ -71,11 +71,15 @@ def plateaued(log: list[dict], looks: int = 5) -> bool:
     return False
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser. "sgd" has the released code's factors: biases and batch-norm gains twice the rate, decay on filters (FACTS A.7)."""
+def make_optimizer(model: nn.Module, recipe: Recipe, precision: str = "fp32") -> torch.optim.Optimizer:
+    """The recipe's optimiser. "sgd" has the released code's factors: biases and batch-norm gains twice the rate, decay on filters (FACTS A.7).
+
+    One kernel does a whole step, but not in fp16: fused SGD then reads a momentum that a skipped first step never wrote.
+    """
+    fused = precision != "fp16"
     match recipe.optimizer:
         case "adam":
-            return torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=True)
+            return torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=fused)
         case "rmsprop":
             return torch.optim.RMSprop(model.parameters(), lr=recipe.rate, alpha=0.99, eps=1e-8)
         case "sgd":
@@ -89,115 +93,139 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
                 {"params": doubled, "lr": 2 * recipe.rate},
                 {"params": single},
             ]
-            return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.95, fused=True)
+            return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.95, fused=fused)
     raise ValueError(f"optimizer {recipe.optimizer!r}: it is adam, rmsprop or sgd")
+
+
+def loss_on(network: nn.Module, codec: Codec, batch: Batch, precision: str) -> torch.Tensor:
+    """The loss of `network` on one batch, the network computing in `precision` and the loss in fp32."""
+    with autocast(batch.images.device, precision):
+        sites = network(batch.images.to(memory_format=torch.channels_last))
+    return LOSS[type(codec)](sites, lambda side: codec.encode(batch.joints, batch.state, side, batch.others))
+
+
+def descend(loss: torch.Tensor, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+    """One step down the gradient of `loss`; in fp16 none where the gradient overflows."""
+    optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
 
 
 Watch = Callable[[nn.Module], dict[str, float]]
 
 
-def train(
-    model: nn.Module,
-    crops: Crops,
-    recipe: Recipe,
-    seed: int,
-    folder: Path,
-    watch: Watch | None = None,
-    title: str = "train",
-    progress: bool = True,
-    minutes: float = math.inf,
-    sparing: bool = False,
-    ranks: Ranks = ALONE,
-) -> list[dict]:
+@dataclass(frozen=True)
+class Session:
+    """What surrounds a training and decides nothing of its weights, but for the rounding of `precision`.
+
+    `fabric` is lightning-fabric's, launched, where several GPUs train together: each takes its share of every batch,
+    torch's SyncBatchNorm sees the whole batch, and the first GPU alone watches, writes and shows.
+    """
+
+    watch: Watch | None = None  # looks at validation people
+    progress: bool = True
+    minutes: float = math.inf  # it stops at a checkpoint once they are over
+    precision: str = "auto"  # the network's arithmetic (paperlib.device)
+    fabric: object = None
+    title: str = "train"
+
+
+QUIET = Session(progress=False)
+
+
+def train(model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Path, session: Session = QUIET) -> list[dict]:
     """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
 
-    `sparing` takes less memory and more time, and `ranks` are the processes that do it together, of which the first alone watches, writes and
-    shows; neither changes what is computed.
-
+    In fp16 the loss is scaled, and a step whose gradients overflow is skipped.
     Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
     full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
     """
-    device = crops.device
+    device, fabric, title = crops.device, session.fabric, session.title
     torch.use_deterministic_algorithms(device.type == "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a tenth of a step, to find reads that torch does not make
     torch.backends.cudnn.benchmark = device.type == "cuda"  # all batches have one shape
     model.to(device, memory_format=torch.channels_last).train()
     begin_at_mean_pose(model, crops.codec, crops.people)
-    optimizer = make_optimizer(model, recipe)
+    precision = choose_precision(device, session.precision)
+    optimizer, scaler = make_optimizer(model, recipe, precision), loss_scaler(device, precision)
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []
-    step = _resume(checkpoint, model, optimizer, log)
-    if sparing:
-        spare_memory(model)
-    network = ranks.wrapped(model)
-    order, loss_of = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed), LOSS[type(crops.codec)]
+    step = _resume(checkpoint, model, optimizer, scaler, log)
+    network = fabric.setup_module(nn.SyncBatchNorm.convert_sync_batchnorm(model)) if fabric else model
+    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    order = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed)
+    if order.size % world:
+        raise PaperlibError(f"{title}: {order.size} crops a step are not shared evenly by {world} GPUs; take fewer --devices")
+    mine = slice(rank * order.size // world, (rank + 1) * order.size // world)
     saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)
     before = log[-1]["seconds"] if log else 0.0
-    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not (progress and ranks.first), mininterval=1) as bar:
+    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not session.progress or rank > 0, mininterval=1) as bar:
         started = time.monotonic()
         while step < recipe.steps:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * recipe.factor(step, plateau)
             rows, augmentation = order(step)
-            mine = ranks.share(len(rows))
             batch = crops.batch(rows[mine], augmentation[mine])
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-                sites = network(batch.images.to(memory_format=torch.channels_last))
-            loss = loss_of(sites, lambda side, b=batch: crops.codec.encode(b.joints, b.state, side, b.others))
-            loss = loss * (len(batch.images) / len(rows))  # over all ranks these add up to the loss of the whole batch
-            optimizer.zero_grad(set_to_none=True)
-            (ranks.world * loss).backward()  # a gradient is the mean over the ranks
-            optimizer.step()
+            loss = loss_on(network, crops.codec, batch, precision)
+            descend(loss, optimizer, scaler)  # with several GPUs a gradient is the mean over them
             total += loss.detach()
             step += 1
             bar.update()
             if step % recipe.log_every == 0 or step == recipe.steps:
-                whole = ranks.sum(total).item()
+                whole = (fabric.all_reduce(total, reduce_op="mean") if fabric else total).item()
                 row = {"step": step, "epoch": step * recipe.batch / len(crops), "loss": whole / ((step - 1) % recipe.log_every + 1)}
                 if not math.isfinite(whole):
                     kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
                     raise PaperlibError(f"{title}: the loss is {whole} at step {step}; lower the rate {recipe.rate:g}. {kept}")
                 total.zero_()
-                if watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
-                    row |= watch(model.eval())
+                if rank == 0 and session.watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
+                    row |= session.watch(model.eval())
                     model.train()
                 now = time.monotonic()
-                row |= {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started, "devices": ranks.world}
-                row, over = ranks.of_the_first((row, now - started > 60 * minutes))
+                row |= {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started, "devices": world}
+                over = now - started > 60 * session.minutes
+                row, over = fabric.broadcast((row, over)) if fabric else (row, over)
                 log.append(row)
                 plateau = plateau or plateaued(log)
                 bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
-                if ranks.first and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
-                    _save(checkpoint, model, optimizer, step, log)
+                if rank == 0 and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
+                    _save(checkpoint, model, optimizer, scaler, step, log)
                     saved = now
                 if over and step < recipe.steps:
-                    ranks.of_the_first(None)  # which has saved by then
-                    raise OutOfTime(f"{title}: {minutes:.1f} minutes are over at step {step} of {recipe.steps}; the same command goes on from there")
+                    if fabric:
+                        fabric.barrier()  # the first has saved by then
+                    where = f"step {step} of {recipe.steps}; the same command goes on from there"
+                    raise OutOfTime(f"{title}: {session.minutes:.1f} minutes are over at {where}")
     model.eval()
     return log
 
 
-def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, log: list[dict]) -> int:
-    """Put model, optimiser and log back as they were at the checkpoint; returns its step, 0 if there is none."""
+def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, log: list[dict]) -> int:
+    """Put model, optimiser, loss scaling and log back as they were at the checkpoint; returns its step, 0 if there is none."""
     if not checkpoint.exists():
         return 0
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        if scaler.is_enabled() and state["scaler"]:  # a checkpoint may go on in another arithmetic
+            scaler.load_state_dict(state["scaler"])
     except Exception as error:
         raise PaperlibError(f"{checkpoint}: not a checkpoint of this run ({type(error).__name__}); delete the file to train anew") from error
     log.extend(state["log"])
     return state["step"]
 
 
-def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[dict]) -> None:
+def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, step: int, log: list[dict]) -> None:
     """Checkpoint and log.csv, each under a temporary name first, so that a kill leaves the last good ones."""
     part, table = checkpoint.with_suffix(".pt.part"), checkpoint.parent / "log.csv.part"
     if broken := [name for name, value in model.state_dict().items() if not torch.isfinite(value).all()]:
         kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
         raise PaperlibError(f"{checkpoint.parent.name}: {broken[0]} is not finite after step {step}; lower the rate. {kept}")
     try:
-        torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "log": log}, part)
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
+        torch.save({"step": step, "log": log} | state, part)
         with table.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(dict.fromkeys(key for row in log for key in row)))
             writer.writeheader()

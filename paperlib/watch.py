@@ -13,12 +13,17 @@ from paperlib.train import Watch
 LIMBS = tuple(f"{side}_{part}" for part in ("wrist", "elbow", "knee", "ankle") for side in ("left", "right"))  # the joints of H fig. 8
 
 
-def watch_accuracy(crops: Crops, rows: np.ndarray) -> Watch:
-    """Of the people `rows`: heatmap accuracy (FACTS C.7) over wrists, elbows, knees, ankles at every site of full size, and PCKh@0.5 or PCK@0.2."""
+def watch_accuracy(
+    crops: Crops, rows: np.ndarray, measure: tuple[np.ndarray, float] | None = None
+) -> Watch:
+    """Of the people `rows`: heatmap accuracy (FACTS C.7) over wrists, elbows, knees and ankles, or
+    over all joints of a skeleton without them, at every site of full size; and the PCK of
+    `measure`, reference length (N,) px and threshold (default: PCKh@0.5, else PCK@0.2)."""
     skeleton = crops.codec.skeleton
-    limbs = [skeleton.index(joint) for joint in LIMBS if joint in skeleton.joints]
-    reference = crops.people.head_size if np.isfinite(crops.people.head_size).any() else crops.people.torso
-    threshold = 0.5 if np.isfinite(crops.people.head_size).any() else 0.2
+    limbs = [skeleton.index(joint) for joint in LIMBS if joint in skeleton.plain] or None
+    if measure is None and np.isfinite(crops.people.head_size).any():
+        measure = crops.people.head_size, 0.5
+    reference, threshold = measure or (crops.people.torso, 0.2)
     batch = crops.batch(rows)
 
     def watch(model: nn.Module) -> dict[str, float]:

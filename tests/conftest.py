@@ -27,3 +27,18 @@ def tiny(tmp_path_factory):
     home = tmp_path_factory.mktemp("tiny")
     data = Path(os.environ.get("PAPERLIB_DATA") or home / "data").expanduser().resolve()
     return Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(data, home / "runs", home / "results"))
+
+
+@pytest.fixture
+def fresh(tiny, tmp_path):
+    """A study in which nothing is trained, of the people that `tiny` has drawn and cut out, with folders of its own."""
+    from paperlib.reproduce.folders import Folders
+    from paperlib.reproduce.study import Study
+
+    run = tiny.runs["recurrent-t0"]
+    tiny.test_crops(run.name), tiny.crops(tiny.training_people(run), run.codec)
+    folders = Folders(tiny.folders.data, tmp_path / "runs", tmp_path / "results")
+    folders.runs.mkdir()
+    for shared in ("drawn", "canvases"):
+        (folders.runs / shared).symlink_to(tiny.folders.runs / shared)
+    return Study("tiny", "synthetic", "cpu", progress=False, folders=folders)

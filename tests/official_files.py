@@ -72,7 +72,83 @@ def mpii_h5(path, people):
     return write_h5(path, tree)
 
 
+def hrnet(path, *changes):
+    """HRNet's or mmpose's list: a record for each dictionary of what differs from a plain one."""
+    joints = [[j + 1.0, 2 * j + 1.0] for j in range(16)]
+    joints[0] = [-1.0, -1.0]
+    plain = {"joints_vis": [0] + [1] * 15, "joints": joints, "image": "a.jpg", "scale": 2.0}
+    records = [plain | {"center": [11.0, 21.0]} | change for change in changes]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(records))
+    return path
+
+
+def annot_h5(folder, records, validation=(), **changes):
+    """pose-hg-train's annot.h5 of `records`, each person 0 of an image of its own, and one person
+    of the test set; and the annot/valid.h5 that names the `validation` people."""
+    points = np.trunc([record["joint_self"] for record in records])
+    n = len(records)
+    codes = np.zeros((n + 1, 16))
+    for row, record in zip(codes, records, strict=False):
+        row[: len(record["img_paths"])] = [ord(letter) for letter in record["img_paths"]]
+    tree = {"index": np.arange(n + 1.0), "person": np.zeros(n + 1), "imgname": codes}
+    tree |= {"part": np.concatenate([points[..., :2], -np.ones((1, 16, 2))])}
+    tree |= {"visible": np.concatenate([points[..., 2], -np.ones((1, 16))])}
+    tree |= {"center": np.tile([11.0, 21.0], (n + 1, 1)), "scale": np.full(n + 1, 2.0)}
+    tree |= {"normalize": np.full(n + 1, 50.0), "istrain": np.array([1.0] * n + [0.0])}
+    folder.mkdir(exist_ok=True)
+    split_h5(folder / "annot/valid.h5", list(validation))
+    write_h5(folder / "annot.h5", tree | changes)
+    return folder
+
+
 # ---------------------------------------------------------------- the others
+
+
+def leeds(folder, numbers, extended=False, **changes):
+    """LEEDS_annotations.json of the images `numbers`: LSP's joint j of image i at (i % 10 + j,
+    10), its first joint flagged 0; pelvis and thorax are zeros."""
+    kind, digits = ("lspet", 5) if extended else ("lsp", 4)
+    records = []
+    for number in numbers:
+        own = [[number % 10 + j, 10.0, float(j > 0)] for j in range(14)]
+        none = [0.0, 0.0, 0.0]
+        joints = [*own[:6], none, none, own[12], own[13], *own[6:12]]
+        plain = {"dataset": "LEEDS", "isValidation": int(number > 1000 and not extended)}
+        plain |= {"img_paths": f"{kind}_dataset/images/im{number:0{digits}d}.jpg"}
+        records.append(plain | {"joint_self": joints, "objpos": [10, 15]} | changes)
+    folder.mkdir(exist_ok=True)
+    (folder / "LEEDS_annotations.json").write_text(json.dumps({"root": records}))
+    return folder
+
+
+ANIMAL = ("nose", "L_Ear", "R_Ear", "withers", "tail_base")
+POSE = np.array([(-0.75, -0.2), (-0.6, -0.45), (-0.45, -0.45), (-0.2, -0.1), (0.7, 0.0)])
+
+
+def own_coco(folder, images=6, joints=ANIMAL, notes=None, **changes):
+    """my.json: a drawn animal of five keypoints in each of `images` pictures of 60 px, in images/.
+    `notes` are, by place, what differs in an annotation; `changes` what differs in the file."""
+    rng, listed, written = np.random.default_rng(0), [], []
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for i in range(images):
+        points = POSE * rng.uniform(18, 24) + rng.uniform(25, 35, 2)
+        pixels = rng.integers(100, 140, (60, 60, 3), dtype=np.uint8)
+        for x, y in np.linspace(points[3], points[4], 40).round().astype(int):
+            pixels[y - 1 : y + 2, x - 1 : x + 2] = (60, 40, 20)
+        for (x, y), colour in zip(points[:3].round().astype(int), np.eye(3) * 255, strict=True):
+            pixels[y - 1 : y + 2, x - 1 : x + 2] = colour
+        Image.fromarray(pixels).save(folder / f"images/{i}.png")
+        low, high = points.min(0) - 3, points.max(0) + 3
+        listed.append({"id": i, "file_name": f"{i}.png", "width": 60, "height": 60})
+        keypoints = np.column_stack([points, np.full(len(points), 2)]).ravel().tolist()
+        note = {"id": 100 + i, "image_id": i, "category_id": 3, "keypoints": keypoints}
+        written.append(note | {"bbox": [*low, *(high - low)]} | (notes or {}).get(i, {}))
+    category = {"id": 3, "name": "cat", "keypoints": list(joints)}
+    category |= {"skeleton": [[1, 2], [1, 4], [4, 5]]}
+    content = {"images": listed, "annotations": written, "categories": [category]} | changes
+    (folder / "my.json").write_text(json.dumps(content))
+    return folder / "my.json"
 
 
 def lsp(folder, n=4, layout=(2, 1, 0), digits=4, flags=None, **more):

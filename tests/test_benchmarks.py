@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from paperlib.codecs import HourglassCodec
+from paperlib.device import choose_precision
+from paperlib.models import StackedHourglass
+
 HOME = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -18,29 +22,54 @@ def networks(monkeypatch):
 
 
 def test_every_way_makes_a_step_and_heatmaps(networks, monkeypatch):
-    from paperlib.codecs import HourglassCodec
-    from paperlib.models import StackedHourglass
-
     small = {"hourglass": {"small": (StackedHourglass, (1, 1, 16, 16), HourglassCodec(side=64))}}
     monkeypatch.setattr(networks, "NETWORKS", small)
     monkeypatch.setattr(networks, "memory", lambda *_: 100.0)
     monkeypatch.setattr(networks, "get_context", lambda _: NoPool)
     rows = networks.measure("small", "hourglass", "cpu", 1)
-    assert [(row["what"], row["way"]) for row in rows] == [(what, way) for what in ("training step", "inference with flip") for way in networks.WAYS]
+    both = ("training step", "inference with flip")
+    assert [(row["what"], row["way"]) for row in rows] == [(what, way) for what in both for way in networks.ways("cpu")]
     for what in ("training step", "inference with flip"):
         here = {row["way"]: (float(row["images_per_s"]), float(row["speedup"])) for row in rows if row["what"] == what}
         faster = max(rate for way, (rate, _) in here.items() if "plain" in way)
         assert all(rate > 0 and speedup == pytest.approx(rate / faster, abs=0.01) for rate, speedup in here.values())
-    assert [row.get("peak_mib") for row in rows[:4]] == ["", "100", "", "100"]
+    own = f"here, {choose_precision('cpu')}"
+    assert {row["way"] for row in rows if row.get("peak_mib")} == {"plain port, NHWC", own}
+
+
+def test_a_public_port_takes_part(networks, monkeypatch, tmp_path):
+    """A checkout that holds a network under a port's file name; speed-ups over it stand beside those over a plain port."""
+    folder = tmp_path / "port"
+    (folder / "pose" / "models").mkdir(parents=True)
+    (folder / "pose" / "models" / "hourglass.py").write_text(
+        "from torch import nn\n"
+        "class One(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.layer = nn.Conv2d(3, 16, 8, 4, 2)\n"
+        "    def forward(self, x):\n"
+        "        return [self.layer(x)]\n"
+        "def hg(num_stacks, num_blocks, num_classes):\n"
+        "    return One()\n"
+    )
+    small = {"hourglass": {"small": (StackedHourglass, (1, 1, 16, 16), HourglassCodec(side=64))}}
+    monkeypatch.setattr(networks, "NETWORKS", small)
+    monkeypatch.setattr(networks, "memory", lambda *_: 100.0)
+    monkeypatch.setattr(networks, "get_context", lambda _: NoPool)
+    rows = networks.measure("small", "hourglass", "cpu", 1, [folder])
+    (port,) = (row for row in rows if row["way"] == "bearpaw port" and row["what"] == "training step")
+    assert port["over_ports"] == "1.00" and float(port["speedup"]) > 1
+    with pytest.raises(SystemExit, match="none of models/posenet.py"):
+        networks.port_name(tmp_path)
 
 
 def test_what_is_measured_as_compiled_is(networks, monkeypatch):
     compiled = []
     monkeypatch.setattr(networks.torch, "compile", lambda model: compiled.append(model) or model)
     monkeypatch.setitem(networks.BATCH, "cpu", 1)
-    for way in (*networks.OF_A_GPU, "here, bf16"):
+    for way in ("here, compiled fp32", "here, fp32"):
         networks.training_step("hourglass, 1 stack", "hourglass", way, "cpu"), networks.inference("hourglass, 1 stack", "hourglass", way, "cpu")
-    assert len(compiled) == 2 * len(networks.OF_A_GPU)
+    assert len(compiled) == 2
 
 
 class NoPool:

@@ -14,7 +14,7 @@ from paperlib import cli
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.plan import in_words
 
-DOORS = ("reproduce", "plan", "train", "score", "sizes", "predict", "verify", "claims", "data list", "data fetch", "data check")
+DOORS = ("reproduce", "plan", "train", "score", "sizes", "predict", "export", "verify", "claims", "data list", "data fetch", "data check")
 GROUPS = {"head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"}
 
 
@@ -81,6 +81,7 @@ OPTIONS = {
     "score": "--truth --convention --labels --json",
     "sizes": "--json",
     "predict": "--weights --out --json",
+    "export": "--onnx",
     "claims": "--json",
     "data check": "--json",
 }
@@ -101,7 +102,7 @@ def test_the_plan_takes_what_reproduce_takes(paperlib, monkeypatch):
     monkeypatch.setattr(notebooks, "is_current", lambda *_: True)
     assert paperlib("plan", "--only", "02")[1].splitlines()[-1] == "notebooks to execute: none, nothing changed"
     assert paperlib("plan", "--only", "02", "--force")[1].splitlines()[-1] == "notebooks to execute: 02_targets"
-    left = {"run": "a", "missing": "", "cached": False, "stale": [], "seconds": 600, "basis": "measured", "artifacts": []}
+    left = {"run": "a", "missing": "", "cached": False, "seconds": 600, "basis": "measured", "artifacts": []}
     assert in_words([left | {"disk_mb": 1, "memory_mb": 1}], "cpu", 2)[-1] == "5.0 minutes of training left on cpu, 2 at a time (measured)"
 
 
@@ -177,7 +178,15 @@ def test_predict(paperlib, tiny, tmp_path):
     code, out, _ = paperlib("predict", photo, "--weights", weights, "--device", "cpu")
     assert code == 0 and out.startswith("weights: recurrent-t1-parts, run of synthetic-tiny, 32 people")
     code, _, err = paperlib("predict", photo, "--weights", photo)
-    assert code == 1 and one_line(err) and f"--weights {photo}: not a .safetensors file" in err
+    assert code == 1 and one_line(err) and f"{photo}: not a checkpoint of torch" in err
+
+
+def test_a_run_is_exported(paperlib, tiny, tmp_path):
+    weights = tiny.trained("recurrent-t1-parts").folder / "weights.safetensors"
+    code, out, err = paperlib("export", weights, "--safetensors", tmp_path / "mine.safetensors")
+    assert code == 0 and err == "" and str(tmp_path / "mine.json") in out
+    code, out, _ = paperlib("predict", tiny.people("lsp", "test").image[0], "--weights", tmp_path / "mine.safetensors")
+    assert code == 0 and out.startswith("weights: mine, run of synthetic-tiny, 32 people")
 
 
 def test_data_list_names_every_source(paperlib):
@@ -209,8 +218,9 @@ def test_data_check_as_json_is_one_value_though_there_are_problems(paperlib, tmp
         (("reproduce", "--jobs", "0"), "--jobs"),
         (("train", "recurrent-t9"), "run 'recurrent-t9' is not in the catalogue; the nearest are recurrent-t"),
         (("train",), "Missing argument"),
-        (("train", "recurrent", "--devices", "0", "--device", "cpu"), "--devices 0: this machine has"),
-        (("train", "recurrent", "--devices", "9999", "--device", "cpu"), "--devices 9999: this machine has"),
+        (("train", "recurrent", "--devices", "0", "--device", "cpu"), "Invalid value for '--devices'"),
+        (("train", "recurrent", "--nodes", "0", "--device", "cpu"), "Invalid value for '--nodes'"),
+        (("train", "recurrent", "--devices", "2", "--device", "cpu"), "--devices 2 --nodes 1: on a CPU one process trains a run"),
         (("score", "coco", "x.h5"), "coco"),
         (("score", "mpii", "/nowhere/x.h5"), "/nowhere/x.h5"),
         (("predict", "/nowhere/me.jpg"), "/nowhere/me.jpg: no such image file"),

@@ -8,6 +8,7 @@ import torch
 
 from paperlib.codecs import HourglassCodec, RecurrentCodec, argmax, balance, quarter_pixel
 from paperlib.geometry import heatmap_affine, transform
+from paperlib.metrics import heatmap_accuracy
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.skeleton import FLIC, LSP, MPII
 
@@ -259,7 +260,18 @@ def test_the_released_codes_target_is_a_patch_of_7_px_with_sigma_1_75():
     assert (xs.min(), xs.max(), ys.min(), ys.max(), len(xs)) == (27, 33, 17, 23, 49)
     assert knee[20, 33].item() == pytest.approx(0.23, abs=5e-3)
     cut = replace(H, sigma=1.75, patch=7).encode(*pose(H, right_knee=(1, 19.9))).maps[0, KNEE]
-    assert foreground(cut) == 5 * 7  # the map's border cuts the patch
+    assert foreground(cut) == 5 * 7  # the map's border cuts the patch, whose peak stays where the joint is (D29)
+    assert cut.argmax() == 20 * 64 + 1
+
+
+@pytest.mark.parametrize(
+    ("who", "sigma", "patch", "edge"), [("June 2016, one loss", 3.25, 13, 0.18), ("bearpaw", 1, 7, 0.011), ("princeton", 1, 9, 0.0003)]
+)
+def test_other_releases_draw_other_patches(who, sigma, patch, edge):
+    """FACTS 0.8 and C.1: how high the Gaussian still is where the patch cuts it."""
+    knee = replace(H, sigma=sigma, patch=patch).encode(*pose(H, right_knee=(30, 20))).maps[0, KNEE]
+    assert foreground(knee) == patch**2
+    assert knee[20, 30 + patch // 2].item() == pytest.approx(edge, rel=0.15)
 
 
 def test_the_released_codes_truncation_is_the_nearest_cell():
@@ -335,6 +347,17 @@ def test_the_hourglass_goes_a_quarter_pixel_towards_the_higher_neighbour():
         np.testing.assert_allclose(transform(points.double().numpy(), heatmap_affine(4))[0, 0], expected, atol=1e-5)
         plain, _ = R.decode(maps)
         np.testing.assert_allclose(transform(plain.double().numpy(), heatmap_affine(4))[0, 0], np.round((x, y)), atol=1e-5)
+
+
+def test_a_map_without_a_positive_value_has_its_maximum_where_it_is():
+    """The released code gives the first cell there (FACTS C.6), which heatmap_accuracy judges by (C.7); we keep the place (D47)."""
+    maps = shifted_gaussian(20.3, 30.0) - 2
+    points, score = H.decode(maps)
+    np.testing.assert_allclose(transform(points.double().numpy(), heatmap_affine(4))[0, 0], (20.25, 30), atol=1e-5)
+    assert score.item() == maps.max() < 0
+    there, corner = shifted_gaussian(20, 30), shifted_gaussian(3, 3)
+    assert heatmap_accuracy(maps, there) == 0 and heatmap_accuracy(maps, corner) == 0
+    assert heatmap_accuracy(maps, shifted_gaussian(1, 2)) == 100  # within 3.2 cells of the first one
 
 
 def test_no_quarter_pixel_at_the_border():

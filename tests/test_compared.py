@@ -13,10 +13,13 @@ from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedba
 from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import normalised_errors, pck, point_accuracy
 from paperlib.models import ErrorFeedback, PoseMachine
+from paperlib.models.error_feedback import draw
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.predict import decode, heatmaps, predict, predict_batch
+from paperlib.reproduce.catalogue import catalogue
+from paperlib.reproduce.scales import SIZES
 from paperlib.skeleton import LSP, MPII
-from paperlib.train import Recipe, train
+from paperlib.train import Recipe, Session, train
 
 CPM, IEF = PoseMachineCodec(), ErrorFeedbackCodec()
 RUNS = ("pose-machine", "pose-machine-lsp", "error-feedback", "error-feedback-lsp")
@@ -37,16 +40,34 @@ def test_a_pose_machine_learns_gaussians_and_the_background():
     state[0, 2], state[0, 3] = ABSENT, OCCLUDED
     targets = CPM.encode(joints, state)
     assert targets.maps.shape == (1, 15, 46, 46) and (targets.weights == 1).all()
-    row, column = 25, 12  # crop px 200 and 100 lie in these cells of 8 px
-    assert targets.maps[0, 0].argmax() == row * 46 + column and targets.maps[0, 0].max() == 1
-    aside = targets.maps[0, 0, row, column + 2].item()
-    assert aside == pytest.approx(np.exp(-0.5 * (16 / 7) ** 2))  # sigma 7 px of the crop
-    assert (targets.maps[0, 2] == 0).all() and targets.maps[0, 3].max() == 1
+    row, column = 25, 12  # crop px 200 and 100 lie in these cells of 8 px, whose middles are 203.5 and 99.5
+    assert targets.maps[0, 0].argmax() == row * 46 + column
+    for right, squared in ((0, 3.5**2 + 0.5**2), (2, 3.5**2 + 15.5**2)):  # sigma 7 px of the crop, about the joint itself
+        assert targets.maps[0, 0, row, column + right].item() == pytest.approx(np.exp(-squared / (2 * 7**2)))
+    assert targets.maps[0, 0, row, column + 3] == 0  # 23.5 px off: less than 1 %
+    assert (targets.maps[0, 2] == 0).all() and targets.maps[0, 3].max() > 0.8
     torch.testing.assert_close(targets.maps[0, 14], 1 - targets.maps[0, :14].amax(dim=0))
 
 
+def test_a_pose_machine_sees_the_gaussian_of_a_joint_just_outside_its_crop_and_nobody_elses():
+    joints, state = everyone(CPM)
+    joints[0, 0], joints[0, 1] = torch.tensor([-4.5, 203.5]), torch.tensor([-40.0, 203.5])
+    targets = CPM.encode(joints, state, others=torch.full((1, 1, 14, 2), 300.0))
+    assert targets.maps[0, 0, 25, 0].item() == pytest.approx(np.exp(-(8**2) / (2 * 7**2)))
+    assert (targets.maps[0, 1] == 0).all() and targets.maps[0, :14, 37, 37].max() == 0
+
+
+def test_error_feedback_draws_about_the_point_itself():
+    """The released code draws about the whole pixel round(x + 1): here (11, 21), which nothing is drawn about."""
+    point = (torch.tensor([[[10.4, 20.0]]]) - 223 / 2) / 224  # px of 224, from the middle in widths
+    (drawn,) = draw(point, 224, 224)[0]
+    assert drawn.argmax() == 20 * 224 + 10
+    assert drawn[20, 10].item() == pytest.approx(100 * np.exp(-0.001 * 0.4**2) - 50, abs=1e-3)
+    assert drawn[21, 11] < drawn[20, 10]
+
+
 def test_the_background_of_a_short_schedule_is_balanced_like_a_joint():
-    codec = replace(CPM, peak=12.0, tail=1e-2, balanced=True, absent="ignore")
+    codec = replace(CPM, peak=12.0, balanced=True, absent="ignore")
     joints, state = everyone(codec)
     state[0, 2] = ABSENT
     targets = codec.encode(joints, state)
@@ -57,14 +78,17 @@ def test_the_background_of_a_short_schedule_is_balanced_like_a_joint():
     assert weights[person].unique().item() == pytest.approx(1 - share)
     assert weights[~person].unique().item() == pytest.approx(share)
     assert (targets.weights[0, 2] == 0).all()
+    with pytest.raises(ValueError, match="absent='ignore'"):
+        replace(codec, absent="zero").encode(joints, state)
 
 
 def test_a_pose_machines_points_come_back_from_its_maps_and_mirror():
     rng = np.random.default_rng(0)
     joints = torch.from_numpy(rng.uniform(20, 340, (5, 14, 2))).float()
-    maps = CPM.encode(joints, torch.full((5, 14), VISIBLE, dtype=torch.uint8)).maps
-    points, score = CPM.decode(maps)
-    assert (points - joints).abs().max() <= 4 + 1e-3 and (score == 1).all()
+    targets = CPM.encode(joints, torch.full((5, 14), VISIBLE, dtype=torch.uint8))
+    points, score = CPM.decode(targets.maps)
+    assert (points - joints).abs().max() <= 4 + 1e-3
+    assert (score > np.exp(-2 * 4**2 / (2 * 7**2)) - 1e-3).all()
     assert CPM.mirror.tolist() == [*LSP.mirror, 14] and CPM.channels == 15
 
 
@@ -226,10 +250,17 @@ def test_error_feedback_begins_at_the_mean_pose_of_whom_it_trains_on(tiny):
     assert start.abs().max() > 0.1
 
 
-def test_other_sizes_have_no_compared_runs_yet():
-    from paperlib.reproduce.catalogue import catalogue
-
-    assert not {*RUNS} & {*catalogue("smoke")} and {*RUNS} <= {*catalogue("tiny")}
+@pytest.mark.parametrize("data", ["synthetic", "real"])
+def test_they_have_runs_at_two_sizes_under_the_conditions_of_the_main_runs(data):
+    for size in SIZES:
+        found = catalogue(size, data)
+        assert ({*RUNS} & {*found}) == ({*RUNS} if size in ("tiny", "night") else set())
+        for name in {*RUNS} & {*found}:
+            run, main = found[name], found["hourglass-lsp" if name.endswith("-lsp") else "hourglass"]
+            assert replace(run.recipe, rate=main.recipe.rate) == main.recipe
+            assert run.codec.side == main.codec.side
+            assert (run.train_on, run.test_on) == (main.train_on, main.test_on)
+            assert run.artifacts == () and f"{name}-seed1" not in found
 
 
 @pytest.mark.parametrize(("name", "wider"), [("pose-machine", 16), ("error-feedback", 8)])
@@ -240,8 +271,9 @@ def test_it_learns_eight_people_by_heart(tiny, tmp_path, name, wider):
     torch.manual_seed(0)
     options = dict(run.network.options) | {"width": wider}
     model = replace(run.network, options=tuple(options.items())).build()
-    recipe = Recipe(100, 8, 6e-3, augmentation="none", log_every=10, precision="fp32")
-    losses = [row["loss"] for row in train(model, crops, recipe, 0, tmp_path, progress=False)]
+    recipe = Recipe(100, 8, 6e-3, augmentation="none", log_every=10)
+    log = train(model, crops, recipe, 0, tmp_path, Session(progress=False, precision="fp32"))
+    losses = [row["loss"] for row in log]
     assert losses[-1] < 0.25 * losses[0], losses
     found = predict(model, crops, flip=False, precision="fp32", progress=False).points[-1]
     score = pck(normalised_errors(found, crops.people.joints, crops.people.head_size), 1.0)
@@ -257,6 +289,17 @@ def test_a_photograph_needs_a_confidence(tiny, tmp_path, monkeypatch):
     Image.new("RGB", (40, 60)).save(tmp_path / "a.png")
     with pytest.raises(PaperlibError, match="error-feedback: this network says points without"):
         predict_photos([tmp_path / "a.png"], str(folder / "weights.safetensors"))
+
+
+def test_labels_of_ones_own_need_a_confidence():
+    from types import SimpleNamespace
+
+    from paperlib.reproduce.own_runs import own_run
+
+    own = SimpleNamespace(people=SimpleNamespace(skeleton=LSP), path=SimpleNamespace(stem="mine"))
+    assert own_run("pose-machine", own, "tiny").codec.channels == 15
+    with pytest.raises(PaperlibError, match="'error-feedback': not to be trained .* draw heatmaps"):
+        own_run("error-feedback", own, "tiny")
 
 
 def test_skeletons_are_the_models_own():

@@ -98,12 +98,19 @@ def test_compared_models_have_their_exact_sizes():
     assert gmacs(ief, 224) / ief.steps == pytest.approx(2.25, rel=0.005)
 
 
+def test_the_ports_of_bearpaw_and_anibali_have_a_wider_stem():
+    """FACTS C.2: 3.59, 6.73 and 25.59 million, 5.80, 8.99 and 28.09 GMACs."""
+    ports = [row for row in model_sizes() if row["model"].endswith("bearpaw and anibali")]
+    assert [row["parameters"] for row in ports] == [3_586_960, 6_730_912, 25_594_624]
+    assert [row["gmacs"] for row in ports] == pytest.approx([5.80, 8.99, 28.09], abs=0.005)
+
+
 def test_model_sizes_is_table_iii_of_r():
     rows = model_sizes()
     assert json.loads(json.dumps(rows)) == rows
     assert {"model", "parameters", "conv_weights", "paper_rule", "printed", "gmacs", "input"} <= set.intersection(*map(set, rows))
     assert [row["printed"] for row in rows if row["printed"]] == [23.7e6, 342042, 100670, 48528]
-    assert len({row["model"] for row in rows}) == len(rows) == 9
+    assert len({row["model"] for row in rows}) == len(rows) == 12
     june = rows[0]
     assert (june["parameters"], june["conv_weights"], june["paper_rule"]) == (23_717_888, 23_545_024, 172_096)
     assert june["gmacs"] == pytest.approx(20.5, rel=0.005)

@@ -216,7 +216,7 @@ def test_which_file_of_a_folder_is_read(tmp_path):
     for scale, name in ((1, "mpii_annotations.json"), (3, MAT), (4, f"mpii_human_pose_v1_u12_2/{MAT}"), (1, "annot/train.h5")):
         assert load_mpii(tmp_path, "train").scale.tolist() == [scale]
         (tmp_path / name).unlink()
-    with pytest.raises(PaperlibError, match="mpii_annotations.json: no such file; nor is there .*mat; .*nor is there annot/train.h5; PAPERLIB_DATA"):
+    with pytest.raises(PaperlibError, match="mpii_annotations.json: no such file; nor is there .*mat, .*annot/train.h5, .*; PAPERLIB_DATA"):
         load_mpii(tmp_path, "train")
 
 

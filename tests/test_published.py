@@ -96,6 +96,8 @@ def test_every_printed_number_has_its_place():
     assert find.loc[("R", "table I", "+ Body Part", "total"), "value"] == 84.6 and find.loc[("R", "table III", "Ours", "printed"), "value"] == 100670
     occluded = find.loc[("H", "text", "", "validation PCKh of the wrist, occluded")]
     assert (occluded["value"], occluded["unit"], occluded["place"]) == (61.1, "percent", "sec. 5.2")
+    assert set(numbers.table[numbers.qualifier == "scored by others"]) == {"table IV"}
+    assert (numbers.qualifier[numbers.table == "table IV"] == "scored by others").all()
 
 
 def test_claims_print_numbers_that_the_papers_print():

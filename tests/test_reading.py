@@ -289,5 +289,5 @@ def test_a_notebook_of_runs_can_be_read_and_reproduce_reuses_nothing(made, name,
 
     task = schedule.Task(name, "notebook", 1, ())
     monkeypatch.setattr(made, "records", lambda *names: [])  # nothing needs to be trained to ask with what it would be executed
-    given = schedule._start(Pool(), task, made, (), {"size": "tiny"}, {name: "key"})
+    given = schedule._start(Pool(), task, made, {"size": "tiny"}, {name: "key"})
     assert given == {"size": "tiny", "reuse": False}

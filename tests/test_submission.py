@@ -169,6 +169,8 @@ def test_the_test_people_are_predicted_all_or_not_at_all(home, weights, tiny, tm
         write(out=tmp_path / "mine.csv")
     with pytest.raises(PaperlibError, match="hourglass-flic: its joints are flic's"):
         write(as_weights(tiny.trained("hourglass-flic")))
+    with pytest.raises(PaperlibError, match="another colour outside"):
+        write(replace(weights, record=weights.record | {"outside": 0}))
     (home / "images/3.jpg").unlink()
     with pytest.raises(PaperlibError, match=r"\(image absent: 2\).*takes all of them.*images"):
         write()

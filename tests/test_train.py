@@ -16,7 +16,7 @@ from torch import nn
 from paperlib import PaperlibError
 from paperlib import train as module
 from paperlib.models import Recurrent
-from paperlib.train import Recipe, make_optimizer, train
+from paperlib.train import Recipe, Session, make_optimizer, train
 
 RUN = "recurrent-t1-parts"
 
@@ -33,7 +33,7 @@ def fit(tiny, crops, tmp_path):
     def fit(watch=None, seed=0, **changes):
         torch.manual_seed(0)
         model = tiny.runs[RUN].network.build()
-        log = train(model, crops, replace(tiny.runs[RUN].recipe, **changes), seed, tmp_path, watch, "fit", progress=False)
+        log = train(model, crops, replace(tiny.runs[RUN].recipe, **changes), seed, tmp_path, Session(watch, progress=False, title="fit"))
         return model, log
 
     return fit
@@ -223,7 +223,7 @@ def child(folder, name="", step=0):
             os.kill(os.getpid(), signal.SIGKILL)
     try:
         os.replace, torch.save = replace_and_die if name else rename, save_half_and_die
-        runs.train_or_load(run, crops, folder, progress=False)
+        runs.train_or_load(run, crops, folder)
         os._exit(0)
     finally:
         os._exit(1)
@@ -304,7 +304,7 @@ def test_out_of_time_it_stops_at_a_checkpoint_and_ends_with_the_same_bits(crops,
     def run(folder, minutes):
         torch.manual_seed(0)
         model = tiny.runs[RUN].network.build()
-        train(model, crops, replace(tiny.runs[RUN].recipe, steps=6, log_every=2), 0, folder, progress=False, minutes=minutes)
+        train(model, crops, replace(tiny.runs[RUN].recipe, steps=6, log_every=2), 0, folder, Session(progress=False, minutes=minutes))
         return model.state_dict()
 
     (tmp_path / "whole").mkdir()

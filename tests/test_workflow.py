@@ -1,4 +1,4 @@
-"""The catalogue as jobs of Snakemake: on this machine, on a real Slurm, and through a stand-in for Kubernetes' client."""
+"""The catalogue as jobs of Snakemake: on this machine and on a real Slurm."""
 
 import json
 import os
@@ -97,24 +97,6 @@ def test_the_environment_is_pinned():
     assert pip[0] == "-c constraints.txt" and set(pip[1:]) <= pins
 
 
-@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
-def test_a_kubernetes_job_asks_for_what_it_needs(tmp_path):
-    given = submit(tmp_path, "kubectl() { cat; }; export -f kubectl", PAPERLIB_RUNS="/pose/runs")
-    job = yaml.safe_load(given.stdout)
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    assert job["spec"]["activeDeadlineSeconds"] == 7200 and container["command"] == ["bash", "script.sh"]
-    assert container["resources"]["limits"] == {"memory": "900M", "nvidia.com/gpu": 1}
-    assert {"name": "PAPERLIB_RUNS", "value": "/pose/runs"} in container["env"]
-    assert container["workingDir"] == str(tmp_path) and job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
-    assert "POSE_IMAGE: is not set" in submit(tmp_path, "kubectl() { cat; }; export -f kubectl; unset POSE_IMAGE").stderr
-
-
-def submit(folder, before, **environment):
-    pose = {"POSE_IMAGE": "pose:1", "POSE_MOUNT": "/pose", "POSE_CLAIM": "pose"}
-    command = f"{before}; {ROOT / 'workflow/profiles/kubernetes/job.sh'} submit 900 1 120 script.sh"
-    return subprocess.run(["bash", "-c", command], cwd=folder, env=os.environ | pose | environment, capture_output=True, text=True)
-
-
 # ---------------------------------------------------------------- what does
 
 
@@ -181,38 +163,6 @@ def test_a_failed_job_names_its_run_and_its_log(asked_for, tmp_path):
     assert "paperlib train recurrent-t0 " in error and f"logs/{folder.name}.log" in error
     assert "paperlib: " in error and "checkpoint.pt: not a checkpoint of this run" in error
     assert (folder / "checkpoint.pt").read_bytes() == b"broken"
-
-
-KUBECTL = """#!{python}
-# What job.sh asks of kubectl, on this machine: a job is its command, run here at once.
-import os, pathlib, subprocess, sys, yaml
-home = pathlib.Path({home!r})
-if sys.argv[1] == "create":
-    job = yaml.safe_load(sys.stdin)
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    name = f"pose-{{len(list(home.iterdir()))}}"
-    environment = os.environ | {{pair["name"]: pair["value"] for pair in container["env"]}}
-    done = subprocess.run(container["command"], cwd=container["workingDir"], env=environment, stdout=sys.stderr)
-    (home / name).write_text("Failed" if done.returncode else "Complete")
-    print(f"job.batch/{{name}}")
-elif sys.argv[1] == "get":
-    name = sys.argv[-1].removeprefix("job.batch/")
-    print(name, (home / name).read_text())
-"""
-
-
-@needs_snakemake
-@pytest.mark.workflow
-def test_kubernetes_jobs_go_through_its_client(finetuned, tmp_path):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "jobs").mkdir()
-    (tmp_path / "bin/kubectl").write_text(KUBECTL.format(python=sys.executable, home=str(tmp_path / "jobs")))
-    (tmp_path / "bin/kubectl").chmod(0o755)
-    path = f"{tmp_path / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    place = Workplace(tmp_path / "place", PATH=path, POSE_IMAGE="pose:1", POSE_MOUNT=str(tmp_path), POSE_CLAIM="pose")
-    place.snakemake("kubernetes", place.folder(FINETUNED) / "record.json")
-    assert len(list((tmp_path / "jobs").iterdir())) == 2  # the run that it goes on from, and itself
-    assert place.records() == finetuned
 
 
 # ---------------------------------------------------------------- a real Slurm

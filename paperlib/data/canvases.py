@@ -182,9 +182,11 @@ def fetch_pages(pixels: np.ndarray, rows: np.ndarray) -> None:
             pixels.base.madvise(mmap.MADV_WILLNEED, (pixels.offset + row * canvas) // mmap.PAGESIZE * mmap.PAGESIZE, canvas + mmap.PAGESIZE)
 
 
-def cut_canvas(image: np.ndarray, box: np.ndarray, side: int, reduced: int = 1, out: np.ndarray | None = None) -> np.ndarray:
-    """(side, side, 3) of the square `box` (3,), px of the image in full, with edges as `whole_pixels` has them; grey outside. `image` is the whole
-    image, `reduced` times smaller. `out`: where to write it.
+def cut_canvas(
+    image: np.ndarray, box: np.ndarray, side: int, reduced: int = 1, out: np.ndarray | None = None, outside: int = GREY[0]
+) -> np.ndarray:
+    """(side, side, 3) of the square `box` (3,), px of the image in full, with edges as `whole_pixels` has them; grey value `outside` outside of it.
+    `image` is the whole image, `reduced` times smaller. `out`: where to write it.
 
     An image twice as large or more is averaged down first; what is then left, less than two, is cubic, which loses less than a warp to whole px."""
     times = int(reduction(box[2], side))
@@ -195,9 +197,9 @@ def cut_canvas(image: np.ndarray, box: np.ndarray, side: int, reduced: int = 1, 
     height, width = image.shape[:2]
     inside = image[max(y, 0) : max(y + n, 0), max(x, 0) : max(x + n, 0)]
     if inside.size == 0:
-        inside, margins = np.full((1, 1, 3), GREY[0], np.uint8), (0, 0, 0, 0)
+        inside, margins = np.full((1, 1, 3), outside, np.uint8), (0, 0, 0, 0)
     else:
         margins = max(-y, 0), max(y + n - height, 0), max(-x, 0), max(x + n - width, 0)
     if any(margins):
-        inside = cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT, value=GREY)
+        inside = cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT, value=(outside,) * 3)
     return cv2.resize(inside, (side, side), dst=out, interpolation=cv2.INTER_CUBIC if n > side else cv2.INTER_LINEAR)

@@ -13,13 +13,17 @@ from paperlib.data.loaders import LOADERS
 from paperlib.data.sources import Source, source_of
 from paperlib.people import ABSENT, People
 
+NO_FAULT = ("crowd", "no joint labelled", "other category", "of another data set")
+
 
 def check(name: str, folder: str | Path, strict: bool = False) -> dict[str, Any]:
-    """{"dataset", "people", "images", "problems": [{"file", "what"}]} of <folder>/<name>.
+    """{"dataset", "people", "images", "problems": [{"file", "what"}], "notes"} of <folder>/<name>.
 
     People are counted by the loaders, whether or not their images are there; images are those of labelled people, on disk and whole. Problems are
-    missing and broken images, people left out, and counts other than the published ones. Raises PaperlibError as the loaders do, with `strict`
-    also at the first bad row, with its values, and at the first broken image.
+    missing and broken images, people left out, and counts other than the published ones. Notes say
+    what is no fault: who is left out because the data set says so, and what the labels do not tell.
+    Raises PaperlibError as the loaders do, with `strict` also at the first bad row, with its values,
+    and at the first broken image.
     """
     source = source_of(name)
     place = Path(folder) / name
@@ -39,6 +43,7 @@ def check(name: str, folder: str | Path, strict: bool = False) -> dict[str, Any]
         "people": sum(map(len, tables.values())),
         "images": len(paths) - len(missing) - len(broken),
         "problems": problems,
+        "notes": list(_notes(tables)),
     }
 
 
@@ -52,7 +57,7 @@ def _splits(source: Source, place: Path) -> list[str]:
 def _count_problems(source: Source, tables: dict[str, People]) -> Iterator[str]:
     for split, table in tables.items():
         for why, count in table.left_out.items():
-            if source.name != "coco" or why not in ("crowd", "no joint labelled"):
+            if not why.startswith(NO_FAULT):
                 yield f"{split}: {count} people left out: {why}"
     for split, published in source.people:
         if len(tables[split]) != published:
@@ -62,3 +67,15 @@ def _count_problems(source: Source, tables: dict[str, People]) -> Iterator[str]:
         found = sum(int((table.state == state).sum()) for table in tables.values())
         if found != published:
             yield f"{found} joints are {'absent' if state == ABSENT else 'occluded'}, published are {published}"
+
+
+def _notes(tables: dict[str, People]) -> Iterator[str]:
+    for split, table in tables.items():
+        for why, count in table.left_out.items():
+            if why.startswith(NO_FAULT):
+                yield f"{split}: {count} left out: {why}"
+        if "occlusion" in table.unstated:
+            yield (
+                f"{split}: the labels do not say who is occluded; scores of visible and occluded "
+                "joints, and runs that treat them apart, are not measurable"
+            )

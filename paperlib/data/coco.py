@@ -1,66 +1,111 @@
-"""COCO person keypoints: 17 joints, flags 0 not labelled, 1 occluded, 2 visible; R pre-trains on it."""
+"""COCO person keypoints: 17 joints, flags 0 not labelled, 1 occluded, 2 visible.
 
-import json
-from dataclasses import replace
+R pre-trains on it.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from paperlib import PaperlibError
-from paperlib.data.files import bad_rows, choose, find_labels, image_faults, image_paths, leave_out, others_in_image, read
+from paperlib.data.coco_file import Annotations, categories, read_annotations, read_content
+from paperlib.data.files import (
+    bad_rows,
+    choose,
+    find_labels,
+    image_faults,
+    image_paths,
+    leave_out,
+    others_in_image,
+)
 from paperlib.people import ABSENT, People
-from paperlib.skeleton import COCO
+from paperlib.skeleton import COCO, Skeleton
+
+PERSON = 1  # COCO's own number of the category, for a file that lists none
 
 
-def load_coco(folder: str | Path, split: str, need_images: bool = True, strict: bool = False) -> People:
-    """The people of `split` with at least one labelled joint, crowds left out: "train", "val", or "test", the four sample images of test_coco.json.
+def load_coco(
+    folder: str | Path, split: str, need_images: bool = True, strict: bool = False
+) -> People:
+    """The people of `split` with at least one labelled joint: "train", "val", or "test", the four
+    sample images of test_coco.json.
 
-    Reads <folder>/annotations/person_keypoints_<split>2017.json, images in <folder>/<split>2017/; or <split>_coco.json, images in <folder>/images/.
-    Centre is the middle of the bounding box and scale its longer side / 200 px, so that the square 200 * scale holds all of a person who lies down
-    too. COCO has no head boxes: head_size is NaN. `others` are the other such people in the same image.
-    A person whose image is absent (unless `need_images` is False), or whose row or image is bad, is left out and counted; `strict` raises at what is
-    bad. Raises PaperlibError on a missing, truncated or malformed file.
+    Reads <folder>/annotations/person_keypoints_<split>2017.json, images in <folder>/<split>2017/;
+    or <split>_coco.json, images in <folder>/images/. Centre is the middle of the bounding box and
+    scale its longer side / 200 px, so that the square 200 * scale holds all of a person who lies
+    down too. COCO has no head boxes: head_size is NaN. `others` are the other such people in the
+    same image. Keypoints are taken by the names in the file's `categories`, whatever their order.
+    Crowds, other categories and broken annotations are left out and counted, the last by name. So
+    is a person whose image is absent (unless `need_images` is False), or whose row or image is bad;
+    `strict` raises at what is bad. Raises PaperlibError on a missing, truncated or malformed file.
     """
     choose("split of COCO", split, ("train", "val", "test"))
     path = find_labels(folder, "coco", split)
     images = Path(folder) / ("images" if path.parent == Path(folder) else f"{split}2017")
-    names, crowd, points, box = read(path, _load)
+    content = read_content(path)
+    person = _person(path, content)
+    notes = read_annotations(path, content, set(person), len(COCO), strict)
+    order = next(iter(person.values()))
+    people = as_people(COCO, notes, image_paths(images, notes.images), order)
+    return leave_out(
+        people, path, bad_labels(people, notes), strict, image_faults(people, need_images)
+    )
 
-    labelled = (points[..., 2] != 0).any(-1)
-    rows = labelled & ~crowd
-    points, box = points[rows], box[rows]  # (N, 17, 3), (N, 4) x, y, w, h
-    state = np.where(np.isin(points[..., 2], (0, 1, 2)), points[..., 2], ABSENT).astype(np.uint8)
+
+def as_people(
+    skeleton: Skeleton, notes: Annotations, image: np.ndarray, order: list[int] | None = None
+) -> People:
+    """The people of `notes`; `image` (N,) paths; `order` is each joint's place in the file."""
+    points = notes.points if order is None else notes.points[:, order]
+    known = np.isin(points[..., 2], (0, 1, 2))
+    state = np.where(known, points[..., 2], ABSENT).astype(np.uint8)
     joints = np.where(state[..., None] == ABSENT, np.nan, points[..., :2])
-    image = image_paths(images, [name for name, kept in zip(names, rows, strict=True) if kept])
-    people = People(
-        skeleton=COCO,
+    return People(
+        skeleton=skeleton,
         image=image,
         joints=joints,
         state=state,
-        centre=box[:, :2] + box[:, 2:] / 2,
-        scale=box[:, 2:].max(1, initial=0) / 200,
+        centre=notes.boxes[:, :2] + notes.boxes[:, 2:] / 2,
+        scale=notes.boxes[:, 2:].max(1, initial=0) / 200,
         framed=np.zeros(len(image), bool),
         head_size=np.full(len(image), np.nan),
         others=others_in_image(image, joints),
+        left_out=dict(notes.left_out),
     )
-    left_out = {"crowd": int(crowd.sum()), "no joint labelled": int((~labelled & ~crowd).sum())}
-    people = replace(people, left_out={why: count for why, count in left_out.items() if count})
-    bad = bad_rows(people) | {"flag not 0, 1 or 2": ~np.isin(points[..., 2], (0, 1, 2)).all(-1)}
-    return leave_out(people, path, bad, strict, image_faults(people, need_images))
 
 
-def _load(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Of every annotation: the name of its image, "" where the file has no such image, its crowd flag, (17, 3) points and box."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    try:
-        notes, names = content["annotations"], {image["id"]: str(image["file_name"]) for image in content["images"]}
-        return (
-            [names.get(note["image_id"], "") for note in notes],
-            np.array([note["iscrowd"] for note in notes], dtype=bool),
-            np.array([note["keypoints"] for note in notes], dtype=float).reshape(len(notes), len(COCO), 3),
-            np.array([note["bbox"] for note in notes], dtype=float).reshape(len(notes), 4),
+def bad_labels(people: People, notes: Annotations) -> dict[str, np.ndarray]:
+    """reason -> (N,) bool: rows that no honest file has."""
+    odd = ~np.isin(notes.points[..., 2], (0, 1, 2)).all(-1)
+    return bad_rows(people) | {"flag not 0, 1 or 2": odd}
+
+
+def _person(path: Path, content: Mapping[str, Any]) -> dict[Any, list[int]]:
+    """The person's category ids, and the place of each of our joints among its keypoints."""
+    known, own = categories(content), list(range(len(COCO)))
+    if not known:
+        return {PERSON: own}
+    found = {}
+    for category in known:
+        names = category.get("keypoints")
+        if not names and category.get("name") == "person":
+            found[category["id"]] = own  # a file that names no keypoints has COCO's
+        elif isinstance(names, list) and set(map(str, names)) == set(COCO.joints):
+            if len(names) == len(COCO):
+                found[category["id"]] = [names.index(joint) for joint in COCO.joints]
+    orders = list(found.values())
+    if not orders or any(order != orders[0] for order in orders):
+        kinds = ", ".join(_in_words(category) for category in known[:5])
+        raise PaperlibError(
+            f"{path}: has no category 'person' with COCO's {len(COCO)} keypoints, but {kinds}; "
+            f"a skeleton of its own is trained with `paperlib train hourglass --on {path}`"
         )
-    except KeyError as error:
-        raise PaperlibError(f"{path}: has no {error}; is it a person-keypoints file of COCO?") from error
-    except (TypeError, ValueError, OverflowError) as error:
-        raise PaperlibError(f"{path}: 'keypoints' should be 51 numbers and 'bbox' 4 in every annotation, ids plain values ({error})") from error
+    return found
+
+
+def _in_words(category: dict[str, Any]) -> str:
+    names = category.get("keypoints")
+    count = len(names) if isinstance(names, list) else 0
+    return f"{str(category.get('name', category['id']))[:40]!r} with {count}"

@@ -20,7 +20,7 @@ class Batch:
     images: torch.Tensor  # (B, 3, S, S) float, (grey value - 128) / 256 as in R's released code
     joints: torch.Tensor  # (B, J, 2) crop px, NaN where absent
     state: torch.Tensor  # (B, J) uint8
-    to_image: torch.Tensor  # (B, 3, 3) crop px -> image px
+    to_image: torch.Tensor  # (B, 3, 3) float64 on the CPU, crop px -> image px
     others: torch.Tensor  # (B, K, J, 2) crop px, NaN where absent: the image's other labelled people; K: the most that any row has, maybe 0
 
 
@@ -61,17 +61,17 @@ class Crops:
             state = np.where(mirrored[:, None], state[:, swap], state)
             others = np.where(mirrored[:, None, None, None], others[:, :, swap], others)
         to_image = np.linalg.inv(to_crop)
-        images = cut_crops(self._canvases(rows), self._to_canvas[rows] @ to_image, gain, self.codec.side)
+        images = cut_crops(self._canvases(rows), self._to_canvas[rows] @ to_image, gain, self.codec.side).to(self.device)
         points = to_device(transform(joints, to_crop).astype(np.float32), self.device)
         others = to_device(transform(others, to_crop[:, None]).astype(np.float32), self.device)
-        return Batch(images, points, to_device(state, self.device), to_device(to_image, self.device), others)
+        return Batch(images, points, to_device(state, self.device), torch.from_numpy(to_image), others)
 
     def _canvases(self, rows: np.ndarray) -> list[np.ndarray] | torch.Tensor:
-        """B canvases (C, C, 3) uint8: on a CPU views of the mapped file, else one tensor on the device."""
+        """B canvases (C, C, 3) uint8: for CUDA one tensor there, else views of the mapped file, which the CPU cuts."""
         rows = self._canvas[rows]
         if isinstance(self._pixels, np.ndarray):
             fetch_pages(self._pixels, rows)
-        if self.device.type == "cpu":
+        if self.device.type != "cuda":
             return [self._pixels[row] for row in rows]
         if isinstance(self._pixels, torch.Tensor):
             return self._pixels[to_device(rows, self.device)]

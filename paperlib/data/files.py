@@ -26,29 +26,35 @@ LABELS = {
         "mpii_annotations.json.gz",
         "mpii_human_pose_v1_u12_1.mat",  # with annot/valid.h5, which names the validation people
         "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",  # as the official archive unpacks
+        "annot.h5",  # pose-hg-train's; with annot/valid.h5
+        "annot/annot.h5",
         "annot/{split}.h5",
+        "annot/{split}.json",  # HRNet's
+        "annotations/mpii_{short}.json",  # mmpose's
     ),
-    "mpii-test": (  # whose joints are withheld: only the official file knows of these people
+    "mpii-test": (  # of the test people these alone have the positions
         "mpii_human_pose_v1_u12_1.mat",
         "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",
     ),
-    "lsp": ("joints.mat",),
-    "lspet": ("joints.mat",),
+    "lsp": ("joints.mat", "LEEDS_annotations.json"),
+    "lspet": ("joints.mat", "LEEDS_annotations.json"),
     "flic": ("annot/{split}.h5", "examples.mat"),
     "coco": ("annotations/person_keypoints_{split}2017.json", "{split}_coco.json"),
 }
 _WAY_OUT = "PAPERLIB_DATA names the folder of the data sets, `paperlib data list` says where to get them"
 
 
+def label_names(dataset: str, split: str) -> list[str]:
+    """The names that the label file of a split may have, the one to be read first."""
+    short = "val" if split == "valid" else split
+    names = LABELS.get(f"{dataset}-{split}") or LABELS[dataset]
+    return [name.format(split=split, short=short) for name in names]
+
+
 def labels_in(folder: str | Path, dataset: str, split: str) -> Path | None:
     """The label file of a data set's folder, None where there is none."""
-    there = (Path(folder) / name for name in _label_names(dataset, split))
-    return next((path for path in there if path.is_file()), None)
-
-
-def _label_names(dataset: str, split: str) -> list[str]:
-    names = LABELS.get(f"{dataset}-{split}") or LABELS[dataset]
-    return [name.format(split=split) for name in names]
+    paths = [Path(folder) / name for name in label_names(dataset, split)]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def files_sha256(people: People) -> str:
@@ -58,11 +64,12 @@ def files_sha256(people: People) -> str:
 
 
 def find_labels(folder: str | Path, dataset: str, split: str) -> Path:
-    """labels_in, or PaperlibError naming where they were looked for, PAPERLIB_DATA and `paperlib data list`."""
+    """labels_in, or PaperlibError naming where they were looked for, PAPERLIB_DATA and
+    `paperlib data list`."""
     if path := labels_in(folder, dataset, split):
         return path
-    first, *others = _label_names(dataset, split)
-    nor = "".join(f"nor is there {name}; " for name in others) if Path(folder).is_dir() else ""
+    first, *others = label_names(dataset, split)
+    nor = f"nor is there {', '.join(others)}; " if others and Path(folder).is_dir() else ""
     return find(folder, first, nor + _WAY_OUT)
 
 
@@ -105,15 +112,22 @@ def read_h5(path: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> dict[st
 
 
 def read_h5_names(path: Path, key: str, count: int) -> list[str]:
-    """The `count` strings of array `key` of an .h5 file."""
+    """The `count` strings of array `key` of an .h5 file: strings, or rows of character codes that
+    zeros fill up, as Torch writes them."""
 
     def load(path):
         with h5py.File(path, "r") as file:
-            return [str(name) for name in file[key].asstr()[()]] if key in file else None
+            if key not in file:
+                return None
+            if file[key].dtype.kind in "fiu" and file[key].ndim == 2:
+                codes = file[key][()].astype(int).tolist()
+                return ["".join(map(chr, row)).rstrip("\0 ") for row in codes]
+            return [str(name) for name in file[key].asstr()[()]]
 
     names = read(path, load)
     if names is None or len(names) != count:
-        raise PaperlibError(f"{path}: '{key}' should be {count} names, but {'is absent' if names is None else f'there are {len(names)}'}")
+        found = "is absent" if names is None else f"there are {len(names)}"
+        raise PaperlibError(f"{path}: '{key}' should be {count} names, but {found}")
     return names
 
 

@@ -2,7 +2,7 @@
 
 RELEASE.annolist(i) is an image: .image.name and .annorect, its people, each with annopoints.point (x, y, id, is_visible), the head box
 (x1, y1, x2, y2), scale and objpos (x, y). RELEASE.img_train(i) is 1 where the image is not of the
-test set, whose people have scale and objpos alone.
+test set, of whose people this file has scale and objpos alone.
 RELEASE.single_person{i} lists the people who are sufficiently separated from others. A person without points is not annotated;
 is_visible is a number, a character, empty or missing.
 """

@@ -1,10 +1,12 @@
-"""What the three sets of MPII files have in common: 1-based points, a joint at exactly (0, 0) is missing, visible 0 elsewhere means occluded."""
+"""What the sets of MPII files have in common: 1-based points, a joint at exactly (0, 0) is missing, visible 0 elsewhere means occluded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
+
+HEAD_PER_SCALE = 25  # px: what 0.6 x the head box's diagonal is, to 0.013 px on validation
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class Labels:
     scale: np.ndarray  # (N,)
     head_size: np.ndarray  # (N,) px: 0.6 x the diagonal of the head box
     others: list[np.ndarray]  # N arrays (K_i, 16, 3)
+    left_out: dict[str, int] = field(default_factory=dict)  # why records are missing -> how many
+    unstated: tuple[str, ...] = ()  # as of People
 
 
 def split_points(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

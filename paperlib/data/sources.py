@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from paperlib.data.files import LABELS, choose
+from paperlib.data.files import choose, label_names
 from paperlib.people import ABSENT, OCCLUDED
 
 
@@ -29,6 +29,7 @@ class Source:
 
 
 _MPII_URL = "https://datasets.d2.mpi-inf.mpg.de/andriluka14cvpr/"
+_PREDICTIONS_URL = "https://raw.githubusercontent.com/anibali/eval-mpii-pose/938ef9a57fde14fdd1754fa668ec13ec4c00adab/preds/reference/"
 _NEWELL_URL = "https://raw.githubusercontent.com/princeton-vl/pytorch_stacked_hourglass/9844d5c89da4330cde805a8e0aed5180b3954e78/"
 _COCO_URL = "http://images.cocodataset.org/"
 
@@ -37,15 +38,17 @@ SOURCES = (
         "mpii",
         "MPII Human Pose",
         (
-            Archive(_MPII_URL + "mpii_human_pose_v1_u12_2.zip"),
             Archive(_NEWELL_URL + "data/MPII/annot/valid.h5", file="annot/valid.h5"),
+            Archive(_PREDICTIONS_URL + "newell.h5", "md5:8c912f3c30e63be9d39ef635b282924a", file="preds/newell.h5"),
+            Archive(_MPII_URL + "mpii_human_pose_v1_u12_2.zip"),
             Archive(_MPII_URL + "mpii_human_pose_v1.tar.gz"),
         ),
         "Simplified BSD, for research",
         "12.9 GB",
         "Andriluka, Pishchulin, Gehler and Schiele: 2D Human Pose Estimation: New Benchmark and State of the Art Analysis. CVPR 2014",
         "fetched: the official .mat, annot/valid.h5 of the hourglass's authors, which alone says who of the .mat's people are for validation, "
-        "and images/; the record list mpii_annotations.json[.gz] of Convolutional Pose Machines is read instead where it is there",
+        "their predictions of these people, preds/newell.h5, and images/;"
+        " the record list mpii_annotations.json[.gz] of Convolutional Pose Machines is read instead where it is there",
         people=(("train", 22246), ("valid", 2958)),
     ),
     Source(
@@ -112,7 +115,7 @@ def list_sources() -> str:
 
 def _paragraph(source: Source) -> str:
     origin = [archive.url for archive in source.archives] or ["no direct download"]
-    labels = " or else ".join(name.format(split="<split>") for name in LABELS[source.name])
+    labels = " or else ".join(label_names(source.name, "<split>"))
     lines = {"licence": [source.licence], "size": [source.size], "from": origin, "files": [source.layout]}
     lines |= {"labels": [f"{labels}, in {source.name}/"], "cite": [source.citation]}
     return "\n".join([f"{source.name}: {source.title}"] + [f"  {key:8} {line}" for key, values in lines.items() for line in values])

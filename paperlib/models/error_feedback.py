@@ -24,7 +24,8 @@ class ErrorFeedback(nn.Module):
     `images` are (grey value - 128) / 256; inside they are brought to the range of the drawing,
     -128..127. The first guess is the buffer `start` (joints, 2), the middle of the image unless
     training sets it; in the paper it is the mean pose. A joint moves by at most LARGEST_STEP a
-    step. No gradient flows back through the drawing, as in the authors' code.
+    step; the authors' code does not hold the network's answer to that (deviation D59). No gradient
+    flows back through the drawing, as in their code.
     `width=64` is the paper's; all channels scale with it. `norm`: batch norm after every
     convolution instead of GoogLeNet's local response normalisation; the paper begins at filters
     trained on ImageNet, and random ones need it.
@@ -61,7 +62,11 @@ def bounded(move: Tensor) -> Tensor:
 
 def draw(points: Tensor, height: int, width: int) -> Tensor:
     """(B, P, 2) points -> (B, P, H, W) maps 100 exp(-FALLOFF r^2) - 50, the range of an image less
-    its mean (the authors' code)."""
+    its mean.
+
+    Height, width and offset are the authors'; they draw about the whole pixel round(x + 1), here
+    the middle is the point itself (FACTS B.1, deviation D59).
+    """
     x, y = (
         (torch.arange(n, device=points.device) - (n - 1) / 2) / width - points[..., i, None]
         for i, n in enumerate((width, height))

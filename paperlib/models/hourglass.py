@@ -11,6 +11,7 @@ from paperlib import PaperlibError
 
 HEADS = ("released", "paper")
 SUPERVISIONS = ("every", "last", "upsampling")
+STEMS = ("released", "wide")
 
 
 class Residual(nn.Module):
@@ -93,6 +94,9 @@ class StackedHourglass(nn.Module):
       "last"        a loss at the end only (HG; HG-Stacked). Earlier hourglasses predict nothing and only their features are handed on;
       "upsampling"  one hourglass, with losses after upsampling at the two resolutions below the output's, H/16 first, then H/8 (HG-Int).
                     No code of it is public; here each is one 1x1 round and the heatmap convolution, and nothing is re-injected.
+    `stem` says where the stem becomes as wide as the hourglasses:
+      "released"    in its last residual, as in the authors' code;
+      "wide"        in the last but one, right after the pooling, as in two public ports (FACTS C.2).
     Raises PaperlibError for an option it does not know and for images whose sides are not multiples of 4 * 2 ** depth.
     """
 
@@ -105,19 +109,23 @@ class StackedHourglass(nn.Module):
         depth: int = 4,
         head: str = "released",
         supervision: str = "every",
+        stem: str = "released",
     ):
         super().__init__()
         if head not in HEADS or supervision not in SUPERVISIONS:
             raise PaperlibError(f"head={head!r}, supervision={supervision!r}: choose head from {HEADS} and supervision from {SUPERVISIONS}")
+        if stem not in STEMS:
+            raise PaperlibError(f"stem={stem!r}: choose it from {STEMS}")
         if min(stacks, modules, depth) < 1 or features % 4 or features < 4:
             raise PaperlibError(f"{stacks=}, {modules=}, {depth=}, {features=}: give at least one of each, and features in multiples of 4")
         if supervision == "upsampling" and (stacks != 1 or depth < 3):
             raise PaperlibError(f"supervision='upsampling' with {stacks=}, {depth=}: it is for one hourglass of depth 3 or more")
         self.side_multiple = 4 * 2**depth
+        pooled = features if stem == "wide" else features // 2
         self.stem = nn.Sequential(
             *(nn.Conv2d(3, features // 4, 7, stride=2, padding=3), nn.BatchNorm2d(features // 4), nn.ReLU(inplace=True)),
             *(Residual(features // 4, features // 2), nn.MaxPool2d(2)),
-            *(Residual(features // 2, features // 2), Residual(features // 2, features)),
+            *(Residual(features // 2, pooled), Residual(pooled, features)),
         )
         self.hourglasses = nn.ModuleList(Hourglass(depth, features, modules) for _ in range(stacks))
         self.rounds = nn.ModuleList(_rounds(head, features, modules) for _ in range(stacks))

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib.models.error_feedback import ErrorFeedback
-from paperlib.models.hourglass import StackedHourglass
+from paperlib.models.hourglass import Residual, StackedHourglass
 from paperlib.models.pose_machine import PoseMachine
 from paperlib.models.recurrent import Recurrent
 
@@ -75,8 +75,16 @@ def model_sizes() -> list[dict]:
             _row("recurrent, 2 iterations, parts", Recurrent(), 248, 100670, "103806 - 49*64 = 100670: the 7x7x64 fusion convolution is missing"),
             _row("iterative error feedback", ErrorFeedback(), 224, 48528, "the rule, exactly; gmacs are for 4 steps"),
             *(_row(f"hourglass, {stacks} stack{'s' * (stacks > 1)}, released", StackedHourglass(stacks), 256) for stacks in (1, 2, 4)),
+            *(_row(f"hourglass, {stacks} stack{'s' * (stacks > 1)}, bearpaw and anibali", _port(stacks), 256) for stacks in (1, 2, 8)),
             _row("recurrent, 1 iteration, parts", Recurrent(iterations=1), 248),
         ]
+
+
+def _port(stacks: int) -> StackedHourglass:
+    """The network of two PyTorch ports: the last two residuals of its stem are wider (FACTS C.2)."""
+    model = StackedHourglass(stacks)
+    model.stem[-2], model.stem[-1] = Residual(128, 256), Residual(256, 256)
+    return model
 
 
 def _row(name: str, model: nn.Module, side: int, printed: float | None = None, note: str = "") -> dict:

@@ -24,13 +24,14 @@ PLACES = {
 
 def numbers() -> pd.DataFrame:
     """Every printed number of both papers, a row each: paper (R or H), table ("text" for running text and captions), row, column, value, unit,
-    qualifier ("about", "at most", ...) and place (the section). R table IV's are recomputed: its digits did not survive (FACTS E)."""
+    qualifier ("about", "at most", ...) and place (the section). Those of R table IV are not its printed digits: they are "scored by
+    others" from the methods' predictions, as their qualifier says (FACTS E)."""
     return pd.concat([*(_cells(name) for name in TABLES), _text()], ignore_index=True)
 
 
 def table(name: str) -> pd.DataFrame:
     """A printed table by its artifact id, such as "r-tab1": one row a method, columns in percent. "r-tab3" counts parameters (FACTS B);
-    "r-tab4" is recomputed, because its digits did not survive in the paper's text (FACTS E). Raises PaperlibError for an unknown id."""
+    "r-tab4" is not R's printed digits but scored by others (FACTS E). Raises PaperlibError for an unknown id."""
     if name.lower() not in TABLES:
         raise PaperlibError(f"no printed table {name!r}; there is {', '.join(TABLES)}")
     return _read(name.lower().replace("-", "_"))
@@ -42,7 +43,8 @@ def text_numbers() -> pd.DataFrame:
 
 
 def recipes() -> dict:
-    """What each paper trains with, by paper ("recurrent", "hourglass"), part ("codec", "network", "recipe", "people") and setting."""
+    """What each paper trains with, by network ("recurrent", "hourglass"), part ("codec", "network", "recipe", "people") and setting; and codec
+    and network of two systems that both compare with ("pose_machine", "error_feedback")."""
     return tomllib.loads((files(__package__) / "recipes.toml").read_text(encoding="utf-8"))
 
 
@@ -51,7 +53,8 @@ def _cells(name: str) -> pd.DataFrame:
     columns = ["printed"] if name == "r-tab3" else [column for column in printed.columns if column not in ("method", "source")]
     cells = printed.melt("method", columns, "column", "value").dropna(subset="value").rename(columns={"method": "row"})
     unit = "count" if name == "r-tab3" else "percent"
-    return cells.assign(paper=name[0].upper(), table=title, unit=unit, qualifier="", place=place)[ORDER]
+    qualifier = "scored by others" if name == "r-tab4" else ""
+    return cells.assign(paper=name[0].upper(), table=title, unit=unit, qualifier=qualifier, place=place)[ORDER]
 
 
 def _text() -> pd.DataFrame:

@@ -185,7 +185,7 @@ def read_csv(content: bytes) -> pd.DataFrame:
 def provenance_of(study: Study, artifact: str, runs: tuple[str, ...], parameters: dict | None = None) -> dict:
     """Who made it of what; no time of day, so that the same numbers give the same bytes."""
     records = study.records(*runs)
-    about = surroundings(study.device)
+    about = surroundings(study.device, study.precision)
     return {
         "id": artifact,
         "data": study.data,
@@ -199,6 +199,7 @@ def provenance_of(study: Study, artifact: str, runs: tuple[str, ...], parameters
         "commit": about["commit"].removesuffix("+changes"),
         "clean": None if about["commit"] == "unknown" else not about["commit"].endswith("+changes"),
         "device": about["device"],
+        "precision": about["precision"],
         "versions": about["versions"] | {"matplotlib": matplotlib.__version__},
     }
 

@@ -1,33 +1,38 @@
-"""The best weights at hand: reference runs, else those that come with the package, else a smoke run; and one line that says which and how good."""
+"""The best weights at hand: of the papers' networks on photographs, else those of the package, else of a small run; and
+one line that says which and how good."""
 
 from pathlib import Path
 
 from paperlib import PaperlibError
+from paperlib.device import choose_device
 from paperlib.reproduce.catalogue import Run, catalogue
 from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.machine import choose_device
 from paperlib.reproduce.runs import Trained, is_cached, load, read_record
 from paperlib.reproduce.scales import SIZES
 from paperlib.weights import Weights, load_weights, record_of, shipped
+from paperlib.weights import load as load_file
 
 BEST_FIRST = ("hourglass-lsp", "recurrent-lsp", "hourglass", "recurrent")  # LSP's people fill the picture, as a photograph's do
-REFERENCE = ("real-paper", "real-short")
+LARGE = ("real-paper", "real-short")
 OTHERS = ("real-smoke", "synthetic-paper", "synthetic-short", "synthetic-smoke")
 
 
 def best_weights(wanted: str = "", device: str = "auto") -> Weights:
-    """Those of a .safetensors file with its record beside it; those of a name, shipped or a run of the catalogue; or, if empty, the best here.
+    """Those of a file, ours with its record beside it or another's checkpoint; those of a run's
+    folder; those of a name, shipped or a run of the catalogue; or, if empty, the best here.
 
     Raises PaperlibError where there are none, where a file has no record, and where record, weights and catalogue do not belong together.
     """
     device = choose_device(device)
+    if wanted and (Path(wanted) / "weights.safetensors").is_file():  # a run's folder
+        wanted = str(Path(wanted) / "weights.safetensors")
     if wanted.endswith(".safetensors"):
         return _of_file(Path(wanted), device)
-    if Path(wanted).name != wanted:  # a path, where names of runs have none
-        raise PaperlibError(f"--weights {wanted}: not a .safetensors file; name the file itself, with its record beside it")
+    if Path(wanted).suffix or Path(wanted).name != wanted:  # names of runs have neither
+        return load_file(wanted, device)
     runs, here = Folders.here().runs, shipped()
     names = (wanted,) if wanted else BEST_FIRST
-    for study in (*REFERENCE, None, *OTHERS):
+    for study in (*LARGE, None, *OTHERS):
         for name in names:
             if study is None and name in here:
                 return load_weights(here[name], device)
@@ -35,20 +40,33 @@ def best_weights(wanted: str = "", device: str = "auto") -> Weights:
             if ready:
                 return _of_run(max(ready, key=lambda folder: (folder / "record.json").stat().st_mtime), device)
     if wanted and Path(wanted).exists():
-        raise PaperlibError(f"--weights {wanted}: not a .safetensors file; name the file itself, with its record beside it")
-    if wanted and wanted not in catalogue():
+        return load_file(wanted, device)
+    train = _training(wanted or BEST_FIRST[0])
+    if not train:
         known = ", ".join(here) or "none"
-        raise PaperlibError(f"--weights {wanted}: neither a .safetensors file nor a run of the catalogue; with the package come: {known}")
+        raise PaperlibError(f"--weights {wanted}: neither a file nor a run of the catalogue; with the package come: {known}")
     raise PaperlibError(
-        f"no weights {f'of run {wanted!r} ' if wanted else ''}in {runs}; train some with 'paperlib train {wanted or 'hourglass-lsp'}', "
+        f"no weights {f'of run {wanted!r} ' if wanted else ''}in {runs}; train some with '{train}', "
         "or name a .safetensors file with --weights"
     )
 
 
+def _training(name: str) -> str:
+    """The command that trains run `name`, at size smoke on drawn people if there is such a run; '' where no size and no
+    kind of data has one."""
+    studies = [(size, data) for size in sorted(SIZES, key=lambda size: size != "smoke") for data in ("synthetic", "real")]
+    found = next((study for study in studies if name in catalogue(*study)), None)
+    if not found:
+        return ""
+    size, data = found
+    return f"paperlib train {name}" + ("" if size == "smoke" else f" --size {size}") + (" --data real" if data == "real" else "")
+
+
 def describe(weights: Weights) -> str:
     """Which weights, what they learnt from and how good they are, in one line."""
-    record = weights.record
-    learnt = f"{record['people']} people, {record['run']['steps']} steps"
+    record, learnt = weights.record, "its file does not say what it learnt from"
+    if "people" in record:
+        learnt = f"{record['people']} people, {record['run']['steps']} steps"
     scores = "; ".join(f"{score['measure']} {score['total']:.1f} on {score['on']}" for score in record.get("scores", []))
     return f"weights: {weights.name}, {weights.kind}, {learnt}; {scores or 'not measured'}"
 
@@ -59,9 +77,7 @@ def _of_file(file: Path, device) -> Weights:
     if record_of(file).exists():
         return load_weights(record_of(file), device)
     if file.name != "weights.safetensors" or not is_cached(file.parent):
-        raise PaperlibError(
-            f"{file}: without its record, {record_of(file).name} or record.json, nobody knows which network it is; put it beside the file"
-        )
+        return load_file(file, device)
     return _of_run(file.resolve().parent, device)
 
 
@@ -81,7 +97,9 @@ def as_weights(trained: Trained) -> Weights:
     watched = log["pck"].dropna().tolist() if "pck" in log else []
     measure = "PCKh@0.5" if run.test_on == "mpii" else "PCK@0.2"
     scores = [{"measure": measure, "total": total, "on": f"the test people of {run.test_on} watched in training"} for total in watched[-1:]]
-    record = {"people": trained.record["people"], "run": trained.record, "scores": scores}
+    built = {"class": type(trained.model).__name__, "options": dict(run.network.options)}
+    people = trained.record["people"]
+    record = {"people": people, "run": trained.record, "scores": scores, "model": built}
     return Weights(run.name, f"run of {_study_of(trained.folder)}", trained.model, run.codec, record, trained.folder / "record.json")
 
 

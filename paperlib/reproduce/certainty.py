@@ -3,10 +3,11 @@
 A figure is a contrast: a weighted sum over systems, each system the mean over its seeds, such as one network less another.
 
 people  drawn with replacement, the same ones for every system, so that a difference is paired.
-seeds   with one seed each, the interval over people is moved out by SEED_SPREAD at either end if two trainings are compared, and by
-        SEED_SPREAD x sqrt(sum of squared weights / 2) in general. With S seeds the standard error is measured: the variance between seeds,
-        pooled over the K systems, gives a half-width by Student's t with K(S - 1) degrees of freedom, which is added to that over people in
-        quadrature.
+seeds   with one seed each, the interval over people is moved out by SEED_SPREAD at either end if two trainings are
+        compared, and by SEED_SPREAD x sqrt(sum of squared weights / 2) in general. With several the standard error is
+        measured: system k has weight w_k and S_k seeds, as many as are trained; the variance between seeds, pooled over
+        the systems, times the sum of w_k^2 / S_k is the squared error, and Student's t with the sum of S_k - 1 degrees
+        of freedom gives a half-width, which is added to that over people in quadrature.
 A network compared with itself, such as with and without the mirrored image, has no luck of a seed in it: with one seed the interval is over people.
 """
 
@@ -39,26 +40,29 @@ def contrasts(
     systems: Sequence[Sequence[Statistic]], weights: np.ndarray | Sequence, people: int, same_network: bool = False, times: int = 1000
 ) -> list[Estimate]:
     """An estimate for each row of `weights` (E, K): that sum over K systems of `people` people, by the rule above. `systems` holds as many
-    statistics for each system as it has seeds."""
+    statistics for each system as it has seeds, which need not be equally many."""
     weights = np.atleast_2d(np.asarray(weights, float))
     everybody = np.arange(people)
-    each = np.array([[one(everybody) for one in system] for system in systems])  # (K, S)
+    each = [np.array([one(everybody) for one in system]) for system in systems]  # K of (S_k,)
     drawn = np.random.default_rng(0).integers(people, size=(times, people))
     sums = np.array([[np.mean([one(rows) for one in system]) for system in systems] for rows in drawn]) @ weights.T  # (times, E)
-    found = each.mean(axis=1) @ weights.T
+    found = np.array([seeds.mean() for seeds in each]) @ weights.T
     low, high = np.nanpercentile(sums, [2.5, 97.5], axis=0)
     return [_with_seeds(*ends, each, row, same_network) for *ends, row in zip(found, low, high, weights, strict=True)]
 
 
-def _with_seeds(found: float, low: float, high: float, each: np.ndarray, weights: np.ndarray, same_network: bool) -> Estimate:
-    """The interval over people, widened by what `each` (K, S) seed changes."""
-    systems, seeds = each[weights != 0], each.shape[1]
-    squares = (weights**2).sum()
-    if seeds == 1:
-        wider = 0.0 if same_network else SEED_SPREAD * np.sqrt(squares / 2)
+def _with_seeds(
+    found: float, low: float, high: float, each: list[np.ndarray], weights: np.ndarray, same_network: bool
+) -> Estimate:
+    """The interval over people, widened by what a seed changes; `each` holds what each system's seeds score."""
+    systems = [(weight, seeds) for weight, seeds in zip(weights, each, strict=True) if weight]
+    freedom = sum(len(seeds) - 1 for _, seeds in systems)
+    if freedom == 0:
+        wider = 0.0 if same_network else SEED_SPREAD * np.sqrt((weights**2).sum() / 2)
         return float(found), float(low - wider), float(high + wider)
-    error = np.sqrt(systems.var(axis=1, ddof=1).mean() * squares / seeds)
-    wider = student.ppf(0.975, len(systems) * (seeds - 1)) * error
+    variance = sum(((seeds - seeds.mean()) ** 2).sum() for _, seeds in systems) / freedom
+    error = np.sqrt(variance * sum(weight**2 / len(seeds) for weight, seeds in systems))
+    wider = student.ppf(0.975, freedom) * error
     return float(found), float(found - np.hypot(found - low, wider)), float(found + np.hypot(high - found, wider))
 
 

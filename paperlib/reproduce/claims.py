@@ -34,7 +34,7 @@ def measure_claim(study: Study, claim: dict) -> dict:
     except NotMeasured as reason:
         nothing = dict.fromkeys(("ours", "interval"), "not measured")
         return row | nothing | {"seeds": 0, "verdict": "not measured", "why": str(reason)}
-    seeds = len(study.seeds(runs[0])) if runs else 0
+    seeds = [len(study.seeds(run)) for run in runs] or [0]
     estimates = [tuple(round(number, 2) + 0.0 for number in estimate) for estimate in finding.estimates]  # judged as they are printed
     found, whys = verdict_of_all(estimates, claim), [finding.why, claim.get("why", "")]
     if runs:
@@ -42,14 +42,15 @@ def measure_claim(study: Study, claim: dict) -> dict:
         if study.size == "tiny":  # a few steps of training: not even a negative result
             found, whys = "inconclusive" if estimates else found, ["size tiny tests the machinery, its numbers mean nothing", *whys]
     intervals = _intervals(estimates) or "not measured"
-    return row | {"ours": finding.ours, "interval": intervals, "seeds": seeds, "verdict": found, "why": "; ".join(filter(None, whys))}
+    return row | {"ours": finding.ours, "interval": intervals, "seeds": min(seeds), "verdict": found, "why": "; ".join(filter(None, whys))}
 
 
-def _how_sure(finding: Finding, seeds: int) -> str:
-    """How the seeds entered the interval, by the rule of certainty.py."""
+def _how_sure(finding: Finding, each: list[int]) -> str:
+    """How the seeds of each run entered the interval, by the rule of certainty.py."""
+    seeds = str(max(each)) if min(each) == max(each) else f"{min(each)} to {max(each)}"
     if not finding.estimates:
-        return "one seed" if seeds == 1 else f"{seeds} seeds"
-    if seeds > 1:
+        return "one seed" if seeds == "1" else f"{seeds} seeds"
+    if seeds != "1":
         return f"{seeds} seeds: the interval is over people and seeds"
     if finding.same_network:
         return "one seed: the interval is over people, of one network"
@@ -221,7 +222,7 @@ MEASURES = {
     "R-c9": visibility,
     "R-c11": occluded_share,
     "R-c12": size_ratio,
-    "R-c13": _cannot("no prediction file of R for MPII is known, and the test labels are withheld; the printed totals do follow from their columns"),
+    "R-c13": _cannot("no prediction file of R for MPII is known (FACTS D.1); the printed totals do follow from their columns"),
     "R-c14": converges_to_zero,
     "R-c15": learns_in_time,
     "H-c1": lambda study, claim: each_beats_the_next(study, claim, HARD),

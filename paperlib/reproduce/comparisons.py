@@ -68,7 +68,7 @@ COMPARISONS = {
         "LSP test, 1000 people",
         tuple(File(f"predictions/lsp_pc/{file}.mat", row, row) for file, row in _LSP_FILES.items()),
         (("recurrent-lsp", "Belagiannis&Zisserman (submitted predictions)"), ("hourglass-lsp", "")),
-        "Rows marked benchmark: the digits of R table IV are not in its stored text.",
+        "Rows marked benchmark are not R's printed digits: others scored them from each method's published predictions (FACTS E).",
     ),
     "H-tab1": Comparison(
         "flic",

@@ -1,4 +1,4 @@
-"""The machine that a run is trained on: its device and what that cannot do, and what a number's provenance says of it."""
+"""What a number's provenance says of the machine that made it, and a clear word where memory is short."""
 
 import contextlib
 import functools
@@ -13,29 +13,47 @@ import torch
 
 import paperlib
 from paperlib import PaperlibError
+from paperlib.device import device_name
 from paperlib.reproduce.catalogue import Run
 
 
-def choose_device(name: str) -> torch.device:
-    """auto, cpu or cuda. Raises PaperlibError for another name, and for a GPU that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda"):
-        raise PaperlibError(f"device {name!r}: it is auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise PaperlibError("device 'cuda': this machine has no GPU that torch can use; take device='cpu' or 'auto'")
-    return torch.device(name)
+def check_devices(device: torch.device, devices: int, nodes: int) -> None:
+    """Raises PaperlibError where one run cannot be trained by `devices` GPUs of each of `nodes` machines."""
+    if devices * nodes == 1:
+        return
+    if device.type == "cpu":
+        raise PaperlibError(
+            f"--devices {devices} --nodes {nodes}: on a CPU one process trains a run, for torch's SyncBatchNorm has no "
+            "kernel there; leave both at 1, and train several runs side by side with paperlib reproduce --jobs"
+        )
+    if devices > torch.cuda.device_count():
+        there = torch.cuda.device_count()
+        raise PaperlibError(f"--devices {devices}: this machine has {there} GPU(s); take --devices {there} or fewer")
+    if nodes > 1 and not {"SLURM_NTASKS", "MASTER_ADDR"} & os.environ.keys():
+        raise PaperlibError(
+            f"--nodes {nodes}: MASTER_ADDR is not set; call this on every machine with MASTER_ADDR and MASTER_PORT of "
+            f"the first and NODE_RANK 0, 1, ..., or with Slurm's srun --nodes={nodes} --ntasks-per-node={devices}"
+        )
 
 
-def device_name(device: torch.device | str) -> str:
-    device = torch.device(device)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
+def launch(devices: int, nodes: int):
+    """lightning-fabric's DDP, launched: this command once for each GPU. None where there is one."""
+    if devices * nodes == 1:
+        return None
+    from lightning_fabric import Fabric  # not above: seconds, and only where several GPUs are asked for
+    from lightning_fabric.plugins.environments import LightningEnvironment
+
+    here = [LightningEnvironment()] if nodes == 1 else None  # one task of Slurm may have all GPUs of a machine
+    fabric = Fabric(accelerator="cuda", strategy="ddp", devices=devices, num_nodes=nodes, plugins=here)
+    fabric.launch()
+    return fabric
 
 
-def surroundings(device: torch.device | str) -> dict:
-    """Device, versions and commit: what a number's provenance names besides its run."""
+def surroundings(device: torch.device | str, precision: str) -> dict:
+    """Device, arithmetic, versions and commit: what a number's provenance names besides its run."""
     return {
         "device": device_name(device),
+        "precision": precision,
         "versions": {"paperlib": paperlib.__version__, "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "commit": commit(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -44,7 +62,7 @@ def surroundings(device: torch.device | str) -> dict:
 
 @functools.cache
 def commit() -> str:
-    """The commit of the checkout that runs, with '+changes' if the tree is not clean; outside a checkout PAPERLIB_COMMIT, else 'unknown'."""
+    """The commit of the checkout that runs, with '+changes' if the tree is not clean; 'unknown' outside one."""
     here = Path(paperlib.__file__).parent
 
     def git(*words: str) -> str:
@@ -54,21 +72,11 @@ def commit() -> str:
         changed = git("status", "--porcelain", "--", here.as_posix(), (here.parent / "notebooks").as_posix())
         return git("rev-parse", "HEAD")[:12] + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("PAPERLIB_COMMIT") or "unknown"
-
-
-def check_precision(run: Run, device: torch.device) -> None:
-    """Raises PaperlibError where a run wants bf16 and the GPU has none."""
-    if run.recipe.precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
-        raise PaperlibError(
-            f"{run.name}: it trains in bf16, which {torch.cuda.get_device_name(device)} (compute capability {capability}) has not; "
-            "8.0 is the first that has: take --device cpu, or --size paper, which trains in fp32"
-        )
+        return "unknown"
 
 
 @contextlib.contextmanager
-def clear_out_of_memory(run: Run, device: torch.device, sparing: bool = False):
+def clear_out_of_memory(run: Run, device: torch.device):
     """Raises PaperlibError in place of torch's out of memory, on a GPU and on a CPU."""
     try:
         yield
@@ -77,7 +85,6 @@ def clear_out_of_memory(run: Run, device: torch.device, sparing: bool = False):
         if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in known):
             raise
         other = "--device cpu needs none of it" if device.type == "cuda" else "a smaller --size needs less"
-        other = other if sparing else f"paperlib train {run.name} --spare-memory, or {other}"
         raise PaperlibError(
             f"{run.name}: out of memory on {device_name(device)} with {run.recipe.batch} crops of {run.codec.side} px at once; paperlib plan says "
             f"what it needs: end what else runs there, take --jobs 1, {other}; the same command goes on at the last checkpoint"

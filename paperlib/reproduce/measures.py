@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paperlib import PaperlibError
 from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import Scores, bootstrap_interval, convention, normalised_errors, score
 from paperlib.people import People
@@ -45,11 +46,22 @@ class Measured:
 
 
 def measure(points: np.ndarray, people: People, dataset: str) -> Measured:
-    """Score points (N, J, 2), image px, of `people` under the official convention of mpii (PCKh@0.5), lsp, lsp-held-out or flic (PCK@0.2)."""
+    """Score points (N, J, 2), image px, of `people` under the official convention of mpii (PCKh@0.5), lsp, lsp-held-out or flic (PCK@0.2).
+
+    Visible and occluded joints are told apart only where the labels say who is occluded. Raises
+    PaperlibError where nobody has the reference length: nothing can be measured.
+    """
     rule = convention(dataset.partition("-")[0])
     reference = people.head_size if dataset == "mpii" else people.torso
+    if len(people) and not (reference > 0).any():
+        length = "head size" if dataset == "mpii" else "torso"
+        raise PaperlibError(
+            f"{dataset}: none of {len(people)} people has a {length}, the reference length of the "
+            "official convention; there is no score without it: load labels that give it"
+        )
     counted = np.array([joint in rule.joints for joint in people.skeleton.joints])
-    scores = score(points, people.joints, reference, people.skeleton, rule, people.state)
+    state = None if "occlusion" in people.unstated else people.state
+    scores = score(points, people.joints, reference, people.skeleton, rule, state)
     return Measured(scores, normalised_errors(points, people.joints, reference), counted)
 
 

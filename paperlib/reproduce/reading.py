@@ -1,7 +1,8 @@
 """A stored table as people read it: Markdown, LaTeX and HTML of the same rows, the best of each column in bold.
 
 A cell that a row has no number for is '-'; where a run or a file is absent it says 'not measured'. Above a table of systems stands its short form:
-the paper's total beside what the published predictions score and ours, with the difference, the 95 % interval and whether it holds the paper's.
+the paper's total (or the one that others scored, where the paper's is not quoted) beside what the published predictions
+score and ours, with the difference, the 95 % interval and whether it holds the first.
 """
 
 import html
@@ -61,7 +62,8 @@ def sheet(table: pd.DataFrame) -> Sheet:
 
 
 def short_form(table: pd.DataFrame) -> Sheet | None:
-    """One row a printed row: paper, recomputed, ours, and how ours (where there is none, the recomputed file) differs. None for other tables."""
+    """One row a printed row: paper (or scored by others), recomputed, ours, and how ours (where there
+    is none, the recomputed file) differs. None for other tables."""
     if not {"source", "beside", "total"} <= set(table.columns):
         return None
     rows, name = [], table.columns[0]
@@ -73,7 +75,8 @@ def short_form(table: pd.DataFrame) -> Sheet | None:
             gone = _missing(lead)[0]
             ends = [_shown(first.difference, gone, "difference"), _interval(first.low, first.high, gone), _shown(first.inside, gone, "inside")]
             rows.append([Cell(str(printed or lines[name].iloc[0])), *(Cell(text, number=True) for text in (*numbers, *ends))])
-    return Sheet([name, "paper", "recomputed", "ours", "difference", "95 % interval", "inside?"], rows)
+    first = "scored by others" if (table.source == "benchmark").any() else "paper"
+    return Sheet([name, first, "recomputed", "ours", "difference", "95 % interval", "inside?"], rows)
 
 
 def texts(artifact: str, table: pd.DataFrame, entry: dict) -> dict[str, bytes]:

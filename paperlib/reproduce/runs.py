@@ -1,14 +1,10 @@
-"""Runs: a run is trained once and then loaded. Its identity is the hash of its spec, of its data and of the mathematics that it runs."""
+"""Runs: a run is trained once and then loaded. Its identity is the hash of its settings, of its data and of the number of the mathematics."""
 
-import ast
+import contextlib
 import csv
-import functools
 import hashlib
 import json
-import math
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,18 +14,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-import paperlib
 from paperlib import PaperlibError
 from paperlib.data.crops import Crops
-from paperlib.ranks import ALONE, Ranks
+from paperlib.device import choose_precision
+from paperlib.mathematics import TRAINING
 from paperlib.reproduce.catalogue import Run
-from paperlib.reproduce.machine import check_precision, clear_out_of_memory, surroundings
-from paperlib.train import Watch, train
+from paperlib.reproduce.machine import clear_out_of_memory, surroundings
+from paperlib.train import QUIET, Session, train
 from paperlib.writing import make_folder, write_whole
-
-MODULES = "geometry codecs losses compared train ranks data/canvases data/crops"
-MODULES += " models/recurrent models/hourglass models/pose_machine models/error_feedback"
-MATHEMATICS = tuple(f"{module}.py" for module in MODULES.split())
 
 
 @dataclass(frozen=True)
@@ -48,33 +40,8 @@ class Trained:
 
 
 def identity(run: Run, data_sha256: str) -> str:
-    """The run's name in the cache: 16 digits over spec, data and mathematics."""
-    return identity_of(run.spec(), data_sha256, mathematics_sha256())
-
-
-def identity_of(spec: str, data_sha256: str, mathematics: str) -> str:
-    return hashlib.sha256(f"{spec}\n{data_sha256}\n{mathematics}".encode()).hexdigest()[:16]
-
-
-@functools.cache
-def mathematics_sha256() -> str:
-    """Of the modules that training runs, as syntax trees: a changed comment or docstring changes nothing, a changed expression does."""
-    digest = hashlib.sha256()
-    for name in MATHEMATICS:
-        digest.update(name.encode() + syntax((Path(paperlib.__file__).parent / name).read_text()).encode())
-    return digest.hexdigest()
-
-
-def syntax(source: str) -> str:
-    """The syntax tree of a module without docstrings, in the words of Python 3.11 whichever runs: later ones have one more field, and print less."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            del body[0]
-        if not getattr(node, "type_params", True):
-            del node.type_params
-    return ast.dump(tree, **({"show_empty": True} if sys.version_info >= (3, 13) else {}))
+    """The run's name in the cache: 16 digits over its settings, its data and the mathematics."""
+    return hashlib.sha256(f"{run.spec()}\n{data_sha256}\n{TRAINING}".encode()).hexdigest()[:16]
 
 
 def is_cached(folder: Path) -> bool:
@@ -86,22 +53,20 @@ def train_or_load(
     crops: Crops,
     folder: Path,
     start: Trained | None = None,
-    watch: Watch | None = None,
-    progress: bool = True,
-    minutes: float = math.inf,
-    sparing: bool = False,
-    together: Callable[[], None] | None = None,
+    session: Session = QUIET,
 ) -> Trained:
-    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits for the first.
+    """The run's model from `folder`, trained first if it is not there. A second process that wants the same run waits
+    for the first; where several GPUs train it together (`fabric`), the first of them waits for all.
 
-    `together` has several processes train it up to its last checkpoint; what is left to do then is to take it from there.
     Raises OutOfTime where it is not trained within `minutes`; called again it goes on."""
     make_folder(folder)
-    with lock(folder, run.name):
-        if not is_cached(folder):
-            if together:
-                together()
-            _train(run, crops, folder, start, watch, progress, minutes, sparing)
+    first = not session.fabric or session.fabric.global_rank == 0
+    with lock(folder, run.name) if first else contextlib.nullcontext():
+        cached = is_cached(folder)
+        if not (session.fabric.broadcast(cached) if session.fabric else cached):
+            _train(run, crops, folder, start, session)
+    if session.fabric:
+        session.fabric.barrier()  # the first has written it by then
     return load(run, folder, crops.device)
 
 
@@ -127,29 +92,15 @@ def read_record(folder: Path) -> dict:
         raise PaperlibError(f"{folder / 'record.json'}: not JSON ({error}); delete {folder} to train the run anew") from error
 
 
-def fit(
-    run: Run,
-    crops: Crops,
-    folder: Path,
-    start: Trained | None,
-    watch: Watch | None,
-    progress: bool,
-    minutes: float,
-    sparing: bool,
-    ranks: Ranks = ALONE,
-) -> tuple[nn.Module, list[dict]]:
-    """The run's model, built and trained up to its last checkpoint in `folder`, and the log."""
-    check_precision(run, crops.device)
+def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, session: Session) -> None:
     torch.manual_seed(run.seed)
     model = run.network.build()
     if start:
         model.load_state_dict(start.model.state_dict())
-    with clear_out_of_memory(run, crops.device, sparing):
-        return model, train(model, crops, run.recipe, run.seed, folder, watch, run.name, progress, minutes, sparing, ranks)
-
-
-def _train(run: Run, crops: Crops, folder: Path, *how) -> None:
-    model, log = fit(run, crops, folder, *how)
+    with clear_out_of_memory(run, crops.device):
+        log = train(model, crops, run.recipe, run.seed, folder, replace(session, title=run.name))
+    if session.fabric and session.fabric.global_rank > 0:
+        return
     weights = folder / "weights.safetensors"
     write_whole(weights, save({name: value.contiguous() for name, value in model.state_dict().items()}))
     people = crops.people
@@ -159,7 +110,7 @@ def _train(run: Run, crops: Crops, folder: Path, *how) -> None:
         "spec": run.spec(),
         "weights_sha256": sha256(weights),
         "data_sha256": crops.sha256,
-        "mathematics_sha256": mathematics_sha256(),
+        "mathematics": TRAINING,
         "people": len(people),
         "left_out": people.left_out,
         "seed": run.seed,
@@ -167,7 +118,7 @@ def _train(run: Run, crops: Crops, folder: Path, *how) -> None:
         "loss": log[-1]["loss"],
         "seconds": log[-1]["seconds"],
         "devices": log[-1]["devices"],
-        **surroundings(crops.device),
+        **surroundings(crops.device, choose_precision(crops.device, session.precision)),
     }
     write_whole(folder / "record.json", json.dumps(record, indent=1))
     for left in (folder / "checkpoint.pt", *folder.glob(".*.part")):  # the second by a killed process

@@ -1,8 +1,15 @@
-"""The four sizes: what tiny, smoke, short and paper mean in pixels, widths, steps, people and seeds."""
+"""The five sizes: what tiny, smoke, night, short and paper mean in pixels, widths, steps, people and seeds.
 
-from dataclasses import dataclass
+`night` is a scale model of the papers. Their arguments rest on how much of the crop a network sees before it answers and
+sees again, on the hourglass's smallest maps, and on equal capacity; so what it keeps is, against the crop's side, the
+receptive field of each of R's sites (0.39, 0.87, 1.35) within 15 %, 4 x 4 cells at the bottom of an hourglass, 32 cells
+in a heatmap and 48 where a claim is about body parts (`fine`), and designs whose modules have equal parameters. `smoke`
+keeps the receptive fields.
+"""
 
-SIZES = ("tiny", "smoke", "short", "paper")
+from dataclasses import dataclass, field
+
+SIZES = ("tiny", "smoke", "night", "short", "paper")
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,10 @@ class Scale:
     steps: int  # of a row of an ablation; the main models train `longer` times as long
     longer: float
     drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
+    batch: int = 16  # people in a step
+    main: dict = field(default_factory=dict)  # options of the main recurrent models, where they differ
+    fine: dict = field(default_factory=dict)  # options of the recurrent models with more cells, for claims about body parts
+    fine_side: int = 0  # their input, px; 0: there are none
     seeds: int = 1  # of the runs that claims compare with one another
 
 
@@ -33,13 +44,28 @@ SCALES = {
     ),
     "smoke": Scale(
         side=96,
-        recurrent={"width": 16, "kernels": (5, 3, 5, 5, 5), "relu_heads": False, "init": "torch"},
+        recurrent={"width": 16, "kernels": (3, 1, 3, 7, 5), "relu_heads": False, "init": "torch"},
         hourglass={"features": 64, "depth": 3},
         stacks=2,
         family={"features": 32, "depth": 3},
-        steps=180,
-        longer=2.5,
-        drawn={"mpii": (3000, 600), "lsp": (500, 500), "flic": (600, 300), "coco": (1500, 64)},
+        steps=150,
+        longer=3.5,
+        drawn={"mpii": (2400, 400), "lsp": (400, 300), "flic": (500, 200), "coco": (1200, 48)},
+        batch=8,
+    ),
+    "night": Scale(
+        side=128,
+        recurrent={"width": 16, "kernels": (3, 3, 3, 7, 7), "relu_heads": False, "init": "torch"},
+        hourglass={"features": 64, "depth": 3},
+        stacks=2,
+        family={"features": 32, "depth": 3},
+        steps=1500,
+        longer=3,
+        drawn={"mpii": (12000, 2000), "lsp": (2000, 1000), "flic": (2000, 500), "coco": (8000, 100)},
+        main={"width": 32},
+        fine={"kernels": (5, 7, 7, 9, 11)},
+        fine_side=192,
+        seeds=3,
     ),
     "short": Scale(
         side=256,

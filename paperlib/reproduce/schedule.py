@@ -3,25 +3,32 @@
 A notebook that is read trains its own runs side by side in the same way: `train_side_by_side`.
 """
 
+import copy
 import os
+import signal
 import sys
+import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import torch
 from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.artifacts import provenance_of, save_run
-from paperlib.reproduce.launch import die_with_parent
-from paperlib.reproduce.plan import expected, finished_trainings, plan
-from paperlib.reproduce.runs import progress_of
+from paperlib.reproduce.plan import plan, seconds_ahead
+from paperlib.reproduce.runs import is_cached, progress_of
 from paperlib.reproduce.study import Study
+from paperlib.train import OutOfTime
 from paperlib.writing import check_writable
 
-NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, for the progress bar's ETA
+NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, until the first one has been timed
+SURE = 20  # seconds of training after which its own speed counts, and no longer the planned one
 WORTH = 20  # seconds of training that are worth starting processes for
 
 
@@ -35,12 +42,24 @@ class Task:
     needs: tuple[str, ...]
     folder: Path | None = None  # of a run, to read its progress from
     steps: int = 0
+    first: int = 0  # the step that a training goes on from
+    started: float = 0.0  # time.monotonic()
+    took: float = 0.0  # s, once it is done
+
+    @property
+    def share(self) -> float:
+        """How much of the work ahead a running training has done, 0..1."""
+        if self.kind != "run":
+            return 0.0
+        return (progress_of(self.folder) - self.first) / max(1, self.steps - self.first)
 
 
 def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs: int = 2, force: bool = False) -> dict[str, str]:
     """Run the chosen notebooks and everything they need; returns what became of each: 'made' or 'cached'.
 
-    Whatever was finished before an interrupt stays, and the next call goes on from there.
+    Whatever was finished before an interrupt stays, and the next call goes on from there. Raises OutOfTime once the
+    study's deadline is over: trainings have stopped at a checkpoint, and a notebook whose runs are not trained has not
+    been started.
     """
     chosen = notebooks.choose(only)
     parameters = _parameters(study) | (parameters or {})
@@ -51,13 +70,15 @@ def reproduce(study: Study, only: str = "", parameters: dict | None = None, jobs
     print(f"{study.data} people at size {study.size}; results go to {study.results}", flush=True)
     for name in ("data", "runs", "results"):  # a notebook's kernel runs in another folder
         os.environ[f"PAPERLIB_{name.upper()}"] = str(getattr(study.folders, name))
+    os.environ["PAPERLIB_PRECISION"] = study.precision
     tasks, keys, fate = _tasks(study, plan(study), chosen, parameters, force)
-    if tasks:
-        _work(tasks, study, jobs, parameters, keys)
+    done = _work(tasks, study, jobs, parameters, keys) if tasks else set()
     needed = (link for name in chosen for run in notebooks.runs_of(name, study.runs) for link in _with_starts(study, run))
     for run in dict.fromkeys(needed):
-        if not study.missing(run):
+        if not study.missing(run) and is_cached(study.folder_of(run)):
             save_run(study, run)
+    if len(done) < len(tasks):
+        raise OutOfTime(_so_far(tasks, done))
     return fate | {task.name: "made" for task in tasks if task.kind == "notebook"}
 
 
@@ -74,10 +95,16 @@ def _parameters(study: Study) -> dict[str, str]:
 
 def train_side_by_side(study: Study, *names: str) -> None:
     """Train the runs that are not trained yet side by side, one to a core; what takes seconds is left to be trained when it is asked for."""
-    lacking, finished = [name for name in names if not study.weights_of(name)], finished_trainings(study)
-    chosen = [link for name in lacking for link in _with_starts(study, name)]
-    rows = {name: {"folder": study.folder_of(name), "seconds": expected(study.runs[name], finished, study)[0]} for name in chosen}
-    tasks = _trainings(study, chosen, {name: row | {"cached": study.weights_of(name) is not None} for name, row in rows.items()}, {})
+    lacking = [name for name in names if not study.weights_of(name)]
+    if not lacking:
+        return
+    chosen = list(dict.fromkeys(link for name in lacking for link in _with_starts(study, name)))
+    ahead = seconds_ahead(study, chosen)
+    rows = {
+        name: {"folder": study.folder_of(name), "seconds": ahead[name], "cached": study.weights_of(name) is not None}
+        for name in chosen
+    }
+    tasks = _trainings(study, chosen, rows, {})
     if len(tasks) > 1 and sum(task.seconds for task in tasks) > WORTH:
         _work(tasks, study, min(len(tasks), os.cpu_count() or 1))
 
@@ -108,7 +135,7 @@ def _trainings(study: Study, runs: list[str], rows: dict[str, dict], seen: dict[
         if folder not in seen and not rows[run]["cached"]:
             start = study.runs[run].start
             needs = (seen[rows[start.name]["folder"]],) if start and not rows[start.name]["cached"] else ()
-            tasks.append(Task(run, "run", rows[run]["seconds"], needs, folder, study.runs[run].recipe.steps))
+            tasks.append(Task(run, "run", rows[run]["seconds"], needs, folder, study.runs[run].recipe.steps, progress_of(folder)))
             seen[folder] = run
     return tasks
 
@@ -118,33 +145,56 @@ def _with_starts(study: Study, run: str) -> list[str]:
     return [start.name, run] if start else [run]
 
 
-def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = None, keys: dict[str, str] | None = None) -> None:
-    """Start whatever can start, first things first, until all is done; the first failure stops what has not begun."""
-    waiting, running, done = list(tasks), {}, set()
-    settings = (study.size, study.data, str(study.device), 1, False, study.folders)
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),))
+def _so_far(tasks: list[Task], done: set[str]) -> str:
+    """What is made of `tasks` where the time was not enough for all of them."""
+    made = [sum(task.kind == kind and task.name in done for task in tasks) for kind in ("run", "notebook")]
+    of = [sum(task.kind == kind for task in tasks) for kind in ("run", "notebook")]
+    return (
+        f"the minutes are over: {made[0]} of {of[0]} runs are trained and {made[1]} of {of[1]} notebooks made; "
+        "what is done is kept, and the same command goes on from here"
+    )
+
+
+def _work(
+    tasks: list[Task], study: Study, jobs: int, parameters: dict | None = None, keys: dict[str, str] | None = None
+) -> set[str]:
+    """Start whatever can start, first things first, until all is done or the study's deadline is over; returns the names
+    of what is done. The first failure stops what has not begun."""
+    waiting, running, done, names = list(tasks), {}, set(), ""
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(), _for_workers(study))
+    )
     bar = tqdm(
         total=round(sum(task.seconds for task in tasks)),
         bar_format="{l_bar}{bar}| {elapsed}{postfix}",
         mininterval=1 if sys.stderr.isatty() else 20,
     )
     try:
-        while waiting or running:
-            for task in [task for task in waiting if set(task.needs) <= done][: jobs - len(running)]:
+        while running or (waiting and study.minutes_left() > 0):
+            ready = [task for task in waiting if set(task.needs) <= done] if study.minutes_left() > 0 else []
+            for task in ready[: jobs - len(running)]:
                 waiting.remove(task)
-                running[_start(pool, task, study, settings, parameters, keys)] = task
+                task.started = time.monotonic()
+                running[_start(pool, task, study, parameters, keys)] = task
+            names = ", ".join(task.name for task in running.values())
             finished, _ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
             for future in finished:
                 task = running.pop(future)
+                if isinstance(future.exception(), OutOfTime):  # it has stopped at a checkpoint
+                    continue
                 future.result()
+                task.took = time.monotonic() - task.started
                 done.add(task.name)
                 if task.kind == "notebook":
                     bar.write(
                         f"{task.name} done after {_clock(bar.format_dict['elapsed'])}: {', '.join(notebooks.artifacts_of(task.name)) or 'figures'}"
                     )
             _show(bar, tasks, list(running.values()), done, jobs)
+        return done
     except KeyboardInterrupt:
         raise PaperlibError("stopped; what is done is kept, and the same command goes on from here") from None
+    except BrokenProcessPool:
+        raise PaperlibError(_killed(pool, names)) from None
     finally:
         bar.close()
         for worker in list((pool._processes or {}).values()) if running else []:
@@ -152,31 +202,90 @@ def _work(tasks: list[Task], study: Study, jobs: int, parameters: dict | None = 
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(pool: ProcessPoolExecutor, task: Task, study: Study, settings: tuple, parameters: dict, keys: dict[str, str]) -> Future:
+def _killed(pool: ProcessPoolExecutor, names: str) -> str:
+    """What to say of a pool of which a worker process was killed while `names` were under way."""
+    workers = list(pool._processes.values())
+    pool.shutdown()  # it ends the others by SIGTERM, and then every exit code is known
+    codes = [worker.exitcode for worker in workers]
+    code = next((code for code in codes if code not in (None, 0, -signal.SIGTERM)), -signal.SIGTERM)
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return (
+        f"a worker process {how} (for want of memory? --jobs 1 takes less) while these were under way: {names}; "
+        "what is done is kept, and the same command goes on from the last checkpoints"
+    )
+
+
+def _start(pool: ProcessPoolExecutor, task: Task, study: Study, parameters: dict, keys: dict[str, str]) -> Future:
     if task.kind == "run":
-        return pool.submit(_train_one, settings, task.name)
+        return pool.submit(_train_one, task.name)
     runs = notebooks.runs_of(task.name, study.runs)
     parameters = notebooks.check_parameters(task.name, ({"reuse": False} if runs else {}) | parameters)
     made_of = provenance_of(study, task.name, runs, parameters)
     return pool.submit(notebooks.execute, task.name, study.results, parameters, keys[task.name], made_of)
 
 
-_STUDIES: dict[tuple, Study] = {}  # of a worker process, so that its runs share their people
+_STUDY: Study | None = None  # of a worker process
 
 
-def _train_one(settings: tuple, name: str) -> None:
-    if settings not in _STUDIES:
-        _STUDIES[settings] = Study(*settings)
-    _STUDIES[settings].trained(name)
+def _for_workers(study: Study) -> Study:
+    """The study with its runs as they are now, as a worker process trains them: silent, and drawing people alone."""
+    silent = copy.copy(study)
+    silent.jobs, silent.progress = 1, False
+    return silent
+
+
+def _begin(parent: int, study: Study) -> None:
+    """Of a worker process: it ends with its parent, and its runs share the people of one study."""
+    global _STUDY
+    die_with_parent(parent)
+    _STUDY = study
+    if study.device.type == "cpu":
+        torch.set_num_threads(1)
+
+
+def die_with_parent(parent: int) -> None:
+    """A process of a killed parent stops too, so that nothing goes on unseen."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _train_one(name: str) -> None:
+    _STUDY.trained(name)
 
 
 def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str], jobs: int) -> None:
-    """How far everything is. The time left is the planned one, scaled by how fast this machine has kept to the plan so far."""
-    share = {task.name: progress_of(task.folder) / task.steps for task in running if task.kind == "run"}
-    bar.n = min(bar.total, sum(task.seconds * (1 if task.name in done else share.get(task.name, 0)) for task in tasks))
-    pace = jobs * bar.format_dict["elapsed"] / bar.n if bar.n > 60 else 1
-    names = ", ".join(f"{task.name} {share[task.name]:.0%}" if task.name in share else task.name for task in running)
-    bar.set_postfix_str(f"about {_clock(pace * (bar.total - bar.n) / jobs)} left: {names}")
+    """How far everything is, and the time left."""
+    share = {task.name: 1.0 if task.name in done else task.share for task in tasks if task.name in done or task in running}
+    bar.n = min(bar.total, sum(task.seconds * share.get(task.name, 0) for task in tasks))
+    names = ", ".join(f"{task.name} {share[task.name]:.0%}" if task.kind == "run" else task.name for task in running)
+    bar.set_postfix_str(f"about {_clock(seconds_left(tasks, share, jobs))} left: {names}")
+
+
+def seconds_left(tasks: list[Task], share: dict[str, float], jobs: int) -> float:
+    """Until all `tasks` are done; `share` says how much of those that were begun is.
+
+    Trainings go on as they have gone in this call, against what their timed steps promised; notebooks take what those that are done took.
+    """
+    now, begun = time.monotonic(), [task for task in tasks if task.name in share]
+    spent = {task.name: task.took or now - task.started for task in begun}
+    runs = [task for task in begun if task.kind == "run" and share[task.name] > 0]
+    planned = sum(task.seconds * share[task.name] for task in runs)
+    pace = sum(spent[task.name] for task in runs) / planned if planned > SURE else 1.0
+    books = [task.took for task in begun if task.kind == "notebook" and task.took]
+    book = sum(books) / len(books) if books else NOTEBOOK_SECONDS
+
+    def left(task: Task) -> float:
+        if task.kind == "run":
+            return pace * task.seconds * (1 - share.get(task.name, 0))
+        return 0.0 if task.took else max(0.0, book - spent.get(task.name, 0.0))
+
+    last = [left(task) + max((left(other) for other in tasks if other.name in task.needs), default=0) for task in tasks]
+    return max(sum(map(left, tasks)) / jobs, *last)
 
 
 def _clock(seconds: float) -> str:

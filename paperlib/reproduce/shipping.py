@@ -48,7 +48,7 @@ MEASURES = {
 def ship(study: Study, trained: Trained, kind: str, folder: Path = SHIPPED) -> Path:
     """Write the weights of `trained` and their record into `folder`, measured on `study`'s test people. Returns the record's path."""
     run, known = trained.run, dict(trained.record)
-    for key in ("name", "left_out", "mathematics_sha256"):
+    for key in ("name", "left_out", "mathematics"):
         known.pop(key, None)
     often = {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)}
     record = {
@@ -165,7 +165,7 @@ def main(
             print(assess(study, path))
         return
     trained = study.trained(run)
-    kind = "trained longer than a smoke run" if run.endswith("-longer") else f"{'reference' if size in ('short', 'paper') else size} run"
+    kind = "trained longer than a smoke run" if run.endswith("-longer") else f"{size} run"
     print(ship(study, trained, f"{kind}, on photographs"))
 
 

@@ -7,6 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from paperlib import PaperlibError
+from paperlib.mathematics import PREDICTION
 from paperlib.predict import Prediction
 
 NAMES = ("points", "peak", "mean")
@@ -17,6 +18,11 @@ def file_name(on: str, flip: bool, scales: tuple[float, ...], offset: bool) -> s
     """predictions-mpii-flip-1.npz: what was predicted of the test people of `on`, and how."""
     scaled = "-".join(f"{scale:g}" for scale in scales)
     return f"predictions-{on}-{'flip' if flip else 'plain'}-{scaled}{'' if offset else '-argmax'}.npz"
+
+
+def identity_of_predictions(people: str) -> str:
+    """What predictions are of: the SHA-256 of their people, and with which mathematics they were made."""
+    return f"{people}-{PREDICTION}"
 
 
 def as_kept(found: Prediction) -> Prediction:
@@ -36,7 +42,7 @@ def prediction_bytes(found: Prediction, people: str) -> bytes:
     """
     content = io.BytesIO()
     arrays = {name: getattr(as_kept(found), name).swapaxes(0, 1) for name in NAMES}
-    np.savez_compressed(content, **arrays, people=people)
+    np.savez_compressed(content, **arrays, people=identity_of_predictions(people))
     return content.getvalue()
 
 
@@ -49,7 +55,7 @@ def read_prediction(path: Path, people: str = "") -> Prediction | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if people not in ("", str(stored["people"])):
+            if people and str(stored["people"]) != identity_of_predictions(people):
                 return None
             return as_kept(Prediction(*[stored[name].swapaxes(0, 1) for name in NAMES]))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
@@ -64,6 +70,6 @@ def shape_problem(path: Path) -> str:
         points, peak, mean, people = (stored[name] for name in ("points", "peak", "mean", "people"))
     if not (points.ndim == 4 and points.shape[-1] == 2 and peak.shape == mean.shape == points.shape[:3]):
         return f"points {points.shape}, maxima {peak.shape} and means {mean.shape} are not of the same joints"
-    if {array.dtype for array in (points, peak, mean)} != {np.dtype(np.float32)} or people.nbytes > np.dtype("U64").itemsize:
+    if {array.dtype for array in (points, peak, mean)} != {np.dtype(np.float32)} or people.nbytes > np.dtype("U80").itemsize:
         return "holds more than numbers of float32 and one SHA-256 of people"
     return ""

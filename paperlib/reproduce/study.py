@@ -19,15 +19,15 @@ from paperlib.data.crops import Crops
 from paperlib.data.files import files_sha256, labels_in
 from paperlib.data.loaders import LOADERS
 from paperlib.data.synthetic import make_synthetic
+from paperlib.device import choose_device, choose_precision
 from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
 from paperlib.reproduce.catalogue import Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders, seeds_wanted
-from paperlib.reproduce.machine import choose_device
 from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
 from paperlib.reproduce.scales import SCALES
 from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
-from paperlib.train import Watch
+from paperlib.train import Session, Watch
 from paperlib.watch import watch_accuracy
 from paperlib.writing import write_whole
 
@@ -51,6 +51,7 @@ class Study:
         progress: bool = True,
         folders: Folders | None = None,
         reuse: bool = False,
+        precision: str = "",
     ):
         """`size` empty means PAPERLIB_SIZE, else smoke; PAPERLIB_SEEDS is how many seeds compared runs have, else the size says it. With
         PAPERLIB_TRAIN=no nothing is trained: a run that is not in the runs folder is not measured. People are drawn, and cut out, by `jobs`
@@ -58,16 +59,18 @@ class Study:
 
         With `reuse` a run that is not trained here is taken as kept with the results (predictions, log and record, and the weights if it is looked
         into), if it is exactly that run.
-        Raises PaperlibError for an unknown size, data or device, seeds that are no number, or an absent data folder.
+        `precision` is the arithmetic of training and prediction (empty: PAPERLIB_PRECISION, else auto, the device's own).
+        Raises PaperlibError for an unknown size, data, device or precision, seeds that are no number, or an absent data folder.
         """
         self.size = size or os.environ.get("PAPERLIB_SIZE") or "smoke"
         self.data, self.jobs, self.progress, self.reuse = data, jobs or os.cpu_count() or 1, progress, reuse
-        self.deadline = math.inf  # time.monotonic() at which a training stops at a checkpoint
-        self.devices, self.nodes, self.sparing = 1, 1, False  # how a run is trained: by several processes, with less memory
+        self.deadline = math.inf  # time.monotonic(), of the whole machine, at which a training stops at a checkpoint
+        self.fabric = None  # lightning-fabric's, launched, where several GPUs train a run together
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, seeds_wanted())
         self.trains = os.environ.get("PAPERLIB_TRAIN") != "no"
         self.device = choose_device(device)
+        self.precision = choose_precision(self.device, precision or os.environ.get("PAPERLIB_PRECISION") or "auto")
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # one thread gives the same bits on every run; --jobs uses the other cores
         if data == "real" and not self.folders.data.is_dir():
@@ -87,7 +90,8 @@ class Study:
         scale = SCALES[self.size]
         folder = self.folders.runs / "drawn" / self.size
         silence = None if self.progress else lambda done, of: None
-        return make_synthetic(folder, scale.drawn, side=scale.side, seed=0, jobs=self.jobs, progress=silence)
+        side = max(scale.side, scale.fine_side)
+        return make_synthetic(folder, scale.drawn, side=side, seed=0, jobs=self.jobs, progress=silence)
 
     @functools.cache  # noqa: B019 - a study lives as long as its process
     def people(self, dataset: str, split: str) -> People:
@@ -111,7 +115,10 @@ class Study:
             if dataset == "lspet" and not (self.root / "lspet").is_dir():
                 continue
             tables.append(self.people(dataset, split or "train").to(run.codec.skeleton))
-        return concatenate(tables)
+        people = concatenate(tables)
+        if "occlusion" in people.unstated and getattr(run.codec, "occluded", "include") != "include":
+            raise NotMeasured("the labels do not say who is occluded")
+        return people
 
     def test_people(self, dataset: str) -> People:
         """The people that a data set is measured on; of "lsp-held-out" LSP's split "held-out"."""
@@ -150,11 +157,8 @@ class Study:
             raise NotMeasured(self.missing(name) or f"{name} not trained")
         crops = self.crops(self.training_people(run), run.codec)
         start = self.trained(run.start.name) if run.start else None
-        if self.devices * self.nodes > 1:
-            from paperlib.reproduce.launch import train_or_load_together  # not above: it brings what several processes need
-
-            return train_or_load_together(self, run, crops, folder, start)
-        return train_or_load(run, crops, folder, start, self.watch(run), self.progress, self.minutes_left(), self.sparing)
+        session = Session(self.watch(run), self.progress, self.minutes_left(), self.precision, self.fabric)
+        return train_or_load(run, crops, folder, start, session)
 
     def minutes_left(self) -> float:
         return max(0.0, self.deadline - time.monotonic()) / 60
@@ -211,7 +215,7 @@ class Study:
             return found
         trained, plain = self.trained(name), RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
         plain = crops.codec if isinstance(crops.codec, ErrorFeedbackCodec) else plain  # points have no arg-max
-        found = as_kept(predict(trained.model, crops, flip, scales, progress=self.progress, decoder=None if offset else plain))
+        found = as_kept(predict(trained.model, crops, flip, scales, self.precision, self.progress, decoder=None if offset else plain))
         if trained.folder == self.folder_of(name):  # what is kept with the results stays as it is
             write_whole(trained.folder / cache, prediction_bytes(found, people))
         return found

@@ -122,11 +122,12 @@ def hidden(people: People) -> dict[str, float]:
 
     annotated, arms = people.state[people.state != ABSENT], states("elbow", "wrist")
     head = people.joints[:, people.skeleton.index("head_top")] - people.joints[:, people.skeleton.index("upper_neck")]
+    told = np.nan if "occlusion" in people.unstated else 1
     shares = {
-        "annotated joints that are occluded": (annotated == OCCLUDED).mean(),
+        "annotated joints that are occluded": told * (annotated == OCCLUDED).mean(),
         "knees without annotation": (states("knee") == ABSENT).mean(),
         "ankles without annotation": (states("ankle") == ABSENT).mean(),
-        "annotated elbows and wrists that are visible": (arms[arms != ABSENT] == VISIBLE).mean(),
+        "annotated elbows and wrists that are visible": told * (arms[arms != ABSENT] == VISIBLE).mean(),
         "head size / side of the crop, median": np.nanmedian(0.75 * np.linalg.norm(head, axis=-1) / (250 * people.scale)),
         "people with another one in their crop": _in_company(people).mean(),
     }

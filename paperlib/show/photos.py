@@ -53,7 +53,7 @@ def pose_picture(photo: np.ndarray, people: list[dict], kind: str = "png") -> by
 
 
 def _draw_person(axes: Axes, person: dict, size: tuple[int, int]) -> None:
-    skeleton = next(known for known in SKELETONS.values() if known.joints == tuple(person["joints"]))
+    skeleton = _skeleton(person)
     joints = np.array(list(person["joints"].values()), dtype=float)  # (J, 3) x, y, confidence
     points, confidence = joints[:, :2], joints[:, 2]
     thick = float(np.clip(0.012 * DPI * _height_in_inches(points, axes, size), 1.5, 4))
@@ -77,13 +77,23 @@ def _draw_person(axes: Axes, person: dict, size: tuple[int, int]) -> None:
     )  # fmt: skip
 
 
+def _skeleton(person: dict) -> Skeleton:
+    """One of ours, by its joints; else the person's own `limbs`, pairs of joints' names."""
+    joints = tuple(person["joints"])
+    for known in SKELETONS.values():
+        if known.joints == joints:
+            return known
+    limbs = [tuple(map(joints.index, limb)) for limb in person.get("limbs", [])]
+    return Skeleton("own", joints, tuple(limbs), ())
+
+
 def _height_in_inches(points: np.ndarray, axes: Axes, size: tuple[int, int]) -> float:
     shown = axes.get_position().height * axes.figure.get_figheight() / size[1]
     return float(np.ptp(points, axis=0).max() * shown)
 
 
 def _side(skeleton: Skeleton, limb: tuple[int, int]) -> str:
-    sides = {skeleton.joints[joint].split("_")[0] for joint in limb} & {"left", "right"}
+    sides = {skeleton.plain[joint].split("_")[0] for joint in limb} & {"left", "right"}
     return MIDDLE if len(sides) != 1 else LEFT if "left" in sides else RIGHT
 
 

@@ -18,7 +18,7 @@ from paperlib.reproduce.study import Study
 from paperlib.show.pictures import FOUND, TRUTH, crop_images, draw_heat
 from paperlib.show.positions import within
 from paperlib.show.style import COLOURS
-from paperlib.train import LOSS, train
+from paperlib.train import LOSS, Session, train
 from paperlib.watch import LIMBS, watch_accuracy
 from paperlib.writing import write_whole
 
@@ -62,7 +62,7 @@ def watch_it_learn(study: Study, again: bool = False, looked: Callable[[dict], N
     seen(model.to(study.device).eval())
     recipe = replace(run.recipe, steps=STEPS, log_every=STEPS // LOOKS, watch_every=STEPS // LOOKS)
     with tempfile.TemporaryDirectory() as folder:
-        train(model, study.crops(study.training_people(run), run.codec), recipe, run.seed, Path(folder), seen, progress=False)
+        train(model, study.crops(study.training_people(run), run.codec), recipe, run.seed, Path(folder), Session(seen, progress=False))
     content = io.BytesIO()
     np.savez_compressed(content, **seen.numbers())
     write_whole(_beside_the_run(study), content.getvalue())

@@ -1,12 +1,14 @@
-"""Weights that come with the package: 16-bit numbers in NAME.safetensors and, in NAME.json, what they are, how they came to be and how good they are.
+"""Weights: those that come with the package, our own exports, and other people's checkpoints.
 
-The record alone rebuilds the network, so that weights stay of use when the catalogue no longer holds the run that trained them.
+Ours are 16-bit numbers in NAME.safetensors and, in NAME.json, what they are, how they came to be
+and how good they are. The record alone rebuilds the network, so that weights stay of use when
+the catalogue no longer holds the run that trained them.
 """
 
 import hashlib
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -18,13 +20,16 @@ from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec
 from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourglass
-from paperlib.skeleton import SKELETONS
+from paperlib.skeleton import SKELETONS, Skeleton
+from paperlib.weights.community import read_community
+from paperlib.weights.ports import PortedHourglass
 from paperlib.writing import write_whole
 
 SHIPPED = Path(__file__).parent
 SHARD = 16_000_000  # bytes: the largest file
 _MODELS = {
-    known.__name__: known for known in (Recurrent, StackedHourglass, PoseMachine, ErrorFeedback)
+    known.__name__: known
+    for known in (Recurrent, StackedHourglass, PoseMachine, ErrorFeedback, PortedHourglass)
 }
 _CODECS = {
     known.__name__: known
@@ -37,11 +42,11 @@ class Weights:
     """A network ready to predict, the codec whose heatmaps it draws, and what is known of both."""
 
     name: str
-    kind: str  # which they are, in words: "reference run", "smoke run"
+    kind: str  # which they are, in words: "smoke run"
     model: nn.Module
     codec: Codec
     record: dict
-    file: Path  # the record's
+    file: Path  # the record's, or the checkpoint
 
 
 def shipped() -> dict[str, Path]:
@@ -54,26 +59,60 @@ def record_of(file: Path) -> Path:
     return file.with_name(re.sub(r"-\d+-of-\d+$", "", file.stem) + ".json")
 
 
-def save_weights(record: dict, model: nn.Module, codec: Codec, options: dict, folder: Path) -> Path:
-    """Write `model`, built with `options`, in 16 bits and in shards of at most 16 MB, and its record (with "name" and "kind") last.
+def save_weights(
+    record: dict, model: nn.Module, codec: Codec, options: dict, folder: Path, shard: int = 0
+) -> Path:
+    """Write `model`, built with `options`, in 16 bits, and its record (with "name", "kind") last.
 
-    Raises PaperlibError where a number does not fit into 16 bits.
+    A file has at most `shard` bytes, or 16 MB. Raises PaperlibError where a number does not fit
+    into 16 bits.
     """
     tensors = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
     lost = [name for name, value in tensors.items() if not torch.isfinite(value.float()).all()]
     if lost:
         raise PaperlibError(f"{record['name']}: {lost[0]} has numbers beyond 16 bits; these weights cannot be shipped")
-    shards = _shards(tensors)
+    shards = _shards(tensors, shard or SHARD)
     files = {}
     for i, names in enumerate(shards, 1):
         path = folder / (record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors")
         write_whole(path, save({name: tensors[name].contiguous() for name in names}))
         files[path.name] = _sha256(path)
-    settings = {f.name: getattr(codec, f.name) for f in fields(codec)} | {"skeleton": codec.skeleton.name}
-    built = {"model": {"class": type(model).__name__, "options": options}, "codec": {"class": type(codec).__name__, "options": settings}}
+    built = described(model, codec, options)
     path = folder / f"{record['name']}.json"
     write_whole(path, json.dumps(record | built | {"files": files}, indent=1) + "\n")
     return path
+
+
+def load(
+    file: str | Path, device: str | torch.device = "cpu", skeleton: Skeleton | None = None
+) -> Weights:
+    """The network in `file`: .safetensors or .json of ours, or another's checkpoint.
+
+    `model` takes images as `Crops` gives them, (B, 3, S, S), (grey - 128) / 256, and gives the
+    heatmaps of every stack; `codec` and `record` hold the joints' order and the crop it was
+    trained for. `skeleton` names the joints of a checkpoint whose number its port does not have.
+    Raises PaperlibError for a file that is none of those understood, with what was found.
+    """
+    file = Path(file)
+    if not file.is_file():
+        what = "a folder" if file.is_dir() else "no such file"
+        raise PaperlibError(f"{file}: {what}; name weights with their record, or a checkpoint")
+    record = file if file.suffix == ".json" else record_of(file)
+    if file.suffix in (".json", ".safetensors") and record.is_file():
+        return load_weights(record, device)
+    model, codec, known = read_community(file, skeleton)
+    return Weights(known["name"], known["kind"], _ready(model, device), codec, known, file)
+
+
+def described(model: nn.Module, codec: Codec, options: dict) -> dict:
+    """What a record says of `model`, built with `options`, and its codec: all that rebuilds both."""
+    settings = {f.name: getattr(codec, f.name) for f in fields(codec)}
+    known = SKELETONS.get(codec.skeleton.name) == codec.skeleton
+    settings["skeleton"] = codec.skeleton.name if known else asdict(codec.skeleton)
+    return {
+        "model": {"class": type(model).__name__, "options": options},
+        "codec": {"class": type(codec).__name__, "options": settings},
+    }
 
 
 def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
@@ -98,12 +137,25 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
         model.load_state_dict(tensors)  # into 32 bits
     except RuntimeError as error:
         raise PaperlibError(f"{path}: its weights are those of another model ({str(error).splitlines()[0]}); export the run anew") from error
-    return Weights(name, kind, model.to(device, memory_format=torch.channels_last).eval(), codec, record, path)
+    return Weights(name, kind, _ready(model, device), codec, record, path)
+
+
+def _ready(model: nn.Module, device: str | torch.device) -> nn.Module:
+    return model.to(device, memory_format=torch.channels_last).eval()
 
 
 def _codec(**described) -> Codec:
     options = described["options"]
-    return _CODECS[described["class"]](**options | {"skeleton": SKELETONS[options["skeleton"]]})
+    return _CODECS[described["class"]](**options | {"skeleton": _skeleton(options["skeleton"])})
+
+
+def _skeleton(described: str | dict) -> Skeleton:
+    """One of ours by name, or one of somebody's own as its record spells it out."""
+    if isinstance(described, str):
+        return SKELETONS[described]
+    joints, limbs = tuple(described["joints"]), tuple(map(tuple, described["limbs"]))
+    groups = tuple((name, tuple(members)) for name, members in described["groups"])
+    return Skeleton(described["name"], joints, limbs, groups)
 
 
 def _frozen(value):
@@ -117,12 +169,12 @@ def _read(shard: Path) -> dict[str, torch.Tensor]:
         raise PaperlibError(f"{shard}: not a whole .safetensors file ({error}); fetch it again") from error
 
 
-def _shards(tensors: dict[str, torch.Tensor]) -> list[list[str]]:
+def _shards(tensors: dict[str, torch.Tensor], most: int = SHARD) -> list[list[str]]:
     """Names in the model's order, as many to a shard as fit with its header."""
     shards, size = [[]], 0
     for name, value in tensors.items():
         room = value.nbytes + len(name) + 200
-        if shards[-1] and size + room > SHARD:
+        if shards[-1] and size + room > most:
             shards.append([])
             size = 0
         shards[-1].append(name)
