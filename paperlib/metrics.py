@@ -188,7 +188,17 @@ def heatmap_accuracy(predicted, target, joints=None) -> float:
     A joint is right if the two arg-maxima lie within half a tenth of the map's side. One whose target peaks in the first row or column
     (or is empty) is left out. Mean over `joints` (indices; all if None) of each joint's share; NaN where no joint can be judged.
     """
-    hits, known = _peak_distance(predicted, target)
+    return _mean_share(*_peak_distance(predicted, target), joints)
+
+
+def point_accuracy(predicted, target, known, joints=None) -> float:
+    """heatmap_accuracy of points (B, J, 2) in sides of the crop, where `known` (B, J) is true."""
+    distance = np.linalg.norm(np.asarray(predicted) - np.asarray(target), axis=-1)
+    return _mean_share(distance <= 0.5 / 10, np.asarray(known), joints)
+
+
+def _mean_share(hits: np.ndarray, known: np.ndarray, joints) -> float:
+    """Percent of `hits` among `known` (B, J), mean over `joints` that are known at all."""
     shares = _percent((hits & known).sum(0), known.sum(0))[slice(None) if joints is None else list(joints)]
     return float(shares[~np.isnan(shares)].mean()) if not np.isnan(shares).all() else float("nan")
 

@@ -58,6 +58,10 @@ def predict_photos(
     if out:
         check_writable(out, "choose another folder for --out")
     used, found = best_weights(weights, device), []
+    if not hasattr(used.codec, "peak"):
+        raise PaperlibError(
+            f"--weights {used.name}: this network says points without a confidence; take another"
+        )
     for path, picture in zip(paths, _pictures(out or Path(), paths), strict=True):
         try:
             photo = None if path in faults else read_image(path, upright=True)

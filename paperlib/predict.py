@@ -49,8 +49,20 @@ def heatmaps(model: nn.Module, codec: Codec, images: torch.Tensor, flip: bool = 
         sites = [site.float() for site in model(both.to(memory_format=torch.channels_last))]
     if not flip:
         return sites
-    swap = torch.as_tensor(codec.mirror, device=images.device)
-    return [(site[: len(images)] + site[len(images) :].flip(-1)[:, swap]) / 2 for site in sites]
+    return [(site[: len(images)] + unmirror(codec, site[len(images) :])) / 2 for site in sites]
+
+
+def unmirror(codec: Codec, site: torch.Tensor) -> torch.Tensor:
+    """What a network says of the mirrored image, in terms of the image as it is."""
+    swap = torch.as_tensor(codec.mirror, device=site.device)
+    if is_points(site):
+        return site[:, swap] * site.new_tensor([-1, 1])
+    return site.flip(-1)[:, swap]
+
+
+def is_points(site: torch.Tensor) -> bool:
+    """Whether a network says points (B, J, 2), as IEF does, and not heatmaps (B, K, H, W)."""
+    return site.ndim == 3
 
 
 @torch.inference_mode()
@@ -70,15 +82,21 @@ def predict_batch(
 
 
 def unzoom(maps: torch.Tensor, zoom: float) -> torch.Tensor:
-    """Heatmaps of a zoomed crop, resampled on the grid of the crop as it was."""
+    """Heatmaps of a zoomed crop, resampled on the grid of the crop as it was; so are points."""
+    if is_points(maps):
+        return maps / zoom
     side = maps.shape[-1]
     affine = torch.from_numpy(zoomed(len(maps), zoom).affine(side)).to(maps.device, maps.dtype)
     return warp(maps, affine, side)
 
 
 def decode(codec: Codec, maps: torch.Tensor, to_image: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image points (B, J, 2), maxima (B, J) and means (B, J) of the keypoint heatmaps of one site, whatever its stride."""
+    """Image points (B, J, 2), maxima (B, J) and means (B, J) of the keypoint heatmaps of one site,
+    whatever its stride; where a network says points there are no heatmaps, and these two are NaN."""
     points, peak = codec.decode(maps)
+    if is_points(maps):
+        nothing = peak.cpu().numpy()
+        return transform(points.cpu().double(), to_image).numpy(), nothing, nothing
     points = points.cpu().double()  # a Mac's GPU has no double precision
     stride = codec.side / maps.shape[-1]
     if stride != codec.stride:  # a site of lower resolution: its cells are wider

@@ -1,26 +1,80 @@
 """Points for others: COCO results, and pred_keypoints_mpii.mat, which the MPII test server takes.
 
-
 The latter is the official list of test images with predicted points put into its people. It holds
 `pred`: RELEASE.annolist of the images that are not for training, in which each person to be scored gets
 annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, as the evaluation page of the data set asks.
 The test labels, public since 2021 (FACTS D.1), are not read here: the scores come from that evaluation.
+
+`write_test_points` makes the input of `export_mpii`: what a network says of the test people.
 """
 
 import io
 from pathlib import Path
 
+import h5py
 import numpy as np
 from scipy.io import loadmat, savemat
 
 from paperlib import PaperlibError
 from paperlib.coco_results import write_coco
+from paperlib.data.canvases import GREY, load_canvases
+from paperlib.data.crops import Crops
+from paperlib.data.files import find_labels
+from paperlib.data.mpii import load_mpii
 from paperlib.file_contents import check_file
+from paperlib.people import People
+from paperlib.predict import predict
 from paperlib.prediction_files import axis_orders, read_arrays, read_points, read_predictions
 from paperlib.skeleton import MPII, SKELETONS
-from paperlib.writing import write_whole
+from paperlib.weights import Weights
+from paperlib.writing import check_writable, write_whole
 
 NAME = "pred_keypoints_mpii.mat"
+
+
+def write_test_points(weights: Weights, home: Path, canvases: Path, out: Path) -> int:
+    """Predict MPII's test people who are sufficiently separated, write `out`, return their number.
+
+    `home` is the folder of MPII, with the official .mat and images/; canvases are cached in
+    `canvases`. `out`, an .h5 file, holds `preds` (N, 16, 2), image px from 1, in the official order,
+    which `export_mpii` and `paperlib score` take. Raises PaperlibError for another kind of file,
+    for weights with other joints than MPII's or trained with another colour outside the image, and
+    where a person's image is absent or broken.
+    """
+    if out.suffix != ".h5":
+        raise PaperlibError(f"{out}: the points of the test people go into an .h5 file; name one")
+    check_writable(out.parent, "choose another place for --out")
+    codec = weights.codec
+    if codec.skeleton != MPII:
+        raise PaperlibError(
+            f"{weights.name}: its joints are {codec.skeleton.name}'s; take weights with MPII's"
+        )
+    if weights.record.get("outside", GREY[0]) != GREY[0]:
+        raise PaperlibError(
+            f"{weights.name}: its crops are of another colour outside the image than the canvases "
+            "of the test people; take weights that were trained here"
+        )
+    people = load_mpii(home, "test", separated=True)
+    _refuse_incomplete(people, home)
+    cut = load_canvases(people, round(1.5 * codec.side), canvases)
+    crops = Crops(people, cut, codec, next(weights.model.parameters()).device)
+    points = predict(weights.model, crops).points[-1] + 1  # (N, 16, 2)
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.create_dataset("preds", data=points, track_times=False)
+    write_whole(out, content.getvalue())
+    return len(points)
+
+
+def _refuse_incomplete(people: People, home: Path) -> None:
+    if people.left_out:
+        why = ", ".join(f"{reason}: {count}" for reason, count in people.left_out.items())
+        raise PaperlibError(
+            f"{home}: test people cannot be used ({why}); the MPII server takes all of them: "
+            f"put the images of the test set into {home / 'images'}"
+        )
+    if not len(people):
+        raise PaperlibError(f"{home}: its .mat lists no test people who are sufficiently separated")
 
 
 def export_points(
@@ -38,7 +92,7 @@ def export_points(
             f"--export {out}: a folder gets what the MPII server takes, and there is none for "
             f"{dataset!r}; name a file.json for COCO results"
         )
-    return export_mpii(predictions, truth or data / "mpii/mpii_human_pose_v1_u12_1.mat", out)
+    return export_mpii(predictions, truth or find_labels(data / "mpii", "mpii", "test"), out)
 
 
 def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Path, int]:

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
-from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
+from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, begin_at_mean_pose, error_feedback_loss
 from paperlib.data.crops import Batch, Crops, TrainingOrder
 from paperlib.device import autocast, choose_precision, loss_scaler
 from paperlib.losses import hourglass_loss, recurrent_loss
@@ -146,6 +146,7 @@ def train(model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Pat
     torch.utils.deterministic.fill_uninitialized_memory = False  # a tenth of a step, to find reads that torch does not make
     torch.backends.cudnn.benchmark = device.type == "cuda"  # all batches have one shape
     model.to(device, memory_format=torch.channels_last).train()
+    begin_at_mean_pose(model, crops.codec, crops.people)
     precision = choose_precision(device, session.precision)
     optimizer, scaler = make_optimizer(model, recipe, precision), loss_scaler(device, precision)
     rates = [group["lr"] for group in optimizer.param_groups]

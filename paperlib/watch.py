@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from paperlib.data.crops import Crops
-from paperlib.metrics import heatmap_accuracy, normalised_errors, pck
-from paperlib.predict import decode, heatmaps
+from paperlib.codecs import Codec
+from paperlib.data.crops import Batch, Crops
+from paperlib.metrics import heatmap_accuracy, normalised_errors, pck, point_accuracy
+from paperlib.predict import decode, heatmaps, is_points
 from paperlib.train import Watch
 
 LIMBS = tuple(f"{side}_{part}" for part in ("wrist", "elbow", "knee", "ankle") for side in ("left", "right"))  # the joints of H fig. 8
@@ -28,12 +29,21 @@ def watch_accuracy(
     def watch(model: nn.Module) -> dict[str, float]:
         with torch.inference_mode():
             sites = heatmaps(model, crops.codec, batch.images, flip=False)
-        side = sites[-1].shape[-1]
-        target = crops.codec.encode(batch.joints, batch.state, side).maps[:, : len(skeleton)]
-        full = [site[:, : len(skeleton)] for site in sites if site.shape[-1] == side]
+        accuracies = _accuracies(sites, crops.codec, batch, limbs)
         points = decode(crops.codec, sites[-1], batch.to_image)[0]
-        accuracy = {f"accuracy_site{i}": heatmap_accuracy(site, target, limbs) for i, site in enumerate(full)}
+        named = {f"accuracy_site{i}": accuracy for i, accuracy in enumerate(accuracies)}
         errors = normalised_errors(points, crops.people.joints[rows], reference[rows])
-        return {"accuracy": accuracy[f"accuracy_site{len(full) - 1}"], **accuracy, "pck": pck(errors, threshold)}
+        return {"accuracy": accuracies[-1], **named, "pck": pck(errors, threshold)}
 
     return watch
+
+
+def _accuracies(sites: list[torch.Tensor], codec: Codec, batch: Batch, limbs: list[int]) -> list[float]:
+    """Of every site of full size; a site that says points is judged by the same distance."""
+    side, joints = sites[-1].shape[-1], len(codec.skeleton)
+    target = codec.encode(batch.joints, batch.state, side)
+    if is_points(sites[-1]):
+        known = target.weights[..., 0].cpu() > 0
+        return [point_accuracy(site.cpu(), target.maps.cpu(), known, limbs) for site in sites]
+    full = [site[:, :joints] for site in sites if site.shape[-1] == side]
+    return [heatmap_accuracy(site, target.maps[:, :joints], limbs) for site in full]

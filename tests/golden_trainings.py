@@ -2,7 +2,7 @@
 
     python tests/golden_trainings.py        # writes golden.json anew, after raising the number
 
-Everything that decides a run's weights takes part: crops and augmentation, both codecs with their
+Everything that decides a run's weights takes part: crops and augmentation, all codecs with their
 options, the losses, every network and option that the catalogue uses, optimisers and schedules.
 """
 
@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from paperlib.codecs import HourglassCodec, RecurrentCodec
+from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec
 from paperlib.data.canvases import Canvases, canvas_boxes
 from paperlib.data.crops import Crops
 from paperlib.geometry import crop_affine
 from paperlib.mathematics import PREDICTION, TRAINING
-from paperlib.models import Recurrent, StackedHourglass
+from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourglass
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.predict import predict
 from paperlib.skeleton import MPII
@@ -43,6 +44,17 @@ def _hourglass(codec: dict | None = None, **options):
     return StackedHourglass(**{"stacks": 2, "joints": 16} | THIN | options), codec
 
 
+def _pose_machine(codec: dict | None = None, **options):
+    codec = PoseMachineCodec(side=SIDE, skeleton=MPII, **codec or {})
+    small = {"stages": 2, "width": 8, "kernels": (5, 3, 5, 5)}
+    return PoseMachine(16, **small | {"stride": codec.stride} | options), codec
+
+
+def _error_feedback(**options):
+    small = {"steps": 2, "width": 8}
+    return ErrorFeedback(**small | options), ErrorFeedbackCodec(side=SIDE)
+
+
 OURS = {"sigma": 1.3, "peak": 12.0, "tail": 1e-2, "balanced": True, "absent": "ignore"}
 # name -> what makes network and codec, and the recipe
 CASES = {
@@ -64,6 +76,13 @@ CASES = {
         lambda: _hourglass(OURS, stacks=1, modules=2, depth=3, supervision="upsampling"),
         SHORT,
     ),
+    "pose machine": (lambda: _pose_machine(OURS | {"stride": 4}, norm=True), SHORT),
+    "pose machine, as released": (lambda: _pose_machine(), SHORT),
+    "error feedback": (  # eight people: its smallest maps are of one cell, which batch norm magnifies
+        lambda: _error_feedback(norm=True),
+        Recipe(6, 8, 1e-4, log_every=1),
+    ),
+    "error feedback, as the paper": (lambda: _error_feedback(), SHORT),
 }
 
 

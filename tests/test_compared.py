@@ -1,22 +1,37 @@
-"""The compared systems: their targets, their losses by hand, and that each learns in the loop that trains the two papers' networks."""
+"""CPM and IEF: their targets, their losses by hand, that each learns in the loop that trains the
+two papers' networks, and that both are predicted as these are."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from paperlib import PaperlibError
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
+from paperlib.geometry import crop_affine, transform
+from paperlib.metrics import normalised_errors, pck, point_accuracy
 from paperlib.models import ErrorFeedback, PoseMachine
 from paperlib.models.error_feedback import draw
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
+from paperlib.predict import decode, heatmaps, predict, predict_batch
+from paperlib.reproduce.catalogue import catalogue
+from paperlib.reproduce.scales import SIZES
 from paperlib.skeleton import LSP, MPII
 from paperlib.train import Recipe, Session, train
 
 CPM, IEF = PoseMachineCodec(), ErrorFeedbackCodec()
+RUNS = ("pose-machine", "pose-machine-lsp", "error-feedback", "error-feedback-lsp")
+STEP = 20 / 224  # IEF's largest
 
 
 def everyone(codec, at=(100.0, 200.0)):
     j = len(codec.skeleton)
     return torch.tensor(at).expand(1, j, 2).clone(), torch.full((1, j), VISIBLE, dtype=torch.uint8)
+
+
+# ---------------------------------------------------------------- targets
 
 
 def test_a_pose_machine_learns_gaussians_and_the_background():
@@ -44,69 +59,251 @@ def test_a_pose_machine_sees_the_gaussian_of_a_joint_just_outside_its_crop_and_n
 
 def test_error_feedback_draws_about_the_point_itself():
     """The released code draws about the whole pixel round(x + 1): here (11, 21), which nothing is drawn about."""
-    (drawn,) = draw(torch.tensor([[[10.4, 20.0]]]), 32, 32)[0]
-    assert drawn.argmax() == 20 * 32 + 10
-    assert drawn[20, 10].item() == pytest.approx(100 * np.exp(-0.001 * 0.4**2) - 50)
+    point = (torch.tensor([[[10.4, 20.0]]]) - 223 / 2) / 224  # px of 224, from the middle in widths
+    (drawn,) = draw(point, 224, 224)[0]
+    assert drawn.argmax() == 20 * 224 + 10
+    assert drawn[20, 10].item() == pytest.approx(100 * np.exp(-0.001 * 0.4**2) - 50, abs=1e-3)
     assert drawn[21, 11] < drawn[20, 10]
+
+
+def test_the_background_of_a_short_schedule_is_balanced_like_a_joint():
+    codec = replace(CPM, peak=12.0, balanced=True, absent="ignore")
+    joints, state = everyone(codec)
+    state[0, 2] = ABSENT
+    targets = codec.encode(joints, state)
+    background, weights = targets.maps[0, 14], targets.weights[0, 14]
+    torch.testing.assert_close(background, 1 - targets.maps[0, 0] / 12)
+    person = background < 1
+    share = person.float().mean().item()
+    assert weights[person].unique().item() == pytest.approx(1 - share)
+    assert weights[~person].unique().item() == pytest.approx(share)
+    assert (targets.weights[0, 2] == 0).all()
+    with pytest.raises(ValueError, match="absent='ignore'"):
+        replace(codec, absent="zero").encode(joints, state)
 
 
 def test_a_pose_machines_points_come_back_from_its_maps_and_mirror():
     rng = np.random.default_rng(0)
     joints = torch.from_numpy(rng.uniform(20, 340, (5, 14, 2))).float()
-    points, score = CPM.decode(CPM.encode(joints, torch.full((5, 14), VISIBLE, dtype=torch.uint8)).maps)
-    assert (points - joints).abs().max() <= 4 + 1e-3 and (score > np.exp(-2 * 4**2 / (2 * 7**2)) - 1e-3).all()
+    targets = CPM.encode(joints, torch.full((5, 14), VISIBLE, dtype=torch.uint8))
+    points, score = CPM.decode(targets.maps)
+    assert (points - joints).abs().max() <= 4 + 1e-3
+    assert (score > np.exp(-2 * 4**2 / (2 * 7**2)) - 1e-3).all()
     assert CPM.mirror.tolist() == [*LSP.mirror, 14] and CPM.channels == 15
+
+
+def test_error_feedback_has_points_in_sides_from_the_middle():
+    joints, state = everyone(IEF, at=(111.5, 0.0))  # the middle of 224 px is 111.5
+    state[0, 3] = ABSENT
+    joints[0, 3] = np.nan
+    targets = IEF.encode(joints, state)
+    torch.testing.assert_close(targets.maps[0, 0], torch.tensor([0.0, -111.5 / 224]))
+    assert (targets.maps[0, 3] == 0).all()
+    assert targets.weights[0, :, 0].tolist() == [1.0] * 3 + [0.0] + [1.0] * 12
+    points, confidence = IEF.decode(targets.maps)
+    torch.testing.assert_close(points[0, 0], joints[0, 0])
+    assert confidence.shape == (1, 16) and confidence.isnan().all()
 
 
 def test_the_crop_is_the_released_codes(tiny):
     people = tiny.test_people("mpii")
     assert not people.framed.any()
-    np.testing.assert_allclose(CPM.boxes(people), np.column_stack([people.centre, 368 / 1.171 * people.scale]))
-    np.testing.assert_allclose(IEF.boxes(people), np.column_stack([people.centre, 300 * people.scale]))
+    for codec, side in ((CPM, 368 / 1.171), (IEF, 300)):
+        expected = np.column_stack([people.centre, side * people.scale])
+        np.testing.assert_allclose(codec.boxes(people), expected)
+
+
+def test_the_mean_pose_is_of_the_people_and_of_their_mirror_images(tiny):
+    people = tiny.test_people("mpii").select(slice(0, 4))
+    joints = people.joints.copy()
+    joints[:, 0] = np.nan
+    joints[:, 5] = np.nan  # its mirror image: nobody has this joint
+    people = replace(people, joints=joints)
+    mean = IEF.mean_pose(people).numpy()
+    assert (mean[[0, 5]] == 0).all()
+    crop = transform(joints, crop_affine(IEF.boxes(people), 224))
+    here = (crop - 111.5) / 224
+    there = here[:, MPII.mirror] * [-1, 1]
+    expected = (np.nanmean(here[:, 8], axis=0) + np.nanmean(there[:, 8], axis=0)) / 2
+    np.testing.assert_allclose(mean[8], expected, atol=1e-6)
+    np.testing.assert_allclose(mean, mean[MPII.mirror] * [-1, 1], atol=1e-7)
+
+
+# ---------------------------------------------------------------- the loss of error feedback
 
 
 def test_error_feedback_is_judged_by_the_correction_that_was_due():
-    truth, state = everyone(IEF, at=(130.0, 100.0))
+    start = torch.zeros(1, 16, 2)
+    step = torch.tensor([STEP, 0.0])
+    truth, state = everyone(IEF, at=(111.5 + 30, 111.5))  # 30 px: one and a half largest steps
     truth[0, 5], state[0, 5] = np.nan, ABSENT
-    start = torch.full((1, 16, 2), 100.0)
-    step = torch.tensor([20.0, 0.0])
-    targets = lambda side: IEF.encode(truth, state, side)  # noqa: E731
-    assert error_feedback_loss([start, start + step, start + 1.5 * step], targets) == 0  # 20 px, then the last 10
-    assert error_feedback_loss([start, start], targets).item() == pytest.approx(20**2)  # not 30: a step is bounded
-    assert error_feedback_loss([start, start + step, start + step], targets).item() == pytest.approx(10**2)
-    late = (start + torch.tensor([0.0, 3.0])).requires_grad_()
-    error_feedback_loss([start, late], targets).backward()
+
+    def loss(*poses):
+        return error_feedback_loss(list(poses), lambda side: IEF.encode(truth, state, side))
+
+    assert loss(start, start + step, start + 1.5 * step).item() == pytest.approx(0, abs=1e-9)
+    assert loss(start, start).item() == pytest.approx(1)  # not 1.5^2: a step is bounded
+    assert loss(start, start + step, start + step).item() == pytest.approx(0.5**2)
+    late = (start + torch.tensor([0.0, 0.01])).requires_grad_()
+    loss(start, late).backward()
     assert (late.grad[0, 5] == 0).all() and (late.grad[0, 4] != 0).all()
 
 
 def test_an_earlier_step_has_no_gradient_from_a_later_one():
-    truth, state = everyone(IEF, at=(110.0, 100.0))
+    truth, state = everyone(IEF, at=(111.5 + 10, 111.5))
     move = torch.zeros(1, 16, 2, requires_grad=True)
-    first = torch.full((1, 16, 2), 100.0) + move
-    second = first + torch.tensor([4.0, 0.0])
-    error_feedback_loss([torch.full((1, 16, 2), 100.0), first, second], lambda side: IEF.encode(truth, state, side)).backward()
-    torch.testing.assert_close(move.grad, torch.tensor([-20.0, 0.0]).expand(1, 16, 2) / 16)  # of the first step alone
+    first = torch.zeros(1, 16, 2) + move
+    second = first + torch.tensor([0.01, 0.0])
+    poses = [torch.zeros(1, 16, 2), first, second]
+    error_feedback_loss(poses, lambda side: IEF.encode(truth, state, side)).backward()
+    alone = torch.tensor([-2 * (10 / 224) / STEP**2, 0.0]).expand(1, 16, 2) / 16
+    torch.testing.assert_close(move.grad, alone)  # of the first step alone
 
 
-@pytest.mark.parametrize(
-    ("model", "codec", "data", "rate"),
-    [
-        (lambda: PoseMachine(stages=2), PoseMachineCodec(side=32), "lsp", 3e-4),
-        (lambda: ErrorFeedback(steps=2), ErrorFeedbackCodec(side=64), "mpii", 3e-4),
-    ],
-    ids=["pose machine", "error feedback"],
-)
-def test_they_learn_in_the_same_loop(tiny, tmp_path, model, codec, data, rate):
-    people = tiny.test_people(data)
-    assert people.skeleton is codec.skeleton
-    # in single precision: on maps of 4 x 4 cells the CPU's bf16 kernels of 11 x 11 filters once gave a weight that was not finite
-    recipe = Recipe(steps=16, batch=6, rate=rate, augmentation="none", log_every=2)
+# ---------------------------------------------------------------- prediction
+
+
+class Says(nn.Module):
+    """A network that says the same points of every image, wherever it is."""
+
+    def __init__(self, *sites):
+        super().__init__()
+        self.sites = [torch.as_tensor(site, dtype=torch.float32) for site in sites]
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images):
+        return [site.expand(len(images), -1, -1) for site in self.sites]
+
+
+def test_points_are_averaged_with_those_of_the_mirrored_image(tiny):
+    crops = tiny.crops(tiny.test_people("mpii"), replace(IEF, side=64))
+    site = np.random.default_rng(0).uniform(-0.5, 0.5, (16, 2))
+    images = crops.batch(np.arange(3)).images
+    (plain,) = heatmaps(Says(site), crops.codec, images, flip=False)
+    (both,) = heatmaps(Says(site), crops.codec, images)
+    np.testing.assert_allclose(plain, np.broadcast_to(site, (3, 16, 2)), atol=1e-6)
+    there = site[MPII.mirror] * [-1, 1]
+    np.testing.assert_allclose(both[1], (site + there) / 2, atol=1e-6)
+
+
+def test_points_of_a_zoomed_crop_are_brought_back(tiny):
+    crops = tiny.crops(tiny.test_people("mpii"), replace(IEF, side=64))
+    site = np.full((16, 2), 0.2)
+    (found,), _ = predict_batch(Says(site), crops, np.arange(2), flip=False, scales=(1.0, 2.0))
+    np.testing.assert_allclose(found[0], (site + site / 2) / 2, atol=1e-6)
+
+
+def test_points_are_predicted_in_the_image(tiny):
+    """The truth of each person, said in crop sides, comes back in image px at every site."""
+    codec = replace(IEF, side=64)
+    people = tiny.test_people("mpii").select(slice(0, 1))
+    crops = tiny.crops(people, codec)
+    boxes = codec.boxes(people)
+    truth = (people.joints[0] - boxes[0, :2]) / boxes[0, 2]
+    here = np.nan_to_num(truth)
+    found = predict(Says(np.zeros((16, 2)), here), crops, flip=False, progress=False)
+    known = people.state[0] != ABSENT
+    assert found.points.shape == (2, 1, 16, 2)
+    np.testing.assert_allclose(found.points[1, 0, known], people.joints[0, known], atol=1e-3)
+    np.testing.assert_allclose(found.points[0, 0], boxes[[0] * 16, :2], atol=1e-3)
+    assert np.isnan(found.peak).all() and np.isnan(found.mean).all()
+
+
+def test_points_are_as_accurate_as_heatmaps_say():
+    """A joint is right within half a tenth of the side; one that is not known is left out."""
+    target, known = torch.zeros(2, 3, 2), torch.ones(2, 3, dtype=torch.bool)
+    predicted = target.clone()
+    predicted[0, 0, 0], predicted[0, 1, 0], predicted[:, 2] = 0.049, 0.051, 9.0
+    known[1, 2] = False
+    assert point_accuracy(predicted, target, known) == pytest.approx((100 + 50 + 0) / 3)
+    assert point_accuracy(predicted, target, known, [0, 1]) == pytest.approx(75)
+    assert np.isnan(point_accuracy(predicted, target, ~known, [0]))
+
+
+# ---------------------------------------------------------------- in the catalogue
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_trains_is_watched_and_predicts(tiny, name):
+    run = tiny.runs[name]
+    trained = tiny.trained(name)
+    log = trained.log
+    assert np.isfinite(log.loss).all() and {"accuracy", "pck"} <= set(log.columns)
+    assert trained.record["seed"] == 0 and run.artifacts == ()
+    found = tiny.predict(name)
+    sites = dict(run.network.options)["stages" if "machine" in name else "steps"]
+    sites += "machine" not in name  # error feedback has its first guess too
+    n = len(tiny.test_people(run.test_on))
+    assert found.points.shape == (sites, n, 16, 2) and np.isfinite(found.points).all()
+    again = tiny.predict(name)  # from its file
+    np.testing.assert_array_equal(again.points, found.points)
+    np.testing.assert_array_equal(again.peak, found.peak)
+    plain = tiny.predict(name, offset=False)
+    assert np.isfinite(plain.points).all()
+    assert (plain.points == found.points).all() == ("feedback" in name)  # points have no arg-max
+
+
+def test_error_feedback_begins_at_the_mean_pose_of_whom_it_trains_on(tiny):
+    run = tiny.runs["error-feedback"]
+    start = tiny.trained(run.name).model.start
+    torch.testing.assert_close(start, run.codec.mean_pose(tiny.training_people(run)))
+    assert start.abs().max() > 0.1
+
+
+@pytest.mark.parametrize("data", ["synthetic", "real"])
+def test_they_have_runs_at_two_sizes_under_the_conditions_of_the_main_runs(data):
+    for size in SIZES:
+        found = catalogue(size, data)
+        assert ({*RUNS} & {*found}) == ({*RUNS} if size in ("tiny", "night") else set())
+        for name in {*RUNS} & {*found}:
+            run, main = found[name], found["hourglass-lsp" if name.endswith("-lsp") else "hourglass"]
+            assert replace(run.recipe, rate=main.recipe.rate) == main.recipe
+            assert run.codec.side == main.codec.side
+            assert (run.train_on, run.test_on) == (main.train_on, main.test_on)
+            assert run.artifacts == () and f"{name}-seed1" not in found
+
+
+@pytest.mark.parametrize(("name", "wider"), [("pose-machine", 16), ("error-feedback", 8)])
+def test_it_learns_eight_people_by_heart(tiny, tmp_path, name, wider):
+    """Judged by a head's length: half of it is less than a heatmap's cell at this size."""
+    run = tiny.runs[name]
+    crops = tiny.crops(tiny.training_people(run).select(slice(0, 8)), run.codec)
     torch.manual_seed(0)
-    log = train(model(), tiny.crops(people, codec), recipe, 0, tmp_path, Session(progress=False, precision="fp32", title="compared"))
+    options = dict(run.network.options) | {"width": wider}
+    model = replace(run.network, options=tuple(options.items())).build()
+    recipe = Recipe(100, 8, 6e-3, augmentation="none", log_every=10)
+    log = train(model, crops, recipe, 0, tmp_path, Session(progress=False, precision="fp32"))
     losses = [row["loss"] for row in log]
-    assert np.isfinite(losses).all() and losses[-1] < 0.8 * losses[0], losses
-    assert (tmp_path / "checkpoint.pt").exists()
+    assert losses[-1] < 0.25 * losses[0], losses
+    found = predict(model, crops, flip=False, precision="fp32", progress=False).points[-1]
+    score = pck(normalised_errors(found, crops.people.joints, crops.people.head_size), 1.0)
+    assert score > 90, score
+
+
+def test_a_photograph_needs_a_confidence(tiny, tmp_path, monkeypatch):
+    from PIL import Image
+
+    from paperlib.photo import predict_photos
+
+    folder = tiny.trained("error-feedback").folder
+    Image.new("RGB", (40, 60)).save(tmp_path / "a.png")
+    with pytest.raises(PaperlibError, match="error-feedback: this network says points without"):
+        predict_photos([tmp_path / "a.png"], str(folder / "weights.safetensors"))
+
+
+def test_labels_of_ones_own_need_a_confidence():
+    from types import SimpleNamespace
+
+    from paperlib.reproduce.own_runs import own_run
+
+    own = SimpleNamespace(people=SimpleNamespace(skeleton=LSP), path=SimpleNamespace(stem="mine"))
+    assert own_run("pose-machine", own, "tiny").codec.channels == 15
+    with pytest.raises(PaperlibError, match="'error-feedback': not to be trained .* draw heatmaps"):
+        own_run("error-feedback", own, "tiny")
 
 
 def test_skeletons_are_the_models_own():
-    assert len(MPII) == ErrorFeedback().joints and PoseMachine(stages=1).first[-1].out_channels == CPM.channels
+    assert len(IEF.skeleton) == ErrorFeedback().joints
+    assert PoseMachine(stages=1).first[-1].out_channels == CPM.channels
+    maps = torch.zeros(2, 15, 4, 4)
+    assert decode(replace(CPM, side=32), maps, torch.eye(3).double().expand(2, 3, 3))[0].shape == (2, 14, 2)

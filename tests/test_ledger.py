@@ -439,8 +439,10 @@ def settings_of(run) -> dict:
     parts["recipe"] = {name: value for name, value in vars(run.recipe).items() if name not in UNSTATED}
     codec = parts["codec"]
     assert codec.pop("parts", None) in (None, parts["network"].get("parts", 0) > 0)
-    arranged = tuple((codec if name == "occluded" else parts["network"]).pop(name) for name in ARRANGED[kind])
-    found = {f"{kind}.{part}.{name}": value for part, fields in parts.items() for name, value in fields.items()}
+    arranged = tuple((codec if name == "occluded" else parts["network"]).pop(name) for name in ARRANGED.get(kind, ()))
+    found = {f"{kind}.{part}.{name}": value for part, fields in parts.items() for name, value in fields.items() if part in RECIPES[kind]}
+    if kind not in ARRANGED:  # a compared system, of whose training the papers say nothing
+        return found
     return found | {f"{kind}.arrangement": arranged, f"{kind}.people.{run.test_on.partition('-')[0]}": run.train_on}
 
 

@@ -44,6 +44,51 @@ def test_the_splits_of_the_mat(tmp_path):
     assert (train.others[0][0, 1:] == train.joints[1, 1:]).all() and np.isnan(train.others[0][0, 0]).all()
 
 
+def somebody(x=5.0, **more):
+    """A person of the test set: a position and a scale."""
+    return {"scale": 3.0, "objpos": {"x": x, "y": 7.0}} | more
+
+
+def test_the_people_of_the_test_set(tmp_path):
+    """Those with a position, in the order of the file; nobody says where their joints are."""
+    folder = official(
+        tmp_path,
+        image("train.jpg", rect(POINTS), single=[1]),
+        image("one.jpg", somebody(11.0), train=0, single=[1]),
+        image("nobody.jpg", train=0),
+        image("three.jpg", somebody(12.0), EMPTY_RECT, somebody(13.0), train=0, single=[2, 3]),
+    )
+    (folder / "annot/valid.h5").unlink()  # which it does not need
+    people = load_mpii(folder, "test", strict=True)
+    names = [name.rsplit("/", 1)[1] for name in people.image]
+    assert names == ["one.jpg", "three.jpg", "three.jpg"]
+    assert people.centre.tolist() == [[10, 6], [11, 6], [12, 6]] and people.scale.tolist() == [3] * 3
+    assert (people.state == ABSENT).all() and np.isnan(people.joints).all()
+    assert np.isnan(people.head_size).all() and [len(others) for others in people.others] == [0] * 3
+    separated = load_mpii(folder, "test", separated=True)
+    assert separated.centre[:, 0].tolist() == [10, 12]
+
+
+def test_the_test_people_are_in_the_mat_alone(tmp_path):
+    folder = mpii(tmp_path, record())
+    with pytest.raises(PaperlibError, match="1.mat: no such file; .*PAPERLIB_DATA"):
+        load_mpii(folder, "test")
+    official(folder, image("a.jpg", somebody(), train=0, single=[1]))
+    assert len(load_mpii(folder, "test")) == 1 and len(load_mpii(folder, "train")) == 1
+    (folder / "images/a.jpg").unlink()
+    left = load_mpii(folder, "test")
+    assert len(left) == 0 and left.left_out == {"image absent": 1}
+
+
+def test_a_bad_person_of_the_test_set(tmp_path):
+    unsized = somebody(9.0, scale=None)
+    folder = official(tmp_path, image("a.jpg", somebody(), unsized, train=0, single=[1, 2]))
+    people = load_mpii(folder, "test")
+    assert len(people) == 1 and people.left_out == {"label not a number": 1}
+    with pytest.raises(PaperlibError, match="person 1 of the split: label not a number"):
+        load_mpii(folder, "test", strict=True)
+
+
 VISIBLE_AS = {
     "a character": str,
     "a number": float,

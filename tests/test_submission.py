@@ -1,13 +1,23 @@
-"""The file for the MPII test server, from annotations in the official nested form."""
+"""MPII's test people: predicted, and put into the file for the server, from annotations in the
+official nested form."""
 
+import json
+from dataclasses import replace
+
+import h5py
 import numpy as np
 import pytest
+import torch
+from official_files import picture
 from scipy.io import loadmat, savemat
 from typer.testing import CliRunner
 
 from paperlib import PaperlibError
 from paperlib.cli import app
-from paperlib.submission import NAME, export_mpii
+from paperlib.compared import ErrorFeedbackCodec
+from paperlib.data.mpii import load_mpii
+from paperlib.reproduce.best import as_weights
+from paperlib.submission import NAME, export_mpii, write_test_points
 
 
 def person(**fields):
@@ -98,3 +108,99 @@ def test_the_door(annotations, tmp_path):
     assert done.exit_code == 0 and "3 people of the MPII test set" in done.output and (tmp_path / "out" / NAME).is_file()
     wrong = CliRunner().invoke(app, ["score", "lsp", *command[2:]])
     assert wrong.exit_code != 0 and "none for 'lsp'" in str(wrong.exception)
+
+
+# ---------------------------------------------------------------- predicting the test people
+
+
+@pytest.fixture
+def home(annotations, tmp_path):
+    """The folder of MPII with the pictures of the test set."""
+    for i in range(1, 5):
+        picture(tmp_path / f"images/{i}.jpg", (120, 160))
+    return tmp_path
+
+
+@pytest.fixture
+def weights(tiny):
+    return as_weights(tiny.trained("recurrent-t0"))
+
+
+def read_preds(path):
+    with h5py.File(path) as file:
+        return file["preds"][()]
+
+
+def test_what_is_predicted_of_the_test_people_can_be_sent(home, weights, annotations, tmp_path):
+    """In the official order, in px from 1; people of whom nothing is known but their place."""
+    out = tmp_path / "mine.h5"
+    assert write_test_points(weights, home, tmp_path / "canvases", out) == len(SEPARATED)
+    points = read_preds(out)
+    assert points.shape == (3, 16, 2) and np.isfinite(points).all()
+    path, people = export_mpii(out, annotations, tmp_path / "out")
+    found = exported(path)
+    assert people == 3 and list(found) == SEPARATED
+    np.testing.assert_array_equal(np.stack(list(found.values())), points)
+
+
+def test_points_are_those_of_the_crop_of_each_person(home, weights, tmp_path, monkeypatch):
+    """A network that finds every joint at its crop's middle says each person's own place."""
+    class Middle(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, images):
+            return [torch.zeros(len(images), 16, 2)]
+
+    middle = replace(weights, model=Middle(), codec=ErrorFeedbackCodec(side=64))
+    write_test_points(middle, home, tmp_path / "canvases", tmp_path / "mine.h5")
+    people = load_mpii(home, "test", separated=True)
+    expected = np.repeat(people.centre[:, None] + 1, 16, axis=1)
+    np.testing.assert_allclose(read_preds(tmp_path / "mine.h5"), expected, atol=1e-3)
+    assert expected[:, 0].tolist() == [[10, 80], [20, 80], [30, 80]]  # as the .mat has them
+
+
+def test_the_test_people_are_predicted_all_or_not_at_all(home, weights, tiny, tmp_path):
+    def write(used=weights, out=tmp_path / "mine.h5"):
+        write_test_points(used, home, tmp_path / "canvases", out)
+
+    with pytest.raises(PaperlibError, match=r"mine\.csv: .* go into an \.h5 file"):
+        write(out=tmp_path / "mine.csv")
+    with pytest.raises(PaperlibError, match="hourglass-flic: its joints are flic's"):
+        write(as_weights(tiny.trained("hourglass-flic")))
+    with pytest.raises(PaperlibError, match="another colour outside"):
+        write(replace(weights, record=weights.record | {"outside": 0}))
+    (home / "images/3.jpg").unlink()
+    with pytest.raises(PaperlibError, match=r"\(image absent: 2\).*takes all of them.*images"):
+        write()
+    assert not (tmp_path / "mine.h5").exists()
+
+
+def test_the_door_predicts_the_test_people(annotations, tiny, tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    for i in range(1, 5):
+        picture(data / f"mpii/images/{i}.jpg", (120, 160))
+    (data / "mpii" / annotations.name).write_bytes(annotations.read_bytes())
+    for name, folder in (("DATA", data), ("RUNS", tmp_path / "runs"), ("RESULTS", tmp_path / "r")):
+        monkeypatch.setenv(f"PAPERLIB_{name}", str(folder))
+    file = str(tiny.trained("recurrent-t0").folder / "weights.safetensors")
+    out = str(tmp_path / "mine.h5")
+
+    def call(*words):
+        return CliRunner().invoke(app, list(words))
+
+    done = call("predict", "--on", "mpii-test", "--weights", file, "--out", out, "--json")
+    assert done.exit_code == 0, done.exception
+    said = json.loads(done.stdout)
+    assert said["file"] == out and said["people"] == 3 and said["weights"]["name"] == "recurrent-t0"
+    sent = call("score", "mpii", out, "--export", str(tmp_path / "out"))
+    assert sent.exit_code == 0 and (tmp_path / "out" / NAME).is_file(), sent.exception
+    for words, why in (
+        (["--on", "mpii-test", "--weights", file], "with --out FILE.h5"),
+        (["--on", "lsp-test", "--out", out], "--on lsp-test: only mpii-test"),
+        (["a.jpg", "--on", "mpii-test", "--out", out], "instead of images and boxes"),
+        ([], "name image files, or --on mpii-test"),
+    ):
+        wrong = call("predict", *words)
+        assert wrong.exit_code != 0 and why in str(wrong.exception), words

@@ -32,6 +32,10 @@ LABELS = {
         "annot/{split}.json",  # HRNet's
         "annotations/mpii_{short}.json",  # mmpose's
     ),
+    "mpii-test": (  # of the test people these alone have the positions
+        "mpii_human_pose_v1_u12_1.mat",
+        "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",
+    ),
     "lsp": ("joints.mat", "LEEDS_annotations.json"),
     "lspet": ("joints.mat", "LEEDS_annotations.json"),
     "flic": ("annot/{split}.h5", "examples.mat"),
@@ -43,7 +47,8 @@ _WAY_OUT = "PAPERLIB_DATA names the folder of the data sets, `paperlib data list
 def label_names(dataset: str, split: str) -> list[str]:
     """The names that the label file of a split may have, the one to be read first."""
     short = "val" if split == "valid" else split
-    return [name.format(split=split, short=short) for name in LABELS[dataset]]
+    names = LABELS.get(f"{dataset}-{split}") or LABELS[dataset]
+    return [name.format(split=split, short=short) for name in names]
 
 
 def labels_in(folder: str | Path, dataset: str, split: str) -> Path | None:

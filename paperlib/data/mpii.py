@@ -1,4 +1,5 @@
 """MPII: 25,204 people of training and validation, from whichever set of files is in the folder.
+The people of the test set are in the second alone.
 
 1. mpii_annotations.json[.gz]: the record list of Convolutional Pose Machines with the validation
    split (paperlib.data.mpii_json).
@@ -47,8 +48,8 @@ def load_mpii(
     strict: bool = False,
     separated: bool = False,
 ) -> People:
-    """The people of `split`, "train" or "valid", in the order of the file; images in
-    <folder>/images/.
+    """The people of `split`, "train", "valid" or "test", in the order of the file; images in
+    <folder>/images/. Of the test people only centre, scale and image are read.
 
     Centre and scale are the official ones, neither shifted nor enlarged (FACTS C.5), the centre
     0-based. head_size is 0.6 x the diagonal of the head box (FACTS D.1); the JSON files hold no
@@ -62,7 +63,7 @@ def load_mpii(
     left out and counted; `strict` raises at what is bad. Raises PaperlibError on a missing,
     truncated or malformed file.
     """
-    choose("split of MPII", split, ("train", "valid"))
+    choose("split of MPII", split, ("train", "valid", "test"))
     path = find_labels(folder, "mpii", split)
     if separated and path.suffix != ".mat":
         raise PaperlibError(
@@ -90,6 +91,8 @@ def load_mpii(
 
 
 def _read(path: Path, folder: Path, split: str, separated: bool) -> Labels:
+    if split == "test":
+        return mpii_mat.read_test_people(path, separated)
     if path.suffix in (".json", ".gz"):
         return mpii_json.read_labels(path, split)
     if path.suffix == ".h5" and path.name != "annot.h5":

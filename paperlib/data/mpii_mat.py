@@ -1,7 +1,8 @@
 """MPII from the official mpii_human_pose_v1_u12_1.mat: the struct RELEASE, nested, with empty, scalar and missing fields.
 
 RELEASE.annolist(i) is an image: .image.name and .annorect, its people, each with annopoints.point (x, y, id, is_visible), the head box
-(x1, y1, x2, y2), scale and objpos (x, y). RELEASE.img_train(i) is 1 where the image is not of the test set, whose joints this file lacks.
+(x1, y1, x2, y2), scale and objpos (x, y). RELEASE.img_train(i) is 1 where the image is not of the
+test set, of whose people this file has scale and objpos alone.
 RELEASE.single_person{i} lists the people who are sufficiently separated from others. A person without points is not annotated;
 is_visible is a number, a character, empty or missing.
 """
@@ -51,6 +52,45 @@ def read_labels(path: Path, split_path: Path, split: str, separated: bool) -> La
     )
 
 
+def read_test_people(path: Path, separated: bool) -> Labels:
+    """The people of the test set who have a position, in the order of the file; no joints, no heads.
+
+    With `separated` only those whom RELEASE.single_person lists, whom MPII's single-person task
+    scores. Raises PaperlibError on a file that cannot be read or that is not MPII's.
+    """
+    rows = read(path, lambda path: _positioned(_release(path), separated))
+    none = np.zeros((0, 16, 3))
+    return Labels(
+        images=[name for name, _ in rows],
+        points=np.zeros((len(rows), 16, 3)),
+        centre=np.array([_centre(rect) for _, rect in rows], float).reshape(-1, 2),
+        scale=np.array([_number(rect, "scale") for _, rect in rows], float),
+        head_size=np.full(len(rows), math.nan),
+        others=[none] * len(rows),
+    )
+
+
+def _positioned(release: Any, separated: bool) -> list[tuple[str, Any]]:
+    """(image name, struct) of every person of the test images with objpos."""
+    return [
+        (str(image["image"]["name"]), rect)
+        for image, known, alone in _images(release)
+        if not known
+        for p, rect in enumerate(_structs(image["annorect"]))
+        if len(_structs(_field(rect, "objpos"))) and (p in alone or not separated)
+    ]
+
+
+def _images(release: Any) -> list[tuple[Any, bool, list[int]]]:
+    """(struct, whether its joints are known, people from 0 who are separated) of every image."""
+    images, single = _structs(release["annolist"]), release["single_person"]
+    if len(images) == 1:  # reading took the list of one image off its cell
+        single = [single]
+    known = np.atleast_1d(release["img_train"])
+    alone = [(np.atleast_1d(people) - 1).tolist() for people in single]
+    return list(zip(images, known.astype(bool).tolist(), alone, strict=True))
+
+
 def _release(path: Path) -> Any:
     content = loadmat(path, squeeze_me=True)
     release = _structs(content.get("RELEASE"))
@@ -62,18 +102,16 @@ def _release(path: Path) -> Any:
 
 def _annotated(release: Any) -> list[tuple[int, str, dict[int, tuple], list[int]]]:
     """(i, image name, {p: person}, those who are separated) of every image with known joints; p is a place in annorect; i and p from 0."""
-    images, known, single = _structs(release["annolist"]), np.atleast_1d(release["img_train"]), release["single_person"]
-    if len(images) == 1:  # reading took the list of one image off its cell
-        single = [single]
     found = []
-    for i in np.flatnonzero(known).tolist():
+    for i, (image, known, alone) in enumerate(_images(release)):
+        if not known:
+            continue
         people = {}
-        for p, rect in enumerate(_structs(images[i]["annorect"])):
+        for p, rect in enumerate(_structs(image["annorect"])):
             points = [point for note in _structs(_field(rect, "annopoints")) for point in _structs(_field(note, "point"))]
             if points:
                 people[p] = _person(rect, points)
-        alone = (np.atleast_1d(single[i]) - 1).tolist()
-        found.append((i, str(images[i]["image"]["name"]), people, alone))
+        found.append((i, str(image["image"]["name"]), people, alone))
     return found
 
 
@@ -87,8 +125,12 @@ def _person(rect: Any, points: list[Any]) -> tuple[np.ndarray, tuple[float, floa
         joints[int(joint)] = _number(point, "x"), _number(point, "y"), 1 if visible is None else float(visible)
     width, height = _number(rect, "x2") - _number(rect, "x1"), _number(rect, "y2") - _number(rect, "y1")
     head_size = 0.6 * math.hypot(width, height) if width * height != 0 else 0.0
-    centre = next(((_number(place, "x"), _number(place, "y")) for place in _structs(_field(rect, "objpos"))), (math.nan, math.nan))
-    return joints, centre, _number(rect, "scale"), head_size
+    return joints, _centre(rect), _number(rect, "scale"), head_size
+
+
+def _centre(rect: Any) -> tuple[float, float]:
+    places = _structs(_field(rect, "objpos"))
+    return next(((_number(at, "x"), _number(at, "y")) for at in places), (math.nan, math.nan))
 
 
 def _structs(value: Any) -> np.ndarray:

@@ -43,7 +43,8 @@ def text_numbers() -> pd.DataFrame:
 
 
 def recipes() -> dict:
-    """What each paper trains with, by paper ("recurrent", "hourglass"), part ("codec", "network", "recipe", "people") and setting."""
+    """What each paper trains with, by network ("recurrent", "hourglass"), part ("codec", "network", "recipe", "people") and setting; and codec
+    and network of two systems that both compare with ("pose_machine", "error_feedback")."""
     return tomllib.loads((files(__package__) / "recipes.toml").read_text(encoding="utf-8"))
 
 

@@ -7,17 +7,35 @@ from torch import nn
 
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
-from paperlib.models import Recurrent, StackedHourglass
+from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec
+from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourglass
 from paperlib.reproduce.ledger import claims
 from paperlib.reproduce.scales import SCALES, SIZES, Scale
-from paperlib.skeleton import FLIC, SKELETONS, Skeleton
+from paperlib.skeleton import FLIC, MPII, SKELETONS, Skeleton
 from paperlib.train import Recipe
 
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once for five times an LSP and three an MPII person.
 CLEAN_FIRST = ("lsp",) * 5 + ("mpii",) * 3 + ("lspet",)
 EVEN = ("lsp", "lspet", "mpii")
 SHOW_HEATMAPS = {"R-fig1", "R-fig2", "R-fig4", "R-fig5", "R-fig8", "H-fig2", "H-fig10"}  # of one person each, so drawn with the network at hand
-NETWORKS = {"recurrent": Recurrent, "hourglass": StackedHourglass}
+NETWORKS = {
+    "recurrent": Recurrent,
+    "hourglass": StackedHourglass,
+    "pose_machine": PoseMachine,
+    "error_feedback": ErrorFeedback,
+}
+# Size -> options of the pose machine and of error feedback; at other sizes they have no runs. At
+# night each stage of the pose machine sees as much of its crop as the paper's does, within 15 %.
+COMPARED = {
+    "tiny": (
+        {"stages": 2, "width": 8, "kernels": (5, 3, 5, 5), "stride": 4, "norm": True},
+        {"steps": 2, "width": 8, "norm": True},
+    ),
+    "night": (
+        {"stages": 6, "width": 16, "kernels": (5, 3, 5, 7), "stride": 4, "norm": True},
+        {"steps": 4, "width": 16, "norm": True},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,7 @@ def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> d
     if seeds < 0:
         raise PaperlibError(f"{seeds} seeds: at least one is needed")
     scale = SCALES[size]
-    runs = {run.name: run for run in _recurrent_runs(size, scale, data) + _hourglass_runs(size, scale, data)}
+    runs = {run.name: run for family in (_recurrent_runs, _hourglass_runs, _compared_runs) for run in family(size, scale, data)}
     if (size, data) == ("smoke", "real"):
         runs |= {run.name: run for run in (_longer(runs["hourglass-lsp"], 9000, 128), _longer(runs["recurrent-lsp"], 4000, 96))}
     compared = [runs[name] for claim in claims() if len(claim["runs"]) > 1 for name in claim["runs"]]
@@ -205,6 +223,29 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
         run("8x1", 8, 1, "H-fig9"),
         run("flic", scale.stacks, 1, "H-fig6 H-tab1", train_on=("flic",), test_on="flic", options=scale.hourglass),
         run("lsp", scale.stacks, 1, "R-tab4", train_on=_on_lsp(size, data), test_on="lsp", **main),
+    ]
+
+
+def _compared_runs(size: str, scale: Scale, data: str) -> list[Run]:
+    """Convolutional Pose Machines and Iterative Error Feedback on MPII and on LSP, at the sizes in
+    COMPARED; with the crop's side, the weights and the schedule of the main hourglass there."""
+    if size not in COMPARED:
+        return []
+    machine, feedback = COMPARED[size]
+    learnable = {"sigma": 1.3, "peak": 12.0, "balanced": True, "absent": "ignore"}
+    maps = PoseMachineCodec(side=scale.side, skeleton=MPII, stride=machine["stride"], **learnable)
+    points = ErrorFeedbackCodec(side=scale.side)
+    sets = (("", ("mpii",), "mpii"), ("-lsp", _on_lsp(size, data), "lsp"))
+
+    def runs(kind, options, codec, rate):
+        network = Network(kind, (("joints", len(MPII)), *options.items()))
+        recipe = _short_recipe(size, scale, scale.longer, data, rate)
+        name = kind.replace("_", "-")
+        return [Run(name + of, network, codec, recipe, train, test, ()) for of, train, test in sets]
+
+    return [
+        *runs("pose_machine", machine, maps, 6e-3),
+        *runs("error_feedback", feedback, points, 2e-3),
     ]
 
 

@@ -141,12 +141,13 @@ def read_labels(labels: str | Path, validate: str | Path | None) -> tuple[Own, O
 def own_run(name: str, own: Own, size: str, steps: int = 0) -> Run:
     """Run `name` of the catalogue for the skeleton of `own`, with as many maps as it has joints and
     limbs; everything else, the recipe too, is the run's on photographs."""
-    known = {run.name: run for run in catalogue(size, "real").values() if not run.start}
+    runs = catalogue(size, "real").values()
+    known = {run.name: run for run in runs if not run.start and hasattr(run.codec, "peak")}
     if name not in known:
         first = [run for run in ("hourglass", "recurrent") if run in known]
         raise PaperlibError(
             f"run {name!r}: not to be trained on labels of one's own; {' and '.join(first)} can, "
-            f"and {len(known) - len(first)} more that go on from no other run"
+            f"and {len(known) - len(first)} more that draw heatmaps and go on from no other run"
         )
     run, skeleton = known[name], own.people.skeleton
     recipe, every = run.recipe, max(1, steps // 36)

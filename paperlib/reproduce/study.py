@@ -14,6 +14,7 @@ import torch
 
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, RecurrentCodec
+from paperlib.compared import ErrorFeedbackCodec
 from paperlib.data.canvases import load_canvases
 from paperlib.data.crops import Crops
 from paperlib.data.files import files_sha256, labels_in
@@ -231,6 +232,7 @@ class Study:
         if found := read_prediction(self.given(name) / cache, people):
             return found
         trained, plain = self.trained(name), RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False)
+        plain = crops.codec if isinstance(crops.codec, ErrorFeedbackCodec) else plain  # points have no arg-max
         found = as_kept(predict(trained.model, crops, flip, scales, self.precision, self.progress, decoder=None if offset else plain))
         if trained.folder == self.folder_of(name):  # what is kept with the results stays as it is
             write_whole(trained.folder / cache, prediction_bytes(found, people))

@@ -18,7 +18,8 @@ from torch import nn
 
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
-from paperlib.models import Recurrent, StackedHourglass
+from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec
+from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourglass
 from paperlib.skeleton import SKELETONS, Skeleton
 from paperlib.weights.community import read_community
 from paperlib.weights.ports import PortedHourglass
@@ -26,8 +27,14 @@ from paperlib.writing import write_whole
 
 SHIPPED = Path(__file__).parent
 SHARD = 16_000_000  # bytes: the largest file
-_MODELS = {known.__name__: known for known in (Recurrent, StackedHourglass, PortedHourglass)}
-_CODECS = {known.__name__: known for known in (RecurrentCodec, HourglassCodec)}
+_MODELS = {
+    known.__name__: known
+    for known in (Recurrent, StackedHourglass, PoseMachine, ErrorFeedback, PortedHourglass)
+}
+_CODECS = {
+    known.__name__: known
+    for known in (RecurrentCodec, HourglassCodec, PoseMachineCodec, ErrorFeedbackCodec)
+}
 
 
 @dataclass(frozen=True)
