@@ -256,7 +256,10 @@ def die_with_parent(parent: int) -> None:
 
 
 def _train_one(name: str) -> None:
+    """Train run `name`, and predict with it here, side by side with others, and not in a notebook one after the other."""
     _STUDY.trained(name)
+    if not any(run.start and run.start.name == name for run in _STUDY.runs.values()):
+        _STUDY.predict(name)
 
 
 def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str], jobs: int) -> None:
