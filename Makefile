@@ -3,8 +3,12 @@ PYTHON ?= python3
 EXTRAS ?= test
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
-ifdef PAPERLIB_DATA
-export PAPERLIB_DATA := $(abspath $(PAPERLIB_DATA))
+# From the root of the file system, for notebooks run in their own folder; $(abspath) would cut a path at its spaces.
+ifneq ($(PAPERLIB_DATA),)
+ifeq ($(filter /% ~%,$(firstword $(PAPERLIB_DATA))),)
+override PAPERLIB_DATA := $(CURDIR)/$(PAPERLIB_DATA)
+endif
+export PAPERLIB_DATA
 endif
 
 .PHONY: venv reproduce test clean

@@ -10,14 +10,16 @@ from typing import Annotated
 import typer
 
 from paperlib import PaperlibError
-from paperlib.cli_data import AsJson, data_app
+from paperlib.cli_data import AsJson, Device, data_app
+from paperlib.cli_files import export, predict, score
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="A reproducible companion to two papers on 2D human pose.")
 app.add_typer(data_app, name="data")
+for of_files in (score, predict, export):
+    app.command()(of_files)
 
-Size = Annotated[str, typer.Option(help="tiny, smoke, short or paper; PAPERLIB_SIZE, else smoke")]
+Size = Annotated[str, typer.Option(help="tiny, smoke, night, short or paper; PAPERLIB_SIZE, else smoke")]
 Data = Annotated[str, typer.Option(help="synthetic (drawn people) or real (PAPERLIB_DATA)")]
-Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
 Precision = Annotated[str, typer.Option(help="auto (the device's own), fp32, bf16 or fp16")]
 Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
 Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
@@ -94,7 +96,7 @@ def plan(
     from paperlib.reproduce.schedule import notebooks_left
 
     chosen = set(choose(only))
-    study = _study(size, data, device, jobs, as_json, precision)
+    study = _study(size, data, device, jobs, as_json, precision=precision)
     planned = make_plan(study)
     rows = [row for row in planned if not only or chosen & set(row["notebooks"])]
     if as_json:
@@ -151,46 +153,6 @@ def train(
 
 
 @app.command()
-def score(
-    dataset: Annotated[str, typer.Argument(help="mpii, lsp or flic; or labels of your own, a COCO keypoints file")],
-    predictions: Path,
-    truth: Annotated[Path | None, typer.Option(help="another truth file")] = None,
-    convention: str = "official",
-    labels: Annotated[str, typer.Option(help="pc (person-centric) or oc (observer-centric)")] = "",
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            help="no score: FILE.json gets the points as COCO results; a folder gets the file of "
-            "test people that the MPII server takes"
-        ),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Score any prediction file; no images needed."""
-    if dataset.lower().endswith(".json"):
-        from paperlib.cli_own import score_on
-
-        if truth or labels or export:
-            raise PaperlibError(f"{dataset}: --truth, --labels and --export are of MPII, LSP and FLIC; {dataset} is the truth itself")
-        return score_on(Path(dataset), predictions, convention, as_json)
-    from paperlib.reproduce.folders import Folders
-    from paperlib.score import in_words, score_file
-    from paperlib.submission import export_points
-
-    data = Folders.here().data
-    if export:
-        written, people = export_points(dataset, predictions, truth, data, export)
-        what = "the MPII test set" if written != export else f"{dataset}, as COCO results"
-        found = {"file": str(written), "people": people}
-        print(json.dumps(found) if as_json else f"{written}: {people} people of {what}")
-        return
-    result = score_file(dataset, predictions, data, truth, convention, labels or None)
-    for note in result["notes"]:
-        print(f"paperlib: {predictions}: {note}", file=sys.stderr)
-    print(json.dumps(result) if as_json else in_words(predictions.name, result))
-
-
-@app.command()
 def sizes(as_json: AsJson = False) -> None:
     """R-tab3: every model's true and 'paper' parameter count, and its multiply-adds."""
     from paperlib.models.sizes import model_sizes
@@ -206,60 +168,13 @@ def sizes(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def predict(
-    images: Annotated[list[Path] | None, typer.Argument()] = None,
-    weights: Annotated[
-        str, typer.Option(help="a run's name, a .safetensors file beside its record, or another's checkpoint; else the best at hand")
-    ] = "",
-    out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON; with --on an .h5 file")] = None,
-    on: Annotated[str, typer.Option(help="mpii-test: instead of images the people of MPII's test set, for score --export")] = "",
-    box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
-    boxes: Annotated[Path | None, typer.Option(help="the same for several images: a JSON file of each image's list of boxes")] = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-) -> None:
-    """Poses in your own photographs: of the people in boxes, or of one person who fills the picture."""
-    from paperlib.cli_predict import given_boxes, predict_test_people, say
-    from paperlib.photo import predict_photos
-
-    if on:
-        return predict_test_people(on, bool(images or box or boxes), weights, out, device, as_json)
-    say(*predict_photos(images, weights, out, device, given_boxes(images, box, boxes)), as_json)
-
-
-@app.command()
-def export(
-    weights: Annotated[str, typer.Argument(help="a run's name or a file, as --weights of predict")],
-    onnx: Annotated[Path | None, typer.Option(help="write the network as ONNX to this file")] = None,
-    safetensors: Annotated[
-        Path | None, typer.Option(help="write it in 16 bits to this file, and its record beside it")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """A network for other programs: ONNX, or .safetensors with a record."""
-    from paperlib.reproduce.best import best_weights
-    from paperlib.weights.export import export_onnx, export_safetensors
-
-    if not (onnx or safetensors):
-        raise PaperlibError("export: say what to write, with --onnx FILE or --safetensors FILE")
-    chosen, written = best_weights(weights, "cpu"), {}
-    if onnx:
-        written["onnx"] = {"file": str(onnx)} | export_onnx(chosen, onnx)
-    if safetensors:
-        record = export_safetensors(chosen, safetensors)
-        written["safetensors"] = {"file": str(safetensors), "record": str(record)}
-    if as_json:
-        print(json.dumps(written))
-        return
-    for kind in written.values():
-        print("; ".join(f"{key} {value}" for key, value in kind.items()))
-
-
-@app.command()
 def verify(results: Path) -> None:
     """Every artifact still follows from its stored numbers; every hash matches."""
+    import matplotlib
+
     from paperlib.reproduce.verify import verify as check
 
+    matplotlib.use("agg")  # draws into files, whatever a user's settings name
     count, problems = check(results)
     if problems:
         raise PaperlibError(f"{results}: {len(problems)} of {count} artifacts do not follow: " + "; ".join(problems))
@@ -282,6 +197,8 @@ def claims(results: Path, as_json: AsJson = False) -> None:
 def main() -> None:
     """Exit 0 only if all of it worked; else one line on stderr, without a traceback unless --debug asks for it."""
     words = [word for word in sys.argv[1:] if word != "--debug"]
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is spelled
+        stream.reconfigure(errors="backslashreplace")
     try:
         code = app(words, prog_name="paperlib", standalone_mode=False)
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ import typer
 
 from paperlib import PaperlibError
 
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON value and nothing else on stdout")]
 data_app = typer.Typer(no_args_is_help=True, help="The official data sets: list, fetch, check.")
 

@@ -258,7 +258,9 @@ def test_a_figure_looks_the_same_whatever_was_set_before(made):
     from matplotlib import pyplot as plt
 
     entry = json.loads((made.results / "manifest.json").read_text())["R-fig6"]
-    with plt.rc_context({"font.size": 30, "savefig.dpi": 30, "axes.facecolor": "red"}):
+    theirs = {"font.size": 30, "savefig.dpi": 30, "axes.facecolor": "red"}
+    theirs |= {"savefig.pad_inches": 0, "lines.linewidth": 9, "axes.formatter.use_locale": True}
+    with plt.rc_context(theirs):
         drawn = png_bytes(artifacts.draw_figure(entry["draw"], made.results / "figures" / "r-fig6.npz", entry["options"]), entry["provenance"])
     assert drawn == (made.results / "figures" / "r-fig6.png").read_bytes()
 

@@ -1,6 +1,7 @@
 """Pictures of every kind and damage, alone and under a loader."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from official_files import mpii, record
 from PIL import Image
 
 from paperlib import PaperlibError
-from paperlib.data.images import fault_of, image_size, read_image
+from paperlib.data import images
+from paperlib.data.images import fault_of, image_size, read_image, remarks
 from paperlib.data.mpii import load_mpii
 
 COLOURS = (
@@ -42,12 +44,12 @@ def test_grey_sixteen_bit_and_transparent(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 def test_exif_turns_a_photograph_but_not_labelled_pixels(tmp_path, orientation, suffix):
     path = tmp_path / f"a.{suffix}"
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(COLOURS).save(path, exif=exif, quality=100, subsampling=0)
+    Image.fromarray(COLOURS).save(path, exif=exif, quality=100, **({"lossless": True} if suffix == "webp" else {"subsampling": 0}))
     turn = {1: lambda a: a, 2: np.fliplr, 3: lambda a: a[::-1, ::-1], 4: np.flipud, 5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, -1)}
     turn |= {7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: np.rot90}
     for upright, wanted in ((False, COLOURS), (True, turn[orientation](COLOURS))):
@@ -152,3 +154,137 @@ def test_a_whole_picture_is_not_decoded_to_find_that_out(tmp_path, monkeypatch):
         NOISE.save(tmp_path / f"a.{suffix}")
         monkeypatch.setattr("paperlib.data.images.read_image", None)
         assert fault_of(tmp_path / f"a.{suffix}") is None
+
+
+# ---------------------------------------------------------------- what photographs bring along
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description '
+    b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def test_an_orientation_that_only_xmp_tells_turns_pixels_and_size(tmp_path):
+    Image.fromarray(COLOURS).save(tmp_path / "a.jpg", xmp=XMP, quality=100, subsampling=0)
+    size = image_size(tmp_path / "a.jpg", upright=True)
+    assert size == read_image(tmp_path / "a.jpg", upright=True).shape[1::-1] == (32, 48)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 255])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_an_orientation_that_is_none_is_said_and_the_picture_left_as_it_is(
+    tmp_path, orientation, suffix
+):
+    exif, path = Image.Exif(), tmp_path / f"a.{suffix}"
+    exif[0x0112] = orientation
+    Image.fromarray(COLOURS).save(path, exif=exif)
+    assert image_size(path, upright=True) == (48, 32)
+    np.testing.assert_array_equal(read_image(path, upright=True), read_image(path))
+    said = f"its EXIF orientation {orientation} is none of 1 to 8; taken as it is stored"
+    assert remarks(path) == [said]
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_damaged_exif_block_costs_only_the_orientation(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(COLOURS).save(path, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert read_image(path, upright=True).shape == (32, 48, 3)
+    monkeypatch.setattr(Image.Exif, "get", lambda *_: int("damaged"))
+    assert image_size(path, upright=True) == (48, 32)
+    assert read_image(path, upright=True).shape == (32, 48, 3)
+    assert remarks(path) == ["its EXIF orientation is damaged; taken as it is stored"]
+
+
+@pytest.mark.parametrize("suffix", ["tif", "gif", "png", "webp"])
+def test_of_several_pages_the_first_is_taken_and_said(tmp_path, suffix):
+    path, pages = tmp_path / f"a.{suffix}", [Image.new("RGB", (9, 7), c) for c in ("red", "blue")]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    assert remarks(path) == ["it has 2 pages or frames; the first is taken"]
+    red = read_image(path).reshape(-1, 3).mean(axis=0)
+    assert red[0] > 200 > 50 > red[2]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "gif", "webp", "bmp"])
+def test_of_a_plain_picture_nothing_is_said(tmp_path, suffix):
+    Image.fromarray(COLOURS).save(tmp_path / f"a.{suffix}")
+    assert remarks(tmp_path / f"a.{suffix}") == []
+
+
+def test_a_phones_second_view_is_no_page(tmp_path):
+    pages = [Image.new("RGB", (9, 7), colour) for colour in ("red", "blue")]
+    pages[0].save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=pages[1:])
+    assert remarks(tmp_path / "a.jpg") == []
+    assert read_image(tmp_path / "a.jpg", upright=True)[3, 4, 0] > 200
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "gif"])
+@pytest.mark.parametrize("limit", [1, 500, 1000])
+def test_a_picture_beyond_pillows_limit_is_read_and_the_limit_left(
+    tmp_path, monkeypatch, recwarn, suffix, limit
+):
+    Image.fromarray(COLOURS).save(tmp_path / f"a.{suffix}")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert read_image(tmp_path / f"a.{suffix}", upright=True).shape == (32, 48, 3)
+    assert fault_of(tmp_path / f"a.{suffix}") is None and not recwarn.list
+    assert Image.MAX_IMAGE_PIXELS == limit
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "gif"])
+def test_a_picture_too_large_is_refused_for_that_reason(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(COLOURS).save(path)
+    monkeypatch.setattr(images, "MOST", 48 * 32 - 1)
+    for read in (lambda: read_image(path, upright=True), lambda: image_size(path)):
+        with pytest.raises(PaperlibError, match="a.* 48 x 32 px are 0 megapixels, .*make it small"):
+            read()
+    monkeypatch.setattr(images, "MOST", 48 * 32)
+    assert read_image(path, upright=True).shape == (32, 48, 3)
+
+
+def test_a_picture_beyond_the_memory_is_refused_for_that_reason(tmp_path, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    Image.fromarray(COLOURS).save(tmp_path / "a.png")
+    monkeypatch.setattr(images, "_rgb", full)
+    with pytest.raises(PaperlibError, match="a.png: too large for the memory; make it smaller"):
+        read_image(tmp_path / "a.png")
+
+
+FOREIGN = {
+    "a HEIC picture": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "a video": b"\0\0\0\x18ftypisom\0\0\0\0isomavc1",
+    "a PDF document": b"%PDF-1.7\n",
+    "an SVG drawing": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "a JPEG XL picture": b"\xff\x0a\xfa\x7f",
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("name", ["a.jpg", "a.heic"])
+def test_what_cannot_be_read_is_called_by_its_name(tmp_path, kind, name):
+    (tmp_path / name).write_bytes(FOREIGN[kind])
+    for read in (read_image, image_size):
+        with pytest.raises(PaperlibError, match=f"{name}: {kind}, not read here; save it as JPEG"):
+            read(tmp_path / name)
+
+
+def test_a_raw_file_is_not_taken_for_its_preview(tmp_path):
+    Image.fromarray(COLOURS).save(tmp_path / "a.NEF", format="TIFF")
+    with pytest.raises(PaperlibError, match="a.NEF: a camera's raw file; export it as JPEG"):
+        read_image(tmp_path / "a.NEF")
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "LAB", "1", "LA", "PA"])
+def test_rarer_colours_are_read(tmp_path, mode):
+    Image.new(mode, (48, 32)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif").shape == (32, 48, 3)
+
+
+def test_threads_that_read_leave_pillows_limit_as_it_was(tmp_path):
+    for i in range(8):
+        Image.fromarray(COLOURS).save(tmp_path / f"{i}.png")
+    limit = Image.MAX_IMAGE_PIXELS
+    with ThreadPoolExecutor(8) as pool:
+        shapes = list(pool.map(lambda i: read_image(tmp_path / f"{i % 8}.png").shape, range(64)))
+    assert set(shapes) == {(32, 48, 3)} and Image.MAX_IMAGE_PIXELS == limit

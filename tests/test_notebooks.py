@@ -2,13 +2,16 @@
 
 import json
 import re
+import sys
 import threading
 import time
 
 import nbformat
 import pytest
+from PIL import Image
 
-from paperlib import PaperlibError
+import paperlib
+from paperlib import PaperlibError, cli
 from paperlib.reproduce import notebooks
 from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.notebooks import FOLDER, ORDER, artifacts_of, check_parameters, choose, clean, runs_of, stamp
@@ -230,6 +233,50 @@ def test_every_notebook_takes_the_three_parameters(name):
         check_parameters(name, {"data": "drawn"})
 
 
+def with_a_photograph(folder):
+    """The notebook of `folder` with a parameter that names a photograph."""
+    notebook = nbformat.read(folder / "01_data.ipynb", 4)
+    notebook.cells[1].source += '\nimage: str = ""  # a photograph of your own; empty: none'
+    nbformat.write(notebook, folder / "01_data.ipynb")
+
+
+def test_a_photograph_is_found_from_where_we_are_called(folder, tmp_path, monkeypatch):
+    with_a_photograph(folder)
+    here = tmp_path / "my pictures"
+    here.mkdir()
+    Image.new("RGB", (9, 7)).save(here / "me.png")
+    monkeypatch.chdir(here)
+    found = {"image": str(here / "me.png")}
+    assert check_parameters("01_data", {"image": "me.png"}) == found
+    assert check_parameters("01_data", {"image": "../my pictures/me.png"}) == found
+    assert check_parameters("01_data", {"image": ""}) == {"image": ""}
+    (here / "no.png").write_text("hello")
+    for name, why in (("you.png", "cannot be read .No such file"), ("no.png", "not a whole pict")):
+        with pytest.raises(PaperlibError, match=f"--set image={name}: {here / name}: {why}"):
+            check_parameters("01_data", {"image": name})
+
+
+def test_the_stamp_is_of_the_photographs_pixels(folder, tmp_path):
+    picture = tmp_path / "me.png"
+    stamps = []
+    for colour in ("red", "blue", "red"):
+        Image.new("RGB", (9, 7), colour).save(picture)
+        stamps.append(stamp("01_data", {"image": str(picture)}, []))
+    assert stamps[0] == stamps[2] != stamps[1]
+
+
+@pytest.mark.parametrize("words", [("plan",), ("reproduce", "--only", "02")])
+def test_outside_a_checkout_one_line_says_what_is_missing(tmp_path, monkeypatch, capsys, words):
+    """As from a wheel, which has no notebooks."""
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
+    monkeypatch.setattr("sys.argv", ["paperlib", *words])
+    with pytest.raises(SystemExit, match="1"):
+        cli.main()
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert "they are not part of the installed package: clone the repository" in err
+
+
 def test_the_stamp_is_of_source_parameters_and_inputs(folder):
     base = stamp("01_data", {"size": "tiny"}, ["run a"])
     assert base == stamp("01_data", {"size": "tiny"}, ["run a"])
@@ -246,6 +293,34 @@ def test_a_cell_that_fails_is_named_and_its_copy_kept(folder, tmp_path):
     failed = tmp_path / "results" / "notebooks"
     assert [path.name for path in failed.iterdir()] == ["01_data.failed.ipynb"]
     assert "person = 4" in (failed / "01_data.failed.ipynb").read_text()
+
+
+def test_the_kernel_is_this_interpreter_whatever_the_user_has_installed(tmp_path, monkeypatch):
+    """Another environment's kernel under the same name, start-up files, a backend: none is used."""
+    home = tmp_path / "home of the user"
+    kernel = home / ".local/share/jupyter/kernels/python3/kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps({"argv": ["false"], "display_name": "theirs", "language": "py"}))
+    startup = home / ".ipython/profile_default/startup/mine.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("x = 'of the start-up file'")
+    for name, value in {"HOME": home, "IPYTHONDIR": home / ".ipython", "PYTHONSTARTUP": startup,
+                        "JUPYTER_DATA_DIR": home / ".local/share/jupyter", "MPLBACKEND": "TkAgg",
+                        "JUPYTER_PREFER_ENV_PATH": "0"}.items():  # fmt: skip
+        monkeypatch.setenv(name, str(value))
+    cells = [
+        "import os, sys",
+        "import paperlib",
+        "print(sys.executable, paperlib.__file__, os.environ['MPLBACKEND'], 'x' in globals(), sep='|')",
+    ]
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(cells))])
+    made.metadata.kernelspec = {"display_name": "theirs", "language": "python", "name": "python3"}
+    nbformat.write(made, tmp_path / "01_data.ipynb")
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    copy = notebooks.execute("01_data", tmp_path / "the results", {}, "key")
+    said = nbformat.read(copy, 4).cells[0].outputs[0].text.strip().split("|")
+    assert said[:2] == [sys.executable, paperlib.__file__]
+    assert said[2:] == ["module://matplotlib_inline.backend_inline", "False"]
 
 
 def test_two_that_want_one_notebook_execute_it_once(tmp_path, monkeypatch, capsys):

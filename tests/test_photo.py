@@ -7,19 +7,22 @@ import sys
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 from PIL import Image
 
-from paperlib import PaperlibError, cli, photo
+from paperlib import PaperlibError, cli, person_search, photo, photograph
 from paperlib.codecs import HourglassCodec, RecurrentCodec
-from paperlib.data.images import read_image
+from paperlib.data.images import image_size, read_image
 from paperlib.data.mpii import load_mpii
 from paperlib.models import StackedHourglass
 from paperlib.people import VISIBLE
-from paperlib.photo import clip_box, people_in, predict_photos, see, visibility
+from paperlib.person_search import HEIGHTS, boxes_all_over, boxes_around, distinct, find_person
+from paperlib.photo import PartlyRead, clip_box, predict_photos
+from paperlib.photograph import people_in, see, visibility
 from paperlib.reproduce.best import best_weights
 from paperlib.reproduce.measures import measure
 from paperlib.reproduce.shipping import empty_pictures, fit_visibility
-from paperlib.show.photos import pose_on_photo
+from paperlib.show.photos import pose_on_photo, pose_picture
 from paperlib.show.pictures import one_heatmap
 from paperlib.show.samples import heatmaps_on_photo
 from paperlib.skeleton import MPII
@@ -89,12 +92,15 @@ def test_a_joint_that_nobody_labelled_has_no_error(untrained, scene):
 
 
 def test_the_json_is_the_contract(predict, scene, tmp_path):
-    code, out, err = predict(scene, "--out", tmp_path / "out", "--json")
+    code, out, err = predict(scene, "--out", tmp_path / "out", "--json", "--box", "0,0,149,209")
     (found,) = json.loads(out)
     (person,) = found["people"]
-    assert (code, err) == (0, "") and found["image"] == str(scene) and found["weights"] == {"name": "little", "kind": "untrained", "scores": []}
-    assert tuple(person["joints"]) == tuple(person["visible"]) == MPII.joints and person["box"] == [0, 0, 149, 209]
-    assert all(-60 <= x <= 210 and 0 <= y <= 209 and 0 <= c <= 1 for x, y, c in person["joints"].values())
+    assert (code, err) == (0, "") and found["image"] == str(scene)
+    assert found["weights"] == {"name": "little", "kind": "untrained", "scores": []}
+    assert (found["assumed"], found["notes"], found["scales"]) == ("", [], [0.85, 1.0, 1.15])
+    assert tuple(person["joints"]) == tuple(person["visible"]) == MPII.joints
+    assert person["box"] == [0, 0, 149, 209]
+    assert all(-90 <= x <= 240 and -30 <= y <= 250 and 0 <= c <= 1 for x, y, c in person["joints"].values())
     assert person["confidence"] == pytest.approx(np.mean([c for *_, c in person["joints"].values()])) and person["note"] == ""
     assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == [found]
     assert Image.open(found["picture"]).size[1] > 400
@@ -117,7 +123,7 @@ def test_several_people_come_in_the_order_of_their_boxes(untrained, scene):
 def test_more_people_than_go_through_at_once(untrained, scene, monkeypatch):
     boxes = {str(scene): [(10.0 * i, 5.0, 10.0 * i + 60, 190.0) for i in range(5)]}
     whole = predict_photos([scene], untrained, boxes=boxes)[0][0]["people"]
-    monkeypatch.setattr(photo, "CHUNK", 2)
+    monkeypatch.setattr(photograph, "CHUNK", 2)
     parts = predict_photos([scene], untrained, boxes=boxes)[0][0]["people"]
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_allclose(list(a["joints"].values()), list(b["joints"].values()), atol=1e-4)
@@ -254,7 +260,10 @@ def saved(mode):
 
 
 def joints_of(path, weights):
-    return np.array(list(predict_photos([path], weights)[0][0]["people"][0]["joints"].values()))
+    (width, height) = image_size(path, upright=True)
+    boxes = {path: [(0, 0, width - 1, height - 1)]}
+    (found,), _ = predict_photos([path], weights, boxes=boxes)
+    return np.array(list(found["people"][0]["joints"].values()))
 
 
 @pytest.mark.parametrize("save", [saved("L"), saved("P"), with_alpha, as_cmyk, as_grey16], ids=["grey", "palette", "alpha", "CMYK", "16 bits"])
@@ -310,8 +319,160 @@ NO_PICTURES = {
 def test_what_is_no_picture_is_one_line_and_nothing_is_written(predict, scene, tmp_path, kind):
     make, expected = NO_PICTURES[kind]
     make(tmp_path / "odd.png", scene)
-    code, out, err = predict(scene, tmp_path / "odd.png", "--out", tmp_path / "out", "--json")
+    code, out, err = predict(tmp_path / "odd.png", "--out", tmp_path / "out", "--json")
     assert code == 1 and out == "" and err.count("\n") == 1 and "odd.png" in err and expected in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", NO_PICTURES)
+def test_a_broken_photograph_stops_no_other(predict, scene, tmp_path, kind):
+    make, expected = NO_PICTURES[kind]
+    make(tmp_path / "odd.png", scene)
+    other = tmp_path / "you.png"
+    Image.open(scene).save(other)
+    out = tmp_path / "out"
+    code, printed, err = predict(scene, tmp_path / "odd.png", other, "--out", out, "--json")
+    assert code == 1 and err.count("\n") == 1 and "odd.png" in err and expected in err
+    found = json.loads(printed)
+    assert [entry["image"] for entry in found] == [str(scene), str(other)]
+    assert {path.name for path in out.iterdir()} == {"me-pose.png", "you-pose.png", "predictions.json"}
+    assert json.loads((out / "predictions.json").read_text()) == found
+
+
+def test_a_box_that_cannot_be_stops_no_other(predict, scene, tmp_path):
+    other = tmp_path / "you.png"
+    Image.open(scene).save(other)
+    (tmp_path / "boxes.json").write_text(json.dumps({str(scene): [[300, 0, 400, 90]]}))
+    code, out, err = predict(scene, other, "--json", "--boxes", tmp_path / "boxes.json")
+    assert code == 1 and "me.png: box 300,0,400,90 lies outside the image" in err
+    assert [entry["image"] for entry in json.loads(out)] == [str(other)]
+
+
+def test_in_python_the_good_ones_come_with_the_error(untrained, scene, tmp_path):
+    (tmp_path / "odd.png").write_text("no picture")
+    with pytest.raises(PartlyRead, match="odd.png: not a whole picture") as partly:
+        predict_photos([scene, tmp_path / "odd.png"], untrained)
+    assert [entry["image"] for entry in partly.value.found] == [str(scene)]
+    assert partly.value.used.startswith("weights: little") and len(partly.value.faults) == 1
+
+
+def test_what_was_made_of_a_file_is_said(predict, scene, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 9
+    first = Image.open(scene)
+    first.save(tmp_path / "scan.tif", save_all=True, append_images=[first.rotate(90)], exif=exif)
+    code, out, err = predict(tmp_path / "scan.tif", "--json")
+    notes = json.loads(out)[0]["notes"]
+    assert code == 0 and ["orientation 9" in notes[0], "2 pages" in notes[1]] == [True, True]
+    assert [line.startswith("paperlib: ") and "scan.tif: its EXIF" in line for line in err.splitlines()][0]
+
+
+# ---------------------------------------------------------------- the person is looked for
+
+
+def test_without_a_box_it_is_said_what_was_assumed_and_the_box_gives_the_same_again(predict, scene):
+    _, out, _ = predict(scene, "--json")
+    (found,) = json.loads(out)
+    (person,) = found["people"]
+    assert found["assumed"].startswith("one person, looked for in ")
+    assert all(value == int(value) for value in person["box"])
+    box = ",".join(f"{value:g}" for value in person["box"])
+    _, out, _ = predict(scene, "--json", "--box", box)
+    (again,) = json.loads(out)
+    assert again["assumed"] == "" and again["people"] == found["people"]
+    _, out, _ = predict(scene)
+    assert f"no box given; assumed: {found['assumed']}, {box}; --box" in out
+
+
+def test_a_picture_too_small_to_look_through_is_taken_whole(untrained, tmp_path):
+    Image.new("RGB", (60, 5), "teal").save(tmp_path / "strip.png")
+    (found,), _ = predict_photos([tmp_path / "strip.png"], untrained)
+    assert found["people"][0]["box"] == [0, 0, 59, 4]
+    assert found["assumed"].startswith("one person, who fills the picture")
+
+
+def overlap(a, b):
+    """Intersection over union of boxes (N, 4) and one (4,)."""
+    sides = np.minimum(a[..., 2:], b[2:]) - np.maximum(a[..., :2], b[:2])
+    both = sides.clip(0).prod(axis=-1)
+    return both / ((a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[2:] - b[:2]).prod() - both)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (480, 640), (300, 300)])
+@pytest.mark.parametrize("photograph_is", [1, 3])
+def test_the_surest_box_is_found_wherever_it_is(untrained, monkeypatch, size, photograph_is):
+    """A network that is the surer the better the box fits a person of known place and size."""
+    weights, rng = load_weights(photo.Path(untrained).with_suffix(".json")), np.random.default_rng(0)
+    for _ in range(8):
+        height = max(size) * rng.uniform(HEIGHTS[-1], 0.55)
+        corner = rng.uniform(0, np.array(size) - height)
+        person = np.array([*corner, *(corner + height)])
+
+        def sure(_, small, people, scales, flip, person=person):
+            zoom = size[0] / small.shape[1]
+            middle = (people.centre + [0, 10] * people.scale[:, None]) * zoom
+            half = 100 * people.scale[:, None] * zoom
+            fit = overlap(np.concatenate([middle - half, middle + half], axis=1), person)
+            return None, np.repeat(fit[:, None], 16, axis=1)
+
+        monkeypatch.setattr(person_search, "see", sure)
+        shape = (size[1] * photograph_is, size[0] * photograph_is, 3)
+        found = find_person(weights, np.zeros(shape, np.uint8))
+        assert overlap(np.array(found.box) / photograph_is, person) > 0.7
+
+
+def test_boxes_lie_in_the_picture_and_cover_it():
+    for size in ((640, 360), (30, 200), (9, 9)):
+        first = boxes_all_over(size)
+        for boxes in (first, boxes_around(first[:3], size)):
+            assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= np.array(size) - 1).all()
+            assert (boxes[:, 2:] > boxes[:, :2]).all()
+        places = np.random.default_rng(0).uniform(0, np.array(size) - 1, (50, 1, 2))
+        assert ((places >= first[:, :2] - 1) & (places <= first[:, 2:] + 1)).all(-1).any(-1).all()
+
+
+def test_what_is_refined_is_no_double():
+    boxes = np.array([(0, 0, 100, 100), (3, 0, 103, 100), (0, 0, 60, 60), (80, 0, 180, 100)], float)
+    assert distinct(boxes, np.array([0.9, 0.8, 0.7, 0.6])) == [0, 2, 3]
+    assert distinct(boxes, np.array([0.1, 0.8, 0.7, 0.9])) == [3, 1, 2]
+
+
+def test_people_alone_in_their_picture_are_found(real_data):
+    """The first ten of MPII's validation people at hand: nearer the labels than taken as filling
+    the picture. benchmarks/person_search.py measures all of them."""
+    weights = load_weights(shipped()["hourglass-lsp"])
+    people = load_mpii(real_data / "mpii-sports", "valid")
+    people = people.select([len(others) == 0 for others in people.others]).select(slice(0, 10))
+    whole, looked = [], []
+    for path in people.image:
+        picture = read_image(path)
+        box = find_person(weights, picture).box
+        for boxes, points in ((None, whole), ([box], looked)):
+            there = people_in(MPII, picture.shape[1::-1], boxes)
+            points.append(see(weights, picture, there, (1.0,))[0])
+    scores = [measure(np.concatenate(p), people, "mpii").scores.total for p in (whole, looked)]
+    assert scores[1] > 50 and scores[1] > scores[0] + 10, scores
+
+
+# ---------------------------------------------------------------- scales at test time
+
+
+def test_scales_are_those_asked_for(predict, untrained, scene):
+    weights, picture = best_weights(untrained, "cpu"), read_image(scene)
+    people = people_in(MPII, (150, 210), [(20, 10, 120, 200)])
+    for text, scales in (("1", (1.0,)), ("0.7, 1.3", (0.7, 1.3))):
+        _, out, _ = predict(scene, "--json", "--box", "20,10,120,200", "--scales", text)
+        (found,) = json.loads(out)
+        assert found["scales"] == list(scales)
+        points, confidence = see(weights, picture, people, scales)
+        told = np.array(list(found["people"][0]["joints"].values()))
+        np.testing.assert_allclose(told, np.column_stack([points[0], confidence[0]]), atol=1e-4)
+
+
+@pytest.mark.parametrize("text", ["", "1;2", "0", "nan", "inf", "0.1", "1,-1", "5"])
+def test_scales_that_cannot_be_are_one_line(predict, scene, tmp_path, text):
+    code, out, err = predict(scene, "--scales", text, "--out", tmp_path / "out")
+    assert code == 1 and out == "" and err.count("\n") == 1 and f"scales {text!r}" in err
     assert not (tmp_path / "out").exists()
 
 
@@ -365,6 +526,15 @@ def test_the_picture_keeps_the_photographs_shape_and_shows_its_people():
     box = axes.get_window_extent()
     assert box.width / box.height == pytest.approx(1.5, rel=1e-6)
     assert len(pose_on_photo(grey, [a_person(box=[5.0, 5.0, 70.0, 50.0])]).axes[0].patches) == 2
+
+
+def test_the_picture_is_the_same_whatever_a_users_style_says():
+    grey = np.full((60, 90, 3), 99, np.uint8)
+    plain = pose_picture(grey, [a_person()])
+    theirs = {"savefig.bbox": "tight", "font.size": 20, "lines.linewidth": 9, "savefig.dpi": 50}
+    with plt.rc_context(theirs | {"path.sketch": (5, 50, 5), "legend.fontsize": 20}):
+        assert pose_picture(grey, [a_person()]) == plain
+        assert plt.rcParams["font.size"] == 20
 
 
 def test_a_limb_is_as_faint_as_its_weaker_end():

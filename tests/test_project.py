@@ -1,7 +1,9 @@
 """The project as a whole: pins, environments, the order of imports, sizes of files, and nothing of one machine in them."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -90,6 +92,22 @@ def test_make_installs_the_same():
     assert f"sys.version_info >= ({lowest.replace('.', ', ')})" in makefile
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [("/some folder/data", ""), ("~/my data", ""), ("some folder/d", f"{ROOT}/"), ("d", f"{ROOT}/")],
+)
+@pytest.mark.parametrize("how", ["environment", "argument"])
+def test_make_hands_on_a_folder_with_spaces(tmp_path, given, root, how):
+    (tmp_path / "show.mk").write_text("include Makefile\nshow:\n\t@printf %s \"$$PAPERLIB_DATA\"\n")
+    words = ["make", "-s", "-f", str(tmp_path / "show.mk"), "show"]
+    words += [f"PAPERLIB_DATA={given}"] if how == "argument" else []
+    given_so = {"PAPERLIB_DATA": given} if how == "environment" else {}
+    environment = {key: os.environ[key] for key in os.environ if key != "MAKEFLAGS"} | given_so
+    made = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (made.returncode, made.stdout) == (0, root + given), made.stderr
+
+
 # ---------------------------------------------------------------- the house
 
 
@@ -129,7 +147,7 @@ def test_the_ground_floor_stands_on_what_is_below_it(module):
     assert ours(module) <= GROUND[module]
 
 
-ABOVE = ("cli.py", "cli_data.py", "cli_own.py", "cli_predict.py", "photo.py", "__main__.py")
+ABOVE = ("cli.py", "cli_data.py", "cli_own.py", "photo.py", "__main__.py")
 SCIENCE = [m for m in MODULES if not m.startswith(("show/", "reproduce/")) and m not in ABOVE]
 
 

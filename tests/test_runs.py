@@ -22,7 +22,7 @@ from paperlib.reproduce.catalogue import catalogue
 from paperlib.reproduce.cost import cost_of, memory
 from paperlib.reproduce.folders import Folders
 from paperlib.reproduce.measures import baseline, measure_run
-from paperlib.reproduce.scales import SIZES
+from paperlib.reproduce.scales import SCALES, SIZES
 from paperlib.reproduce.study import NotMeasured, Study
 
 RUN = "recurrent-t1-parts"
@@ -45,6 +45,13 @@ def test_the_catalogue_at_every_size(size, data):
         if run.network.kind != "error_feedback":  # which takes any side
             assert run.codec.side % (8 * run.codec.stride if run.network.kind == "hourglass" else run.codec.stride) == 0
         assert hash(run) == hash(replace(run))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_people_can_be_drawn_as_a_size_asks(size):
+    """LSP's format has as many people to test on as to train on."""
+    train, test = SCALES[size].drawn["lsp"]
+    assert train == test and all(min(counts) > 0 for counts in SCALES[size].drawn.values())
 
 
 def test_networks_say_what_their_codecs_read(tiny):
@@ -74,7 +81,7 @@ def test_the_papers_recipes():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Study("smal"), "size 'smal'.*tiny, smoke, short, paper"),
+        (lambda: Study("smal"), "size 'smal'.*tiny, smoke, night, short, paper"),
         (lambda: Study("tiny", "reel"), "data 'reel'.*synthetic or real"),
         (lambda: Study("tiny", device="gpu"), "device 'gpu'.*auto, cuda, mps or cpu"),
         (lambda: Study("tiny", "real", folders=Folders(Path("/nowhere/data"), Path("runs"), Path("results"))), "/nowhere/data.*PAPERLIB_DATA"),
@@ -325,6 +332,30 @@ def test_out_of_memory_is_one_clear_error(tiny, crops, tmp_path, monkeypatch, wh
             runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
     again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
+
+
+@pytest.mark.parametrize("asked", ["auto", "cuda"])
+def test_a_gpu_that_is_full_at_the_first_step_leaves_it_to_the_cpu(tiny, tmp_path, monkeypatch, capsys, asked):
+    """Where "auto" chose it; one that was asked for by name is one clear error."""
+    folders = replace(tiny.folders, runs=tmp_path)
+    (tmp_path / "drawn").symlink_to(tiny.folders.runs / "drawn")
+    tiny.root  # noqa: B018 - draws the people
+    there = Study("tiny", "synthetic", "cpu", progress=False, folders=folders)
+    there.wanted, there.device, seen = (asked, "auto"), torch.device("cuda"), []
+
+    def trained(name):
+        seen.append(there.device.type)
+        if there.device.type == "cuda":
+            raise machine.OutOfMemory("recurrent-t0: out of memory on Tesla T4")
+        return "trained"
+
+    monkeypatch.setattr(there, "_trained", trained)
+    if asked == "auto":
+        assert there.trained("recurrent-t0") == "trained" and seen == ["cuda", "cpu"]
+        assert capsys.readouterr().err == "paperlib: recurrent-t0: out of memory on Tesla T4; the CPU trains it\n"
+    else:
+        with pytest.raises(PaperlibError, match="out of memory on Tesla T4"):
+            there.trained("recurrent-t0")
 
 
 def test_another_error_of_torch_is_not_out_of_memory(tiny, crops, tmp_path, monkeypatch):

@@ -152,3 +152,40 @@ def test_a_run_changed_in_the_study_is_the_one_that_a_worker_trains(fresh):
     schedule._work([task(fresh, RUN)], fresh, 1)
     assert is_cached(fresh.folder_of(RUN)) and not before.exists()
     assert json.loads((fresh.folder_of(RUN) / "record.json").read_text())["steps"] == 6
+
+
+# ---------------------------------------------------------------- the time left
+
+
+def tasks_of(*runs, notebooks=()):
+    trainings = [schedule.Task(name, "run", seconds, ()) for name, seconds in runs]
+    return trainings + [schedule.Task(name, "notebook", schedule.NOTEBOOK_SECONDS, needs) for name, needs in notebooks]
+
+
+def test_before_anything_has_gone_the_time_left_is_the_planned_one():
+    tasks = tasks_of(("a", 100.0), ("b", 60.0), ("c", 40.0))
+    assert schedule.seconds_left(tasks, {}, 2) == 100  # 200 s of work for two, of which one is 100 s long
+    assert schedule.seconds_left(tasks, {}, 1) == 200
+
+
+def test_trainings_go_on_as_they_have_gone(monkeypatch):
+    """A machine half as fast as its timed steps said: 60 s for half of a task of 60."""
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: 1060.0)
+    tasks = tasks_of(("a", 60.0), ("b", 60.0))
+    tasks[0].started = 1000.0
+    assert schedule.seconds_left(tasks, {"a": 0.5}, 1) == pytest.approx(2 * (30 + 60))
+    tasks[0].started = 1058.0  # too little to judge by: less than SURE seconds of planned work
+    assert schedule.seconds_left(tasks, {"a": 0.1}, 1) == pytest.approx(54 + 60)
+
+
+def test_notebooks_take_what_those_that_are_done_took(monkeypatch):
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: 1000.0)
+    tasks = tasks_of(notebooks=[("01", ()), ("02", ()), ("03", ())])
+    assert schedule.seconds_left(tasks, {}, 1) == 3 * schedule.NOTEBOOK_SECONDS
+    tasks[0].took, tasks[1].started = 40.0, 990.0
+    assert schedule.seconds_left(tasks, {"01": 1.0, "02": 0.0}, 1) == pytest.approx(30 + 40)
+
+
+def test_a_notebook_waits_for_its_run():
+    tasks = tasks_of(("a", 100.0), notebooks=[("03", ("a",))])
+    assert schedule.seconds_left(tasks, {}, 4) == 100 + schedule.NOTEBOOK_SECONDS

@@ -17,7 +17,7 @@ from paperlib import PaperlibError, weights
 from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.metrics import normalised_errors, pck
 from paperlib.models import Recurrent, StackedHourglass
-from paperlib.photo import people_in, see
+from paperlib.photograph import people_in, see
 from paperlib.reproduce.best import best_weights, describe
 from paperlib.reproduce.shipping import empty_pictures, ship
 from paperlib.skeleton import LSP, MPII, joint_map
@@ -257,7 +257,7 @@ def test_a_run_of_another_version_is_refused(tiny, tmp_path):
             "hourglass-lsp-longer",
             "no weights of run 'hourglass-lsp-longer' in .*; train some with 'paperlib train hourglass-lsp-longer --data real'",
         ),
-        ("recurrent-t0-seed2", "train some with 'paperlib train recurrent-t0-seed2 --size short'"),
+        ("recurrent-t0-seed2", "train some with 'paperlib train recurrent-t0-seed2 --size night'"),
         ("gone.safetensors", "gone.safetensors: no such file"),
         ("pyproject.toml", "pyproject.toml: not a checkpoint of torch; understood are"),
     ],

@@ -233,7 +233,7 @@ def result(folder):
     log = (folder / "log.csv").read_text().split() if (folder / "log.csv").exists() else []
     return [record["weights_sha256"], record["loss"], [line.split(",")[:3] for line in log]]
 
-runs.train_or_load(run, crops, home / "warm", progress=False)  # what is set up once is set up here, and the children inherit it
+runs.train_or_load(run, crops, home / "warm")  # what is set up once is set up here, and the children inherit it
 started = time.monotonic()
 assert os.waitpid(child(home / "whole"), 0)[1] == 0
 length = time.monotonic() - started

@@ -1,70 +1,132 @@
-"""Image files: any picture in as (H, W, 3) uint8 RGB, its size from the header alone, and one clear error for a file that is not a whole picture.
+"""Image files: any picture in as (H, W, 3) uint8 RGB, its size from the header alone, and one clear
+error for a file that is not a whole picture.
 
-`upright` says which way up. A data set's labels are made for the pixels as stored, so the default leaves them where they are;
-`upright=True` turns a photograph as its EXIF orientation asks.
+`upright` says which way up. A data set's labels are made for the pixels as stored, so the default
+leaves them where they are; `upright=True` turns a photograph as its EXIF orientation asks.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from paperlib import PaperlibError
 
+MOST = 2**28  # px that a picture may have: 268 megapixels, 0.8 GB as RGB
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = 0x0112  # the EXIF tag
-_REDUCED = {1: 0, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 8: cv2.IMREAD_REDUCED_GRAYSCALE_8}
-_WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of a grey picture of more than 8 bits
+_REDUCED = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+# Pillow's modes of a grey picture of more than 8 bits
+_WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+_NOT_PAGES = ("MPO", "PSD")  # formats whose further frames are previews or layers
+# What makes the stored pixels upright, by the EXIF orientation
+_TURNS = {
+    1: lambda pixels: pixels,
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+_BACK = {6: 8, 8: 6}  # what undoes a turn; the others undo themselves
+_RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # they open as a preview
+_HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+# What is often taken for a picture that we can read: (where, bytes, its name)
+_FOREIGN = (
+    *((8, brand, "a HEIC picture") for brand in _HEIF),
+    (8, b"avif", "an AVIF picture"),
+    (4, b"ftyp", "a video"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"<svg", "an SVG drawing"),
+    (0, b"<?xml", "an XML file or SVG drawing"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (4, b"JXL ", "a JPEG XL picture"),
+)
 
 
 def read_image(path: str | Path, upright: bool = False, reduced: int = 1) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, a fresh writable array; with `reduced`, 2, 4 or 8, so many times smaller, each pixel that many pixels of the file wide.
+    """(H, W, 3) uint8 RGB, a fresh writable array.
 
-    Greyscale, CMYK and palette pictures become RGB, wider grey keeps its highest 8 bits, what is transparent shows white.
-    Raises PaperlibError naming the file where it is missing, empty, truncated or no picture.
+    With `reduced`, 2, 4 or 8, so many times smaller, each pixel that many pixels of the file wide.
+    Greyscale, CMYK and palette pictures become RGB, wider grey keeps its highest 8 bits, what is
+    transparent shows white, of several pages the first is read. Raises PaperlibError naming the
+    file where it is missing, empty, truncated, no picture, or of more than MOST px.
 
-    JPEGs are decoded by OpenCV, bit-identical to Pillow (CMYK: to one grey level), 1.2 (MPII, 1280 x 720) to 2.2 (LSP) times as fast. What it makes
-    of a truncated file depends on its version, so a JPEG without its end marker is left to Pillow, which refuses it; so is every other format.
+    JPEGs are decoded by OpenCV, bit-identical to Pillow (CMYK: to one grey level), 1.2 (MPII, 1280
+    x 720) to 2.2 (LSP) times as fast. What it makes of a truncated file depends on its version, so
+    a JPEG without its end marker is left to Pillow, which refuses it; so is every other format.
     """
     data = _read_bytes(path)
     if _whole_jpeg(data[:8], data[-64:]):
-        decoded = 1 if upright else reduced  # turned, what is over on the right and below would lie on another side
-        pixels = _decode_jpeg(data, upright, decoded)
+        turn = _header(path, data)[1] if upright else 1
+        decoded = 1 if upright else reduced  # turned, the rest at the right lies on another side
+        pixels = _decode_jpeg(data, decoded)
         if pixels is not None:
-            return shrink(pixels, reduced // decoded)
-    try:
-        with Image.open(BytesIO(data)) as picture:
-            return shrink(np.array(_rgb(ImageOps.exif_transpose(picture) if upright else picture)), reduced)
-    except Exception as error:  # Pillow's plugins raise nearly anything on a damaged file
-        raise _unreadable(path, error) from error
+            return shrink(_turned(pixels, turn), reduced // decoded)
+    with _opened(path, BytesIO(data)) as picture:
+        turn, stored = _turn(picture), picture.format != "TIFF"  # Pillow turns TIFF by itself
+        pixels = np.array(_rgb(picture))
+    if upright and stored:
+        pixels = _turned(pixels, turn)
+    if not upright and not stored:
+        pixels = _turned(pixels, _BACK.get(turn, turn))
+    return shrink(pixels, reduced)
 
 
 def shrink(image: np.ndarray, times: int) -> np.ndarray:
-    """(H // times, W // times, 3): the means of squares of `times` px; what is over on the right and below is left out."""
+    """(H // times, W // times, 3): the means of squares of `times` px.
+
+    What is over on the right and below is left out.
+    """
     if times == 1:
         return image
     height, width = image.shape[0] // times, image.shape[1] // times
     if not height or not width:
         return image[:height, :width]
-    return cv2.resize(image[: height * times, : width * times], (width, height), interpolation=cv2.INTER_AREA)
+    whole = image[: height * times, : width * times]
+    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def image_size(path: str | Path, upright: bool = False) -> tuple[int, int]:
-    """(width, height) px from the header, without decoding. Raises PaperlibError naming the file where there is no header to read."""
-    try:
-        with Image.open(path) as picture:
-            turned = upright and picture.getexif().get(_ORIENTATION, 1) >= 5
-            return picture.size[::-1] if turned else picture.size
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    """(width, height) px from the header, without decoding.
+
+    Raises PaperlibError naming the file where there is no header to read, or more than MOST px.
+    """
+    stored, turn = _header(path, path)
+    return stored[::-1] if upright and turn >= 5 else stored
+
+
+def remarks(path: str | Path) -> list[str]:
+    """What one should know of how a photograph is read, a line each; mostly nothing."""
+    said = []
+    with _opened(path, path) as picture:
+        asked = _asked(picture)
+        if asked not in list(_TURNS):
+            is_none = "is damaged" if asked is None else f"{asked!r} is none of 1 to 8"
+            said.append(f"its EXIF orientation {is_none}; taken as it is stored")
+        pages = _pages(picture)
+        if pages > 1:
+            said.append(f"it has {pages} pages or frames; the first is taken")
+    return said
 
 
 def fault_of(path: str | Path) -> str | None:
-    """Why read_image would refuse the file, None where it would not. A JPEG or PNG with header and end is believed and not decoded (50 us)."""
+    """Why read_image would refuse the file, None where it would not.
+
+    A JPEG or PNG with header and end is believed and not decoded (50 us).
+    """
     try:
         with open(path, "rb") as file:
             start = file.read(8)
@@ -84,12 +146,45 @@ def _whole_jpeg(start: bytes, end: bytes) -> bool:
     return start.startswith(b"\xff\xd8\xff") and end.rstrip(b"\r\n\0").endswith(b"\xff\xd9")
 
 
-def _decode_jpeg(data: bytes, upright: bool, reduced: int) -> np.ndarray | None:
-    flags = cv2.IMREAD_COLOR_RGB | _REDUCED[reduced] | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+def _decode_jpeg(data: bytes, reduced: int) -> np.ndarray | None:
+    flags = cv2.IMREAD_COLOR_RGB | _REDUCED[reduced] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # more pixels than OpenCV allows
         return None
+
+
+def _header(path: str | Path, source: str | Path | bytes) -> tuple[tuple[int, int], int]:
+    """(width, height) px as stored, and the EXIF orientation, 1 to 8."""
+    with _opened(path, BytesIO(source) if isinstance(source, bytes) else source) as picture:
+        turn = _turn(picture)
+        swapped = picture.format == "TIFF" and turn >= 5  # Pillow tells a TIFF's size upright
+        return picture.size[::-1] if swapped else picture.size, turn
+
+
+def _turn(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where it is something else."""
+    asked = _asked(picture)
+    return asked if asked in list(_TURNS) else 1
+
+
+def _asked(picture: Image.Image):
+    """What is written as EXIF orientation; 1 where nothing is, None where it is damaged."""
+    try:
+        return picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises nearly anything on a damaged block
+        return None
+
+
+def _turned(pixels: np.ndarray, turn: int) -> np.ndarray:
+    return pixels if turn == 1 else np.ascontiguousarray(_TURNS[turn](pixels))
+
+
+def _pages(picture: Image.Image) -> int:
+    try:
+        return 1 if picture.format in _NOT_PAGES else getattr(picture, "n_frames", 1)
+    except Exception:  # damaged behind the first page, which is all that is read
+        return 1
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -97,14 +192,65 @@ def _rgb(picture: Image.Image) -> Image.Image:
         return Image.fromarray(_eight_bits(np.asarray(picture, np.float64))).convert("RGB")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
     return picture.convert("RGB")
 
 
 def _eight_bits(grey: np.ndarray) -> np.ndarray:
     """Grey levels from 0 to 1, to 255 or to 65535, by what their largest is, as uint8."""
+    grey = np.nan_to_num(grey)
     largest = grey.max()
-    return (np.rint(grey * 255) if largest <= 1 else grey if largest <= 255 else grey // 256).clip(0, 255).astype(np.uint8)
+    eight = np.rint(grey * 255) if largest <= 1 else grey if largest <= 255 else grey // 256
+    return eight.clip(0, 255).astype(np.uint8)
+
+
+@contextmanager
+def _opened(path: str | Path, source: str | Path | BytesIO) -> Iterator[Image.Image]:
+    """The picture of file `path`; whatever goes wrong with it is a PaperlibError that names it."""
+    if Path(path).suffix.lower() in _RAW:
+        raise PaperlibError(f"{path}: a camera's raw file; export it as JPEG or PNG")
+    try:
+        with _SIZE_IS_OURS_TO_JUDGE, Image.open(source) as picture:
+            _check_size(path, picture.size)
+            yield picture
+    except PaperlibError:
+        raise
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except MemoryError as error:
+        raise PaperlibError(f"{path}: too large for the memory; make it smaller") from error
+    except Exception as error:  # Pillow's plugins raise nearly anything on a damaged file
+        raise _unreadable(path, error) from error
+
+
+class _WithoutLimit:
+    """While anybody is within, Pillow refuses no picture for its size: it names no way out."""
+
+    def __init__(self):
+        self.lock, self.within, self.limit = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self.lock:
+            if not self.within:
+                self.limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self.within += 1
+
+    def __exit__(self, *_):
+        with self.lock:
+            self.within -= 1
+            if not self.within:
+                Image.MAX_IMAGE_PIXELS = self.limit
+
+
+_SIZE_IS_OURS_TO_JUDGE = _WithoutLimit()
+
+
+def _check_size(path: str | Path, size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MOST:
+        has = f"{size[0]} x {size[1]} px are {size[0] * size[1] / 1e6:.0f} megapixels"
+        most = f"more than the {MOST / 1e6:.0f} that are read"
+        raise PaperlibError(f"{path}: {has}, {most}; make it smaller")
 
 
 def _read_bytes(path: str | Path) -> bytes:
@@ -124,5 +270,21 @@ def _missing(path: str | Path) -> PaperlibError:
 
 
 def _unreadable(path: str | Path, error: Exception) -> PaperlibError:
-    why = "not in a picture format that we can read" if isinstance(error, Image.UnidentifiedImageError) else error
-    return PaperlibError(f"{path}: not a whole picture ({why}); fetch it again, or save it anew as JPEG or PNG")
+    why: object = error
+    if isinstance(error, Image.UnidentifiedImageError):
+        foreign = _foreign(path)
+        if foreign:
+            return PaperlibError(f"{path}: {foreign}, not read here; save it as JPEG or PNG")
+        why = "not in a picture format that we can read"
+    way_out = "fetch it again, or save it anew as JPEG or PNG"
+    return PaperlibError(f"{path}: not a whole picture ({why}); {way_out}")
+
+
+def _foreign(path: str | Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(16)
+    except OSError:
+        return ""
+    named = (name for at, mark, name in _FOREIGN if start[at : at + len(mark)] == mark)
+    return next(named, "")

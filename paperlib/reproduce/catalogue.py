@@ -119,7 +119,7 @@ def first_of(name: str) -> str:
 
 def _longer(run: Run, steps: int, side: int) -> Run:
     """The training behind the weights of the package (paperlib/weights): an hour or less of one CPU thread, clean labels first."""
-    recipe = replace(run.recipe, steps=steps, log_every=50, watch_every=1000)
+    recipe = replace(run.recipe, steps=steps, batch=16, log_every=50, watch_every=1000)
     return replace(run, name=f"{run.name}-longer", codec=replace(run.codec, side=side), recipe=recipe, train_on=CLEAN_FIRST, artifacts=())
 
 

@@ -75,9 +75,13 @@ def commit() -> str:
         return "unknown"
 
 
+class OutOfMemory(PaperlibError):
+    """A training does not fit into the memory of its device."""
+
+
 @contextlib.contextmanager
 def clear_out_of_memory(run: Run, device: torch.device):
-    """Raises PaperlibError in place of torch's out of memory, on a GPU and on a CPU."""
+    """Raises OutOfMemory in place of torch's out of memory, on a GPU and on a CPU."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -85,7 +89,7 @@ def clear_out_of_memory(run: Run, device: torch.device):
         if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in known):
             raise
         other = "--device cpu needs none of it" if device.type == "cuda" else "a smaller --size needs less"
-        raise PaperlibError(
+        raise OutOfMemory(
             f"{run.name}: out of memory on {device_name(device)} with {run.recipe.batch} crops of {run.codec.side} px at once; paperlib plan says "
             f"what it needs: end what else runs there, take --jobs 1, {other}; the same command goes on at the last checkpoint"
         ) from error

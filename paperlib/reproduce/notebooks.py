@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import os
 import re
 import warnings
 from pathlib import Path
@@ -10,12 +11,16 @@ from pathlib import Path
 import nbformat
 import papermill
 from filelock import FileLock, Timeout
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 import paperlib
 from paperlib import PaperlibError
+from paperlib.data.images import fault_of
 from paperlib.reproduce.artifacts import enter, hashes
 from paperlib.reproduce.catalogue import Run, first_of
 from paperlib.reproduce.ledger import claims
@@ -28,8 +33,31 @@ QUIET = Config({"KernelManager": {"transport_encryption": "auto"}})
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
+class ThisInterpreter(AsyncKernelManager):
+    """Starts the Python that runs us, with the paperlib that runs, whichever kernels a user has
+    installed, and with no start-up file or backend of the user's."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        paths = [str(Path(paperlib.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        env = {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "PYTHONSTARTUP": "",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        }
+        return KernelSpec(**get_kernel_dict() | {"env": env})
+
+
 def choose(only: str = "") -> tuple[str, ...]:
-    """The notebooks that `only` names ('03,05'); all of them if it is empty. Raises PaperlibError for one that does not exist."""
+    """The notebooks that `only` names ('03,05'); all of them if it is empty.
+
+    Raises PaperlibError for one that does not exist, and where there are none.
+    """
+    if not (FOLDER / f"{ORDER[0]}.ipynb").exists():
+        raise PaperlibError(
+            f"{FOLDER}: no notebooks there; they are not part of the installed package: "
+            "clone the repository, 'pip install -e .' there, and call this again"
+        )
     chosen = tuple(dict.fromkeys(_named(word.strip()) for word in only.split(",") if word.strip()))
     return tuple(name for name in ORDER if name in chosen) or ORDER
 
@@ -58,9 +86,11 @@ def _tags(name: str) -> list[str]:
 
 
 def check_parameters(name: str, parameters: dict) -> dict:
-    """The parameters, typed as the notebook declares them. Raises PaperlibError for one that is unknown, of another type or out of range.
+    """The parameters, typed as the notebook declares them; a file is found from where we are called.
 
-    A range is read from the comment behind the parameter: '# one of: auto, cpu, cuda' or '# from 0 to 23'.
+    Raises PaperlibError for one that is unknown, of another type or out of range, and for a file
+    that is no picture. That is read from the comment behind the parameter: '# one of: auto, cpu,
+    cuda', '# from 0 to 23' or '# a photograph ...'.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -84,13 +114,25 @@ def _checked(name: str, key: str, value, known: dict):
         raise PaperlibError(f"notebook {name}: {key} is {value!r}, but must be one of {', '.join(choices)}")
     if (match := re.match(r"from (\S+) to (\S+)", described)) and not float(match[1]) <= value <= float(match[2].rstrip(",;:")):
         raise PaperlibError(f"notebook {name}: {key} is {value!r}, but must be {match[0]}")
-    return value
+    return _photograph(key, value) if value and described.startswith("a photograph") else value
+
+
+def _photograph(key: str, value: str) -> str:
+    """The absolute path: a notebook's kernel runs in another folder."""
+    path = Path(value).expanduser().resolve()
+    if fault := fault_of(path):
+        raise PaperlibError(f"--set {key}={value}: {path}: {fault}")
+    return str(path)
 
 
 def stamp(name: str, parameters: dict, inputs: list[str]) -> str:
-    """What an executed notebook depends on: its source, its parameters, its runs and data (`inputs`), and our code."""
+    """What an executed notebook depends on: its source, its parameters and the files that they
+    name, its runs and data (`inputs`), and our code."""
     package = Path(paperlib.__file__).parent
     digest = hashlib.sha256(json.dumps([parameters, inputs]).encode() + (FOLDER / f"{name}.ipynb").read_bytes())
+    for value in parameters.values():
+        if isinstance(value, str) and value and Path(value).expanduser().is_file():
+            digest.update(Path(value).expanduser().read_bytes())
     for path in sorted(package.rglob("*")):
         if path.suffix in (".py", ".toml", ".csv"):
             digest.update(path.read_bytes())
@@ -134,11 +176,21 @@ def _execute(name: str, results: Path, parameters: dict, key: str, provenance: d
     home.mkdir(parents=True, exist_ok=True)
     raw, failed = home / f"{name}.running.ipynb", home / f"{name}.failed.ipynb"
     failed.unlink(missing_ok=True)
+    ipython = results.resolve() / ".cache" / "ipython"  # a profile without a user's start-up files
+    make_folder(ipython)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             papermill.execute_notebook(
-                str(FOLDER / f"{name}.ipynb"), str(raw), parameters, cwd=str(FOLDER), kernel_name="python3", progress_bar=False, config=QUIET
+                str(FOLDER / f"{name}.ipynb"),
+                str(raw),
+                parameters,
+                cwd=str(FOLDER),
+                kernel_name="python3",
+                kernel_manager_class=ThisInterpreter,
+                extra_arguments=[f"--ipython-dir={ipython}"],
+                progress_bar=False,
+                config=QUIET,
             )
     except PapermillExecutionError as error:
         raw.replace(failed)

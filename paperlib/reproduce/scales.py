@@ -50,7 +50,7 @@ SCALES = {
         family={"features": 32, "depth": 3},
         steps=150,
         longer=3.5,
-        drawn={"mpii": (2400, 400), "lsp": (400, 300), "flic": (500, 200), "coco": (1200, 48)},
+        drawn={"mpii": (2400, 400), "lsp": (400, 400), "flic": (500, 200), "coco": (1200, 48)},
         batch=8,
     ),
     "night": Scale(
@@ -61,7 +61,7 @@ SCALES = {
         family={"features": 32, "depth": 3},
         steps=1500,
         longer=3,
-        drawn={"mpii": (12000, 2000), "lsp": (2000, 1000), "flic": (2000, 500), "coco": (8000, 100)},
+        drawn={"mpii": (12000, 2000), "lsp": (1000, 1000), "flic": (2000, 500), "coco": (8000, 100)},
         main={"width": 32},
         fine={"kernels": (5, 7, 7, 9, 11)},
         fine_side=192,

@@ -23,7 +23,7 @@ from paperlib import PaperlibError
 from paperlib.data.backdrop import develop, new_canvas
 from paperlib.data.images import read_image
 from paperlib.people import ABSENT, VISIBLE, People
-from paperlib.photo import SCALES, people_in, see
+from paperlib.photograph import SCALES, people_in, see
 from paperlib.reproduce.measures import measure
 from paperlib.reproduce.runs import Trained
 from paperlib.reproduce.study import Study

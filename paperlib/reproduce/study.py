@@ -4,6 +4,7 @@ import difflib
 import functools
 import math
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
 from paperlib.reproduce.catalogue import Run, catalogue, seeds_of
 from paperlib.reproduce.folders import Folders, seeds_wanted
+from paperlib.reproduce.machine import OutOfMemory
 from paperlib.reproduce.runs import Trained, identity, is_cached, load, read_record, train_or_load
 from paperlib.reproduce.scales import SCALES
 from paperlib.reproduce.stored import as_kept, file_name, prediction_bytes, read_prediction
@@ -69,8 +71,9 @@ class Study:
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, seeds_wanted())
         self.trains = os.environ.get("PAPERLIB_TRAIN") != "no"
+        self.wanted = device, precision or os.environ.get("PAPERLIB_PRECISION") or "auto"
         self.device = choose_device(device)
-        self.precision = choose_precision(self.device, precision or os.environ.get("PAPERLIB_PRECISION") or "auto")
+        self.precision = choose_precision(self.device, self.wanted[1])
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # one thread gives the same bits on every run; --jobs uses the other cores
         if data == "real" and not self.folders.data.is_dir():
@@ -149,7 +152,22 @@ class Study:
 
     @functools.cache  # noqa: B019
     def trained(self, name: str) -> Trained:
-        """Run `name`, loaded from the cache or trained now with a progress bar. Raises NotMeasured if its data are absent."""
+        """Run `name`, loaded from the cache or trained now with a progress bar. Raises NotMeasured if its data are absent.
+
+        On a GPU that "auto" chose, and that has too little memory for the first steps, one line says so and the CPU trains it.
+        """
+        try:
+            return self._trained(name)
+        except OutOfMemory as error:
+            begun = (self.folder_of(name) / "checkpoint.pt").exists()
+            if self.wanted[0] != "auto" or self.device.type == "cpu" or begun:
+                raise
+            print(f"paperlib: {error}; the CPU trains it", file=sys.stderr)
+            self.device = torch.device("cpu")
+            self.precision = choose_precision(self.device, self.wanted[1])
+            return self._trained(name)
+
+    def _trained(self, name: str) -> Trained:
         run, folder = self._find(name), self.folder_of(name)
         if ready := self.weights_of(name):
             return load(run, ready, self.device)

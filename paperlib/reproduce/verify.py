@@ -44,7 +44,7 @@ def changed_files(results: Path) -> list[str]:
 def _manifest(results: Path) -> dict:
     path = results / "manifest.json"
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise PaperlibError(f"{path}: no such file; the folder of results has one, for example results/synthetic-smoke") from error
     except ValueError as error:
@@ -85,7 +85,7 @@ def _claims_problems(results: Path, artifact: str, entry: dict) -> list[str]:
 
 def _notebook_problems(results: Path, artifact: str, entry: dict) -> list[str]:
     (file,) = entry["files"]
-    return _stamp_problems(file, json.loads((results / file).read_text())["metadata"].get("paperlib"), entry)
+    return _stamp_problems(file, json.loads((results / file).read_text(encoding="utf-8"))["metadata"].get("paperlib"), entry)
 
 
 def _page_problems(results: Path, artifact: str, entry: dict) -> list[str]:
@@ -98,7 +98,7 @@ def _page_problems(results: Path, artifact: str, entry: dict) -> list[str]:
 def _run_problems(results: Path, artifact: str, entry: dict) -> list[str]:
     """A run's record, log, weights and predictions belong together, and whatever says that it is made of this run is made of this training of it."""
     files = {Path(file).name: results / file for file in entry["files"]}
-    record, log = json.loads(files["record.json"].read_text()), pd.read_csv(files["log.csv"])
+    record, log = json.loads(files["record.json"].read_text(encoding="utf-8")), pd.read_csv(files["log.csv"])
     problems = [] if abs(log.loss.iloc[-1] - record["loss"]) <= 1e-6 * abs(record["loss"]) else ["its log does not end as its record says"]
     problems += [f"{name} {what}" for name, path in files.items() if path.suffix == ".npz" and (what := shape_problem(path))]
     weights = files.get("weights.safetensors")

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from paperlib.show.style import LEFT, MIDDLE, RIGHT
+from paperlib.show.style import LEFT, MIDDLE, RIGHT, plain_style
 from paperlib.skeleton import SKELETONS, Skeleton
 
 LONGEST = 1200  # px: a larger photograph is shrunk before it is drawn
@@ -48,7 +48,8 @@ def pose_on_photo(photo: np.ndarray, people: list[dict]) -> Figure:
 def pose_picture(photo: np.ndarray, people: list[dict], kind: str = "png") -> bytes:
     """The same as a file, PNG or, several times smaller, "jpeg"."""
     picture = io.BytesIO()
-    pose_on_photo(photo, people).savefig(picture, format=kind)
+    with plain_style():
+        pose_on_photo(photo, people).savefig(picture, format=kind)
     return picture.getvalue()
 
 

@@ -11,7 +11,7 @@ from paperlib.data.crops import Crops
 from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import average_precision, normalised_errors, pck, pck_curve, precision_recall
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
-from paperlib.photo import SCALES, crops_in, people_in
+from paperlib.photograph import SCALES, crops_in, people_in
 from paperlib.predict import Prediction, predict_batch
 from paperlib.score import read_arrays, read_points
 from paperlib.show.pictures import crop_images, thumbnails
