@@ -36,7 +36,7 @@ def score(
             raise PaperlibError(f"{dataset}: --truth, --labels and --export are of MPII, LSP and FLIC; {dataset} is the truth itself")
         return score_on(Path(dataset), predictions, convention, as_json)
     from paperlib.reproduce.folders import Folders
-    from paperlib.score import score_file
+    from paperlib.score import in_words, score_file
     from paperlib.submission import export_points
 
     data = Folders.here().data
@@ -49,27 +49,14 @@ def score(
     result = score_file(dataset, predictions, data, truth, convention, labels or None)
     for note in result["notes"]:
         print(f"paperlib: {predictions}: {note}", file=sys.stderr)
-    print(json.dumps(result) if as_json else _score_in_words(predictions.name, result))
-
-
-def _score_in_words(name: str, result: dict) -> str:
-    """What was measured, by which truth, and two lines of shares."""
-    kind = "PCKh" if result["dataset"] == "mpii" else "PCK"
-    whose = "person" if result["labels"] == "pc" else "observer"
-    what = f"{kind}@{result['threshold']:g}, {result['convention']} convention"
-    lines = [f"{name}: {result['people']} people of {result['dataset']}, {what}, {whose}-centric labels"]
-    lines.append(f"truth: {result['truth']}")
-    total = {"total": result["total"], "within 0.1": result["curve"][10], "AUC": result["auc"]}
-    groups = {group: share for group, share in result["groups"].items() if share is not None}
-    for shares in (groups, total):
-        said = (f"{what} {'-' if s is None else format(s, '.2f')}" for what, s in shares.items())
-        lines.append("  ".join(said))
-    return "\n".join(lines)
+    print(json.dumps(result) if as_json else in_words(predictions.name, result))
 
 
 def predict(
     images: Annotated[list[Path] | None, typer.Argument()] = None,
-    weights: Annotated[str, typer.Option(help="a run's name or folder, a file of weights, or another's checkpoint; else the best at hand")] = "",
+    weights: Annotated[
+        str, typer.Option(help="a run's name or folder, a file of weights, or another's checkpoint; else the best at hand")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="a folder for pictures and JSON; with --on an .h5 file")] = None,
     on: Annotated[str, typer.Option(help="mpii-test: instead of images the people of MPII's test set, for score --export")] = "",
     box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
@@ -79,56 +66,20 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Poses in your own photographs: of the people in boxes, or of the one person who is found in each."""
-    from paperlib.photo import PartlyRead, parse_box, parse_scales, predict_photos, read_boxes
+    from paperlib.cli_predict import given_boxes, predict_test_people, say
+    from paperlib.photo import PartlyRead, parse_scales, predict_photos
 
     if on:
-        if images or box or boxes or scales != SCALES:
-            raise PaperlibError(f"--on {on}: it stands instead of images, boxes and their --scales; give one or the other")
-        return _predict_test_people(on, weights, out, device, as_json)
-    if not images:
-        raise PaperlibError("predict: name image files, or --on mpii-test")
-    if box and (boxes or len(images) > 1):
-        raise PaperlibError(f"--box {box[0]}: it is for one image without --boxes; give the boxes of several images as --boxes FILE")
-    given = read_boxes(boxes) if boxes else {str(images[0]): [parse_box(text) for text in box]} if box else None
-    faults = []
+        photos = bool(images or box or boxes or scales != SCALES)
+        return predict_test_people(on, photos, weights, out, device, as_json)
+    given, faults = given_boxes(images, box, boxes), []
     try:
         found, used = predict_photos(images, weights, out, device, given, parse_scales(scales))
     except PartlyRead as partly:
         found, used, faults = partly.found, partly.used, partly.faults
-    notes = [f"{photo['image']}: {note}" for photo in found for note in photo["notes"]]
-    notes += [f"{photo['image']}: {person['note']}" for photo in found for person in photo["people"] if person["note"]]
-    for line in notes + faults:
-        print(f"paperlib: {line}", file=sys.stderr)
-    print(json.dumps(found) if as_json else "\n".join([used, *map(_in_words, found)]))
+    say(found, used, faults, as_json)
     if faults:
         raise typer.Exit(1)
-
-
-def _in_words(photo: dict) -> str:
-    """What was seen in one photograph, a line a person, after what was assumed."""
-    lines = []
-    if photo["assumed"]:
-        box = ",".join(f"{value:g}" for value in photo["people"][0]["box"])
-        lines = [f"{photo['image']}: no box given; assumed: {photo['assumed']}, {box}; --box X0,Y0,X1,Y1 gives another"]
-    for person in photo["people"]:
-        joints = ", ".join(f"{name} ({x:.0f}, {y:.0f}) {peak:.2f}" for name, (x, y, peak) in person["joints"].items())
-        lines.append(f"{photo['image']}: {joints}")
-    return "\n".join(lines)
-
-
-def _predict_test_people(on: str, weights: str, out: Path | None, device: str, as_json: bool) -> None:
-    from paperlib.reproduce.best import best_weights, describe
-    from paperlib.reproduce.folders import Folders
-    from paperlib.submission import write_test_points
-
-    if on != "mpii-test":
-        raise PaperlibError(f"--on {on}: only mpii-test has people without labels to predict")
-    if out is None:
-        raise PaperlibError("--on mpii-test: say where the points go with --out FILE.h5")
-    folders, used = Folders.here(), best_weights(weights, device)
-    people = write_test_points(used, folders.data / "mpii", folders.runs / "canvases", out)
-    found = {"file": str(out), "people": people, "weights": {"name": used.name, "kind": used.kind}}
-    print(json.dumps(found) if as_json else f"{describe(used)}\n{out}: {people} people of {on}")
 
 
 def export(

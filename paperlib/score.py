@@ -279,3 +279,18 @@ def _blank(points: np.ndarray, absent: np.ndarray) -> np.ndarray:
 
 def _states(absent: np.ndarray, visible: np.ndarray | None) -> np.ndarray | None:
     return None if visible is None else np.where(absent, ABSENT, np.where(visible > 0, VISIBLE, OCCLUDED))
+
+
+def in_words(name: str, result: dict) -> str:
+    """What was measured, by which truth, and two lines of shares."""
+    kind = "PCKh" if result["dataset"] == "mpii" else "PCK"
+    whose = "person" if result["labels"] == "pc" else "observer"
+    what = f"{kind}@{result['threshold']:g}, {result['convention']} convention"
+    whom = f"{result['people']} people of {result['dataset']}"
+    lines = [f"{name}: {whom}, {what}, {whose}-centric labels", f"truth: {result['truth']}"]
+    total = {"total": result["total"], "within 0.1": result["curve"][10], "AUC": result["auc"]}
+    groups = {group: share for group, share in result["groups"].items() if share is not None}
+    for shares in (groups, total):
+        said = (f"{what} {'-' if s is None else format(s, '.2f')}" for what, s in shares.items())
+        lines.append("  ".join(said))
+    return "\n".join(lines)

@@ -69,8 +69,8 @@ def test_a_notebook_that_looks_into_networks_is_read_without_training_them(study
 @pytest.mark.parametrize(
     ("row", "results", "table", "runs"),
     [
-        ("drawn people, MPII format, 600", "synthetic-smoke", "r-tab2", ("recurrent", "hourglass")),
-        ("drawn people, LSP format, 500", "synthetic-smoke", "r-tab4", ("recurrent-lsp", "hourglass-lsp")),
+        ("drawn people, MPII format, 400", "synthetic-smoke", "r-tab2", ("recurrent", "hourglass")),
+        ("drawn people, LSP format, 400", "synthetic-smoke", "r-tab4", ("recurrent-lsp", "hourglass-lsp")),
         ("real MPII validation at hand, 264", "real-smoke-public", "r-tab2", ("recurrent", "hourglass")),
         ("real LSP test, 1000 people", "real-smoke-public", "r-tab4", ("recurrent-lsp", "hourglass-lsp")),
     ],

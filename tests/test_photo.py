@@ -438,11 +438,11 @@ def test_what_is_refined_is_no_double():
 
 
 def test_people_alone_in_their_picture_are_found(real_data):
-    """The first ten of MPII's validation people at hand: nearer the labels than taken as filling
+    """The first six of MPII's validation people at hand: nearer the labels than taken as filling
     the picture. benchmarks/person_search.py measures all of them."""
     weights = load_weights(shipped()["hourglass-lsp"])
     people = load_mpii(real_data / "mpii-sports", "valid")
-    people = people.select([len(others) == 0 for others in people.others]).select(slice(0, 10))
+    people = people.select([len(others) == 0 for others in people.others]).select(slice(0, 6))
     whole, looked = [], []
     for path in people.image:
         picture = read_image(path)
@@ -451,7 +451,7 @@ def test_people_alone_in_their_picture_are_found(real_data):
             there = people_in(MPII, picture.shape[1::-1], boxes)
             points.append(see(weights, picture, there, (1.0,))[0])
     scores = [measure(np.concatenate(p), people, "mpii").scores.total for p in (whole, looked)]
-    assert scores[1] > 50 and scores[1] > scores[0] + 10, scores
+    assert scores[1] > 40 and scores[1] > scores[0] + 15, scores
 
 
 # ---------------------------------------------------------------- scales at test time

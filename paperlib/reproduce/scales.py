@@ -48,9 +48,9 @@ SCALES = {
         hourglass={"features": 64, "depth": 3},
         stacks=2,
         family={"features": 32, "depth": 3},
-        steps=150,
-        longer=3.5,
-        drawn={"mpii": (2400, 400), "lsp": (400, 400), "flic": (500, 200), "coco": (1200, 48)},
+        steps=108,
+        longer=4,
+        drawn={"mpii": (2000, 300), "lsp": (300, 300), "flic": (400, 150), "coco": (1000, 48)},
         batch=8,
     ),
     "night": Scale(

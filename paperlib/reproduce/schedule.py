@@ -172,6 +172,7 @@ def _work(
     try:
         while running or (waiting and study.minutes_left() > 0):
             ready = [task for task in waiting if set(task.needs) <= done] if study.minutes_left() > 0 else []
+            ready.sort(key=lambda task: (task.kind == "run", -task.seconds))  # figures soon, and no long run alone at the end
             for task in ready[: jobs - len(running)]:
                 waiting.remove(task)
                 task.started = time.monotonic()

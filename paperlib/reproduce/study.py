@@ -279,6 +279,6 @@ class Study:
         return self.folders.runs / f"{self.data}-{self.size}" / f"{run.name}-{identity(run, made_of)}"
 
     def watch(self, run: Run) -> Watch:
-        """While a run trains: heatmap accuracy (FACTS C.7) and PCK of the first WATCHED test people."""
+        """While a run trains: heatmap accuracy (FACTS C.7) and PCK of the first WATCHED test people, of a small set a fifth."""
         crops = self.test_crops(run.name)
-        return watch_accuracy(crops, np.arange(min(WATCHED, len(crops))))
+        return watch_accuracy(crops, np.arange(min(WATCHED, max(FEWEST, len(crops) // 5))))
