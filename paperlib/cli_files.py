@@ -10,6 +10,8 @@ import typer
 from paperlib import PaperlibError
 from paperlib.cli_data import AsJson, Device
 
+SCALES = "0.85,1,1.15"  # those of photographs
+
 
 def score(
     dataset: Annotated[str, typer.Argument(help="mpii, lsp or flic; or labels of your own, a COCO keypoints file")],
@@ -59,7 +61,7 @@ def predict(
     on: Annotated[str, typer.Option(help="mpii-test: instead of images the people of MPII's test set, for score --export")] = "",
     box: Annotated[list[str] | None, typer.Option(help="X0,Y0,X1,Y1 px: a person of the one image given; repeat for more people")] = None,
     boxes: Annotated[Path | None, typer.Option(help="the same for several images: a JSON file of each image's list of boxes")] = None,
-    scales: Annotated[str, typer.Option(help="sizes of the person in the crop / that of training, to average over")] = "0.85,1,1.15",
+    scales: Annotated[str, typer.Option(help="sizes of the person in the crop / that of training, to average over")] = SCALES,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +70,8 @@ def predict(
     from paperlib.photo import PartlyRead, parse_scales, predict_photos
 
     if on:
-        return predict_test_people(on, bool(images or box or boxes), weights, out, device, as_json)
+        photos = bool(images or box or boxes or scales != SCALES)
+        return predict_test_people(on, photos, weights, out, device, as_json)
     given, faults = given_boxes(images, box, boxes), []
     try:
         found, used = predict_photos(images, weights, out, device, given, parse_scales(scales))

@@ -53,14 +53,15 @@ def _in_words(photo: dict) -> str:
 def predict_test_people(
     on: str, photos: bool, weights: str, out: Path | None, device: str, as_json: bool
 ) -> None:
-    """Predict people without labels, unless `photos` are named too; what is said goes to stdout."""
+    """Write points of people without labels, not beside `photos` or their options."""
     from paperlib.reproduce.best import best_weights, describe
     from paperlib.reproduce.folders import Folders
     from paperlib.submission import write_test_points
 
     if photos:
         raise PaperlibError(
-            f"--on {on}: it stands instead of images and boxes; give one or the other"
+            f"--on {on}: it stands instead of images, boxes and their --scales; "
+            "give one or the other"
         )
     if on != "mpii-test":
         raise PaperlibError(f"--on {on}: only mpii-test has people without labels to predict")

@@ -199,7 +199,8 @@ def test_the_door_predicts_the_test_people(annotations, tiny, tmp_path, monkeypa
     for words, why in (
         (["--on", "mpii-test", "--weights", file], "with --out FILE.h5"),
         (["--on", "lsp-test", "--out", out], "--on lsp-test: only mpii-test"),
-        (["a.jpg", "--on", "mpii-test", "--out", out], "instead of images and boxes"),
+        (["a.jpg", "--on", "mpii-test", "--out", out], "instead of images, boxes"),
+        (["--on", "mpii-test", "--scales", "1", "--out", out], "their --scales"),
         ([], "name image files, or --on mpii-test"),
     ):
         wrong = call("predict", *words)
