@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from paperlib import PaperlibError
 from paperlib.models import StackedHourglass, gmacs, parameters
-from paperlib.photo import crops_in, people_in, predict_photos
+from paperlib.photo import predict_photos
+from paperlib.photograph import crops_in, people_in
 from paperlib.reproduce.best import best_weights, describe
 from paperlib.skeleton import COCO, MPII, Skeleton
 from paperlib.weights import load
