@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine with Python >= 3.11: make reproduce, make test.
 PYTHON ?= python3
-EXTRAS ?= test
+EXTRAS ?= companion,test
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 # From the root of the file system, for notebooks run in their own folder; $(abspath) would cut a path at its spaces.

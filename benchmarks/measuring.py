@@ -1,4 +1,5 @@
-"""What the benchmarks share: the best of several repeats, by the clock and by the processor, and one CSV a device that says what was measured."""
+"""What the benchmarks share: the best of several repeats, by the clock and by the processor, and
+one CSV a device that says what was measured."""
 
 import csv
 import platform
@@ -31,18 +32,32 @@ def best(run: Callable[[], object], repeats: int) -> tuple[float, float]:
 
 
 def device_name(device: str) -> str:
-    """The GPU's name, or the CPU's model and what it computes with: "Intel(R) Xeon(R) Processor, AVX512, native bf16"."""
+    """The GPU's name, or the CPU's model and what it computes with: "Intel(R) Xeon(R) Processor,
+    AVX512, native bf16"."""
     known = paperlib.device.device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
-    if device != "cpu" or not cpuinfo.exists() or not (found := re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text())):
+    if (
+        device != "cpu"
+        or not cpuinfo.exists()
+        or not (found := re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()))
+    ):
         return known
     return ", ".join([found[1], *known.split(", ")[1:-1]])
 
 
 def write_rows(rows: list[dict], name: str, device: str, folder: Path) -> Path:
     """`rows` with device and versions beside each, as `folder`/`name`-DEVICE.csv."""
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "opencv": cv2.__version__, "numpy": np.__version__}
-    common = {"device": device_name(device), "threads": 1, "paperlib": paperlib.__version__} | versions
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+    }
+    common = {
+        "device": device_name(device),
+        "threads": 1,
+        "paperlib": paperlib.__version__,
+    } | versions
     slug = re.sub(r"[^a-z0-9]+", "-", common["device"].lower()).strip("-")
     file = folder / f"{name}-{slug}.csv"
     columns = dict.fromkeys(key for row in rows for key in row) | common

@@ -1,10 +1,12 @@
-"""How much memory a training on all of MPII holds on the side of its data: 22,246 canvases are built and batches are made of them.
+"""How much memory a training on all of MPII holds on the side of its data: 22,246 canvases are
+built and batches are made of them.
 
     python benchmarks/memory.py [--people 22246] [--side 256] [--batches 200]
 
-The photographs at hand (PAPERLIB_DATA), or pictures of noise, are repeated until there are so many people. The canvases go to a temporary folder
-(TMPDIR; 4.4 GB for 22,246 of 256 px). Memory is the peak of what the process holds with no file behind it, which is what can run out, seen
-every 20 ms from without. Writes benchmarks/memory-<device>.csv.
+The photographs at hand (PAPERLIB_DATA), or pictures of noise, are repeated until there are so many
+people. The canvases go to a temporary folder (TMPDIR; 4.4 GB for 22,246 of 256 px). Memory is the
+peak of what the process holds with no file behind it, which is what can run out, seen every 20 ms
+from without. Writes benchmarks/memory-<device>.csv.
 """
 
 import argparse
@@ -54,18 +56,33 @@ def main() -> None:
     options = parser.parse_args()
     one_thread()
     with tempfile.TemporaryDirectory() as name:
-        few = mpii_people(options.people) if os.environ.get("PAPERLIB_DATA") else noise_people(16, Path(name))
+        few = (
+            mpii_people(options.people)
+            if os.environ.get("PAPERLIB_DATA")
+            else noise_people(16, Path(name))
+        )
         before = anonymous()
         people = few.select(np.arange(options.people) % len(few))
         with Peak() as building:
             canvases = load_canvases(people, options.side, Path(name))
         with Peak() as training:
-            crops, order = Crops(people, canvases, CODEC), TrainingOrder(len(people), BATCH, "hourglass", seed=0)
+            crops, order = (
+                Crops(people, canvases, CODEC),
+                TrainingOrder(len(people), BATCH, "hourglass", seed=0),
+            )
             for step in range(options.batches):
                 batch = crops.batch(*order(step))
                 CODEC.encode(batch.joints, batch.state)
-        found = {"before": before, "building the canvases": building.mb, f"making {options.batches} batches of {BATCH}": training.mb}
-        about = {"people": len(people), "side_px": options.side, "canvases_gb": f"{canvases.pixels.nbytes / 1e9:.1f}"}
+        found = {
+            "before": before,
+            "building the canvases": building.mb,
+            f"making {options.batches} batches of {BATCH}": training.mb,
+        }
+        about = {
+            "people": len(people),
+            "side_px": options.side,
+            "canvases_gb": f"{canvases.pixels.nbytes / 1e9:.1f}",
+        }
     rows = [{"what": what, "memory_mb": f"{mb:.0f}"} | about for what, mb in found.items()]
     for row in rows:
         print(f"{row['what']:28s} {row['memory_mb']:>6} MB")

@@ -21,13 +21,13 @@ import numpy as np
 from measuring import one_thread, write_rows
 from tqdm import tqdm
 
+from companion.app.pretrained import best_weights
+from companion.measure.scores import measure
 from paperlib import person_search
 from paperlib.data.images import read_image
 from paperlib.data.mpii import load_mpii
 from paperlib.people import People
 from paperlib.photograph import people_in, see
-from paperlib.reproduce.best import best_weights
-from paperlib.reproduce.measures import measure
 from paperlib.weights import Weights
 
 WAYS = ("whole picture", "looked for", "box around the joints", "labelled centre and scale")

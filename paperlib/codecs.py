@@ -1,4 +1,5 @@
-"""RecurrentCodec and HourglassCodec: people -> target heatmaps and weights (encode), heatmaps -> points (decode), one class for each paper."""
+"""RecurrentCodec and HourglassCodec: people -> target heatmaps and weights (encode), heatmaps ->
+points (decode), one class for each paper."""
 
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from paperlib.skeleton import MPII, Skeleton
 
 @dataclass(frozen=True)
 class Targets:
-    """What one supervised site should say: `maps` and the weight of each of their pixels in the loss, both (B, K, H, W)."""
+    """What one supervised site should say: `maps` and the weight of each of their pixels in the
+    loss, both (B, K, H, W)."""
 
     maps: torch.Tensor
     weights: torch.Tensor
@@ -20,21 +22,31 @@ class Targets:
 
 @dataclass(frozen=True)
 class RecurrentCodec:
-    """Targets and decoding of R (sec. II-C to II-E, III; FACTS A.3-A.5). Sizes are px: `side` of the network's input, the rest of the heatmap."""
+    """Targets and decoding of R (sec. II-C to II-E, III; FACTS A.3-A.5). Sizes are px: `side` of
+    the network's input, the rest of the heatmap."""
 
     side: int = 248
     sigma: float = 1.3
     peak: float = 12.0
-    across: float = 0.1  # body parts across the limb, in limb lengths: 0.1 in the paper, 0.08 in the released code
+    # body parts across the limb, in limb lengths: 0.1 in the paper, 0.08 in the released code
+    across: float = 0.1
     along: float = 0.15
     tail: float = 1e-18  # a Gaussian below tail x peak is background
     parts: bool = True
     occluded: str = "include"  # "include", "ignore" or "exclude": R sec. II-E
-    others: str = "background"  # where other people's joints are: "background" in the released code, "ignore" (no gradient) in the paper (FACTS A.5)
-    balanced: bool = True  # False: every pixel weighs the same, which R sec. III says converges to zero
+    # where other people's joints are: "background" in the released code, "ignore" (no gradient) in
+    # the paper (FACTS A.5)
+    others: str = "background"
+    balanced: bool = (
+        True  # False: every pixel weighs the same, which R sec. III says converges to zero
+    )
     skeleton: Skeleton = MPII
     stride: int = 4
-    margin: float = 1.5 * 248 / 256  # 300 px x scale about the person's rough position become 256 px, of which the middle 248 (FACTS A.6)
+    margin: float = (
+        1.5 * 248 / 256
+        # 300 px x scale about the person's rough position become 256 px, of which the middle 248
+        # (FACTS A.6)
+    )
     shift: float = 0.0
 
     @property
@@ -51,49 +63,76 @@ class RecurrentCodec:
         """(N, 3) the square to crop, image px."""
         return square_boxes(people, self.margin, self.shift)
 
-    def encode(self, joints: torch.Tensor, state: torch.Tensor, side: int | None = None, others: torch.Tensor | None = None) -> Targets:
-        """Targets of joints (B, J, 2) in crop px with states (B, J), for heatmaps of `side` px (default: the input's / stride).
+    def encode(
+        self,
+        joints: torch.Tensor,
+        state: torch.Tensor,
+        side: int | None = None,
+        others: torch.Tensor | None = None,
+    ) -> Targets:
+        """Targets of joints (B, J, 2) in crop px with states (B, J), for heatmaps of `side` px
+        (default: the input's / stride).
 
-        Keypoints are Gaussians at the nearest heatmap pixel, parts are elongated Gaussians at the limb's middle (R sec. II-C). The weights
-        balance fore- and background (FACTS A.4); a map without annotation has no weight at all. `others` (B, N, J, 2) crop px, NaN where absent,
+        Keypoints are Gaussians at the nearest heatmap pixel, parts are elongated Gaussians at the
+        limb's middle (R sec. II-C). The weights balance fore- and background (FACTS A.4); a map
+        without annotation has no weight at all. `others` (B, N, J, 2) crop px, NaN where absent,
         are the other people of the image; they matter with others="ignore" only.
         """
         maps, state = self._draw(joints, state, side)
-        weights = balance(maps > 0) if self.balanced else (maps > 0).any(dim=-1).any(dim=-1)[..., None, None].to(maps).expand_as(maps)
+        weights = (
+            balance(maps > 0)
+            if self.balanced
+            else (maps > 0).any(dim=-1).any(dim=-1)[..., None, None].to(maps).expand_as(maps)
+        )
         if self.others not in ("background", "ignore"):
             raise ValueError(f"other people {self.others!r}: they are background or ignore")
         if self.others == "ignore" and others is not None:
             weights = torch.where((maps == 0) & self._region(others, side), 0, weights)
         return _occlusion_policy(self.peak * maps, weights, state, self.occluded)
 
-    def _draw(self, joints: torch.Tensor, state: torch.Tensor, side: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, K, H, W) Gaussians of mode 1, zero where absent and in the tail, and the states (B, K) of keypoints and parts."""
+    def _draw(
+        self, joints: torch.Tensor, state: torch.Tensor, side: int | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, K, H, W) Gaussians of mode 1, zero where absent and in the tail, and the states (B,
+        K) of keypoints and parts."""
         side, points, state = _on_heatmap(self, joints, state, side)
         maps = _gaussians(torch.round(points), self.sigma, side)  # (B, J, H, W)
         if self.parts:
             ends = constant(self.skeleton.limbs, torch.int64, joints.device)  # (P, 2)
             maps = torch.cat([maps, _limbs(points[:, ends], self.along, self.across, side)], dim=1)
-            state = torch.cat([state, state[:, ends].amin(dim=-1)], dim=1)  # a part is as visible as its least visible end
+            state = torch.cat(
+                [state, state[:, ends].amin(dim=-1)], dim=1
+            )  # a part is as visible as its least visible end
         return torch.where((state == ABSENT)[..., None, None] | (maps < self.tail), 0, maps), state
 
     def _region(self, others: torch.Tensor, side: int | None) -> torch.Tensor:
-        """(B, K, H, W) where the joints and parts of other people (B, N, J, 2) would have been drawn."""
-        known = torch.full(others.shape[:1] + others.shape[2:3], VISIBLE, dtype=torch.uint8, device=others.device)
+        """(B, K, H, W) where the joints and parts of other people (B, N, J, 2) would have been
+        drawn."""
+        known = torch.full(
+            others.shape[:1] + others.shape[2:3], VISIBLE, dtype=torch.uint8, device=others.device
+        )
         drawn = [self._draw(other, known, side)[0] > 0 for other in others.unbind(dim=1)]
-        return torch.stack(drawn).any(dim=0) if drawn else torch.zeros((), dtype=torch.bool, device=others.device)
+        return (
+            torch.stack(drawn).any(dim=0)
+            if drawn
+            else torch.zeros((), dtype=torch.bool, device=others.device)
+        )
 
     def decode(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Points (B, J, 2) in crop px at the arg-max of each keypoint heatmap, without sub-pixel refinement (FACTS A.3), and their maxima (B, J)."""
+        """Points (B, J, 2) in crop px at the arg-max of each keypoint heatmap, without sub-pixel
+        refinement (FACTS A.3), and their maxima (B, J)."""
         cells, score = argmax(maps[:, : len(self.skeleton)])
         return _to_crop(cells.float(), self.stride), score
 
 
 @dataclass(frozen=True)
 class HourglassCodec:
-    """Targets and decoding of H (sec. 3.4; FACTS C.4-C.6). The options after `skeleton` are of short schedules; their defaults are the paper's.
+    """Targets and decoding of H (sec. 3.4; FACTS C.4-C.6). The options after `skeleton` are of
+    short schedules; their defaults are the paper's.
 
-    The released code draws another target than the paper's: HourglassCodec(sigma=1.75, patch=7), but for
-    joints within three cells of the left or the top border, which it moves inwards by up to two (FACTS C.7).
+    The released code draws another target than the paper's: HourglassCodec(sigma=1.75, patch=7),
+    but for joints within three cells of the left or the top border, which it moves inwards by up to
+    two (FACTS C.7).
     """
 
     side: int = 256
@@ -103,7 +142,9 @@ class HourglassCodec:
     peak: float = 1.0
     tail: float = 1e-18
     balanced: bool = False  # fore- and background weighted equally, as R does
-    absent: str = "zero"  # an all-zero target for a joint without annotation (H sec. 3.4), or "ignore"
+    absent: str = (
+        "zero"  # an all-zero target for a joint without annotation (H sec. 3.4), or "ignore"
+    )
     stride: int = 4
     margin: float = 1.25  # the crop is 250 px x scale, moved down by 15 px x scale (FACTS C.5)
     shift: float = 15.0
@@ -121,11 +162,18 @@ class HourglassCodec:
         """(N, 3) the square to crop, image px."""
         return square_boxes(people, self.margin, self.shift)
 
-    def encode(self, joints: torch.Tensor, state: torch.Tensor, side: int | None = None, others: torch.Tensor | None = None) -> Targets:
-        """Targets of joints (B, J, 2) in crop px with states (B, J), for heatmaps of `side` px (default: the input's / stride).
+    def encode(
+        self,
+        joints: torch.Tensor,
+        state: torch.Tensor,
+        side: int | None = None,
+        others: torch.Tensor | None = None,
+    ) -> Targets:
+        """Targets of joints (B, J, 2) in crop px with states (B, J), for heatmaps of `side` px
+        (default: the input's / stride).
 
-        The released code truncates to the heatmap pixel that the joint lies in; in pixel centres that is the nearest one. `others`, the other
-        people of the image, are background.
+        The released code truncates to the heatmap pixel that the joint lies in; in pixel centres
+        that is the nearest one. `others`, the other people of the image, are background.
         """
         side, points, state = _on_heatmap(self, joints, state, side)
         maps = _gaussians(torch.round(points), self.sigma, side, self.patch)
@@ -134,25 +182,34 @@ class HourglassCodec:
         if self.absent == "ignore":
             weights = torch.where((state == ABSENT)[..., None, None], 0, weights)
         elif self.balanced:
-            raise ValueError("balanced weights are zero where a map has no foreground: use them with absent='ignore'")
+            raise ValueError(
+                "balanced weights are zero where a map has no foreground: use them with "
+                "absent='ignore'"
+            )
         return Targets(self.peak * maps, weights)
 
     def decode(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Points (B, J, 2) in crop px and the maxima (B, J): the arg-max, a quarter pixel towards its higher neighbour (H sec. 3.4, FACTS C.6).
+        """Points (B, J, 2) in crop px and the maxima (B, J): the arg-max, a quarter pixel towards
+        its higher neighbour (H sec. 3.4, FACTS C.6).
 
-        So also in a map without a positive value, for which the released code answers the first cell (D47).
+        So also in a map without a positive value, for which the released code answers the first
+        cell (D47).
         """
         cells, score = argmax(maps[:, : len(self.skeleton)])
-        return _to_crop(cells + quarter_pixel(maps[:, : len(self.skeleton)], cells), self.stride), score
+        return _to_crop(
+            cells + quarter_pixel(maps[:, : len(self.skeleton)], cells), self.stride
+        ), score
 
 
 Codec = RecurrentCodec | HourglassCodec
 
 
 def balance(foreground: torch.Tensor) -> torch.Tensor:
-    """Weights (..., H, W) with which fore- and background pixels contribute equally (R sec. III, FACTS A.4).
+    """Weights (..., H, W) with which fore- and background pixels contribute equally (R sec. III,
+    FACTS A.4).
 
-    With F foreground pixels of N: 1 - F/N on them and F/N elsewhere; 1 everywhere if F > N/2; 0 everywhere if F = 0.
+    With F foreground pixels of N: 1 - F/N on them and F/N elsewhere; 1 everywhere if F > N/2; 0
+    everywhere if F = 0.
     """
     share = foreground.float().mean(dim=(-2, -1), keepdim=True)
     weights = torch.where(foreground, 1 - share, share)
@@ -161,27 +218,35 @@ def balance(foreground: torch.Tensor) -> torch.Tensor:
 
 def argmax(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Cells (B, J, 2) of the maxima of maps (B, J, H, W), x before y, and the maxima (B, J)."""
-    row = maps.amax(dim=-1).argmax(dim=-1)  # first the row: on a CPU three times as fast as one search over all pixels
+    row = maps.amax(dim=-1).argmax(
+        dim=-1
+    )  # first the row: on a CPU three times as fast as one search over all pixels
     score, column = maps.take_along_dim(row[..., None, None], dim=-2).squeeze(-2).max(dim=-1)
     return torch.stack([column, row], dim=-1), score
 
 
 def quarter_pixel(maps: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """(B, J, 2) a quarter pixel towards the higher neighbour in x and in y, none at the border (FACTS C.6)."""
+    """(B, J, 2) a quarter pixel towards the higher neighbour in x and in y, none at the border
+    (FACTS C.6)."""
     height, width = maps.shape[-2:]
     x, y = cells[..., 0], cells[..., 1]
     flat = maps.flatten(-2)
 
     def at(column, row):
-        return flat.gather(-1, (row.clamp(0, height - 1) * width + column.clamp(0, width - 1))[..., None])[..., 0]
+        return flat.gather(
+            -1, (row.clamp(0, height - 1) * width + column.clamp(0, width - 1))[..., None]
+        )[..., 0]
 
     slope = torch.stack([at(x + 1, y) - at(x - 1, y), at(x, y + 1) - at(x, y - 1)], dim=-1)
-    inside = ((cells > 0) & (cells < torch.tensor([width - 1, height - 1], device=cells.device))).all(dim=-1, keepdim=True)
+    inside = (
+        (cells > 0) & (cells < torch.tensor([width - 1, height - 1], device=cells.device))
+    ).all(dim=-1, keepdim=True)
     return torch.where(inside, 0.25 * torch.sign(slope), 0).float()
 
 
 def square_boxes(people: People, margin: float, shift: float) -> np.ndarray:
-    """(N, 3) squares, centre and side in image px: 200 px x scale x `margin`, moved down by `shift` px x scale; a frame is the crop itself."""
+    """(N, 3) squares, centre and side in image px: 200 px x scale x `margin`, moved down by `shift`
+    px x scale; a frame is the crop itself."""
     rough = ~people.framed
     side = 200 * people.scale * np.where(rough, margin, 1)
     down = np.where(rough, shift * people.scale, 0)
@@ -189,20 +254,29 @@ def square_boxes(people: People, margin: float, shift: float) -> np.ndarray:
 
 
 def _on_heatmap(codec: Codec, joints: torch.Tensor, state: torch.Tensor, side: int | None):
-    """Heatmap side, points in heatmap px, and states in which a joint outside the heatmap is absent."""
+    """Heatmap side, points in heatmap px, and states in which a joint outside the heatmap is
+    absent."""
     side = side or codec.side // codec.stride
-    affine = constant(tuple(map(tuple, heatmap_affine(codec.side / side))), joints.dtype, joints.device)
+    affine = constant(
+        tuple(map(tuple, heatmap_affine(codec.side / side))), joints.dtype, joints.device
+    )
     points = transform(joints, affine)
     outside = ~((points > -0.5) & (points < side - 0.5)).all(dim=-1)  # also where a point is NaN
     return side, torch.nan_to_num(points), torch.where(outside, ABSENT, state)
 
 
 def _to_crop(points: torch.Tensor, stride: int) -> torch.Tensor:
-    return transform(points, torch.as_tensor(np.linalg.inv(heatmap_affine(stride)), dtype=points.dtype, device=points.device))
+    return transform(
+        points,
+        torch.as_tensor(
+            np.linalg.inv(heatmap_affine(stride)), dtype=points.dtype, device=points.device
+        ),
+    )
 
 
 def _gaussians(centres: torch.Tensor, sigma: float, side: int, patch: int = 0) -> torch.Tensor:
-    """(B, J, H, W) isotropic Gaussians of mode 1: a product of one in y and one in x; zero outside a square of `patch` px, if given."""
+    """(B, J, H, W) isotropic Gaussians of mode 1: a product of one in y and one in x; zero outside
+    a square of `patch` px, if given."""
     steps = torch.arange(side, dtype=centres.dtype, device=centres.device)
     offset = steps - centres[..., None]  # (B, J, 2, side)
     profile = torch.exp(-(offset**2) / (2 * sigma**2))
@@ -212,27 +286,42 @@ def _gaussians(centres: torch.Tensor, sigma: float, side: int, patch: int = 0) -
 
 
 def _limbs(ends: torch.Tensor, along: float, across: float, side: int) -> torch.Tensor:
-    """(B, P, H, W) Gaussians of mode 1 along limbs with `ends` (B, P, 2, 2); zero for a limb without length."""
+    """(B, P, H, W) Gaussians of mode 1 along limbs with `ends` (B, P, 2, 2); zero for a limb
+    without length."""
     steps = torch.arange(side, dtype=ends.dtype, device=ends.device)
-    middle, limb = ends.mean(dim=-2)[..., None, None, :], (ends[..., 1, :] - ends[..., 0, :])[..., None, None, :]  # (B, P, 1, 1, 2)
-    offset = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1) - middle  # (B, P, H, W, 2)
-    squared = (limb**2).sum(dim=-1).clamp(min=1e-12)  # of the limb's length; both coordinates below are in limb lengths
+    middle, limb = (
+        ends.mean(dim=-2)[..., None, None, :],
+        (ends[..., 1, :] - ends[..., 0, :])[..., None, None, :],
+    )  # (B, P, 1, 1, 2)
+    offset = (
+        torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1) - middle
+    )  # (B, P, H, W, 2)
+    squared = (
+        (limb**2).sum(dim=-1).clamp(min=1e-12)
+    )  # of the limb's length; both coordinates below are in limb lengths
     forward = (offset * limb).sum(dim=-1) / squared
     aside = (offset[..., 0] * limb[..., 1] - offset[..., 1] * limb[..., 0]) / squared
-    return torch.where(squared > 1e-6, torch.exp(-0.5 * ((forward / along) ** 2 + (aside / across) ** 2)), 0)
+    return torch.where(
+        squared > 1e-6, torch.exp(-0.5 * ((forward / along) ** 2 + (aside / across) ** 2)), 0
+    )
 
 
-def _occlusion_policy(maps: torch.Tensor, weights: torch.Tensor, state: torch.Tensor, policy: str) -> Targets:
+def _occlusion_policy(
+    maps: torch.Tensor, weights: torch.Tensor, state: torch.Tensor, policy: str
+) -> Targets:
     """R sec. II-E for the maps whose joint or part is occluded.
 
-    include: they are drawn like the others. ignore: no gradient in the region of the would-be Gaussian. exclude: that region is pushed to zero.
+    include: they are drawn like the others. ignore: no gradient in the region of the would-be
+    Gaussian. exclude: that region is pushed to zero.
     """
     hidden = (state == OCCLUDED)[..., None, None]
     match policy:
         case "include":
             return Targets(maps, weights)
         case "ignore":
-            return Targets(torch.where(hidden, 0, maps), torch.where(hidden & (maps > 0), 0, weights))
+            return Targets(
+                torch.where(hidden, 0, maps), torch.where(hidden & (maps > 0), 0, weights)
+            )
         case "exclude":
             return Targets(torch.where(hidden, 0, maps), weights)
     raise ValueError(f"occlusion policy {policy!r}: it is include, ignore or exclude")

@@ -72,7 +72,8 @@ class PoseMachineCodec(HourglassCodec):
         return Targets(torch.cat([self.peak * maps, 1 - drawn[:, -1:]], dim=1), weights)
 
     def _draw(self, joints: torch.Tensor, side: int) -> torch.Tensor:
-        """(B, J, side, side) Gaussians of mode 1 about joints (B, J, 2) in crop px, cut at the tail."""
+        """(B, J, side, side) Gaussians of mode 1 about joints (B, J, 2) in crop px, cut at the
+        tail."""
         affine = torch.as_tensor(heatmap_affine(self.side / side)).to(joints)
         offset = torch.arange(side).to(joints) - transform(joints, affine)[..., None]
         profile = torch.exp(-(offset**2) / (2 * self.sigma**2))  # (B, J, 2, side)

@@ -1,7 +1,8 @@
-"""One affine between image, crop and heatmap, exact both ways; the augmentation laws of the two papers; mirroring.
+"""One affine between image, crop and heatmap, exact both ways; the augmentation laws of the two
+papers; mirroring.
 
-All points are continuous pixels with the centre of the first pixel at 0. A batch of affines is (N, 3, 3) and acts on column vectors
-(x, y, 1), so `b @ a` first does a, then b.
+All points are continuous pixels with the centre of the first pixel at 0. A batch of affines is (N,
+3, 3) and acts on column vectors (x, y, 1), so `b @ a` first does a, then b.
 """
 
 import functools
@@ -13,7 +14,8 @@ import torch.nn.functional as F
 
 
 def crop_affine(boxes: np.ndarray, side: int) -> np.ndarray:
-    """Image px -> crop px of squares `boxes` (N, 3): centre x, centre y, side in image px. Returns (N, 3, 3).
+    """Image px -> crop px of squares `boxes` (N, 3): centre x, centre y, side in image px. Returns
+    (N, 3, 3).
 
     The square's edges land on the crop's edges: u + 0.5 = (x - left edge) * side / box side.
     """
@@ -38,27 +40,40 @@ def transform(points, affine):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to each of N crops, about the crop's centre: rotate, zoom, shift, mirror, and change the colours."""
+    """What is done to each of N crops, about the crop's centre: rotate, zoom, shift, mirror, and
+    change the colours."""
 
     angle: np.ndarray  # (N,) rad, positive turns x towards y
     zoom: np.ndarray  # (N,) size of the person after / before
     shift: np.ndarray  # (N, 2) fraction of the crop's side
     mirror: np.ndarray  # (N,) bool
     gain: np.ndarray  # (N, 3) factor on each colour channel
-    play: np.ndarray  # (N, 2, 2) the least and the most, in x and in y, that may be added to the shift for a joint's sake
+    # (N, 2, 2) the least and the most, in x and in y, that may be added to the shift for a joint's
+    # sake
+    play: np.ndarray
 
     def __getitem__(self, rows) -> "Augmentation":
-        return Augmentation(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return Augmentation(
+            **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        )
 
     def holding(self, joints: np.ndarray, side: int) -> "Augmentation":
-        """The same, but shifted by as little more as brings all `joints` (N, J, 2) into the crop that can be brought in by the play.
+        """The same, but shifted by as little more as brings all `joints` (N, J, 2) into the crop
+        that can be brought in by the play.
 
-        Joints are px of the crop before augmentation, NaN where absent. If there are some on both sides, those on the right and below count.
+        Joints are px of the crop before augmentation, NaN where absent. If there are some on both
+        sides, those on the right and below count.
         """
         at = transform(joints, self.affine(side))
-        least, most = side * self.play[:, None, :, 0], side * self.play[:, None, :, 1]  # (N, 1, 2) px
+        least, most = (
+            side * self.play[:, None, :, 0],
+            side * self.play[:, None, :, 1],
+        )  # (N, 1, 2) px
         near = ((at + most >= 0) & (at + least <= side - 1)).all(axis=-1, keepdims=True)
-        low, high = np.where(near, -at, -np.inf).max(axis=1), np.where(near, side - 1 - at, np.inf).min(axis=1)
+        low, high = (
+            np.where(near, -at, -np.inf).max(axis=1),
+            np.where(near, side - 1 - at, np.inf).min(axis=1),
+        )
         return replace(self, shift=self.shift + np.clip(0, low, high) / side)
 
     def affine(self, side: int) -> np.ndarray:
@@ -77,13 +92,14 @@ class Augmentation:
 def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentation:
     """One augmentation for each of n crops, by the law of a paper's released code.
 
-    Half the crops are mirrored in each but "none", and besides:
-    "recurrent" (R, FACTS A.6): half turn by up to 40 degrees either way, and the turned, enlarged square of 256 px is cut back to 256 px at a
-    random place; then half are zoomed by 0.7-1.3; then 248 px are cut out at one of 5 x 5 places, up to 4 px from the middle, or at another
-    where a joint would be left out. Exact but for places in whole px when turned, and for what lies outside the square, grey there.
-    "hourglass" (H, FACTS C.5): box side x 2^N(0, 0.25) within 2^+-0.5; 40 % turn by N(0, 30) within 60 degrees; each colour x 0.6-1.4. Exact.
-    "small" (ours, for short schedules): 60 % turn by N(0, 15) within 30 degrees, N(1, 0.125) zoom within 25 %, up to 5 % of shift,
-    colours x 0.8-1.2.
+    Half the crops are mirrored in each but "none", and besides: "recurrent" (R, FACTS A.6): half
+    turn by up to 40 degrees either way, and the turned, enlarged square of 256 px is cut back to
+    256 px at a random place; then half are zoomed by 0.7-1.3; then 248 px are cut out at one of 5 x
+    5 places, up to 4 px from the middle, or at another where a joint would be left out. Exact but
+    for places in whole px when turned, and for what lies outside the square, grey there.
+    "hourglass" (H, FACTS C.5): box side x 2^N(0, 0.25) within 2^+-0.5; 40 % turn by N(0, 30) within
+    60 degrees; each colour x 0.6-1.4. Exact. "small" (ours, for short schedules): 60 % turn by N(0,
+    15) within 30 degrees, N(1, 0.125) zoom within 25 %, up to 5 % of shift, colours x 0.8-1.2.
     """
     normal, uniform = rng.standard_normal((n, 2)), rng.random((n, 9))
     mirror, play = uniform[:, 0] < 0.5, np.zeros((n, 2, 2))
@@ -92,10 +108,19 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
         case "recurrent":
             angle = np.where(uniform[:, 1] < 0.5, 40 * sway[:, 2], 0)
             zoom = np.where(uniform[:, 3] < 0.5, 1 + 0.3 * sway[:, 4], 1)
-            room = 256 * (np.abs(np.cos(np.radians(angle))) + np.abs(np.sin(np.radians(angle))) - 1) / 2  # px by which turning widens the square
+            room = (
+                256
+                * (np.abs(np.cos(np.radians(angle))) + np.abs(np.sin(np.radians(angle))) - 1)
+                / 2
+            )  # px by which turning widens the square
             place = 2 * np.floor(5 * uniform[:, 5:7]) - 4  # px: -4, -2, 0, 2 or 4
-            shift, gain = (zoom[:, None] * room[:, None] * sway[:, 7:9] + place) / 248, np.ones((n, 3))
-            play = (np.array([-4, 4]) - place[..., None]) / 248  # as far as the enlarged square reaches
+            shift, gain = (
+                (zoom[:, None] * room[:, None] * sway[:, 7:9] + place) / 248,
+                np.ones((n, 3)),
+            )
+            play = (
+                np.array([-4, 4]) - place[..., None]
+            ) / 248  # as far as the enlarged square reaches
         case "hourglass":
             angle = np.where(uniform[:, 1] < 0.4, np.clip(30 * normal[:, 0], -60, 60), 0)
             zoom = 2 ** -np.clip(0.25 * normal[:, 1], -0.5, 0.5)
@@ -105,7 +130,13 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
             zoom = np.clip(1 + 0.125 * normal[:, 1], 0.75, 1.25)
             shift, gain = 0.05 * sway[:, 4:6], 1 + 0.2 * sway[:, 6:9]
         case "none":
-            angle, zoom, shift, mirror, gain = np.zeros(n), np.ones(n), np.zeros((n, 2)), np.zeros(n, bool), np.ones((n, 3))
+            angle, zoom, shift, mirror, gain = (
+                np.zeros(n),
+                np.ones(n),
+                np.zeros((n, 2)),
+                np.zeros(n, bool),
+                np.ones((n, 3)),
+            )
         case _:
             raise ValueError(f"augmentation law {law!r}: it is recurrent, hourglass, small or none")
     return Augmentation(np.radians(angle), zoom, shift, mirror, gain, play)
@@ -113,17 +144,26 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
 
 @functools.cache
 def constant(values: tuple, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Nested tuples of numbers as a tensor that is on its device from the first call on: bringing it there makes the host wait for a GPU."""
+    """Nested tuples of numbers as a tensor that is on its device from the first call on: bringing
+    it there makes the host wait for a GPU."""
     with torch.inference_mode(False):
         return torch.tensor(values, dtype=dtype, device=device)
 
 
 def warp(images: torch.Tensor, source: torch.Tensor, side: int) -> torch.Tensor:
-    """Bilinear samples of `images` (N, C, H, W) at `source` (N, 3, 3): output px -> image px. Returns (N, C, side, side), zero outside the image."""
+    """Bilinear samples of `images` (N, C, H, W) at `source` (N, 3, 3): output px -> image px.
+    Returns (N, C, side, side), zero outside the image."""
     height, width = images.shape[-2:]
-    # grid_sample without aligned corners: -1 and 1 are the outer edges of the first and the last pixel
-    to_grid = constant(((2 / width, 0, 1 / width - 1), (0, 2 / height, 1 / height - 1), (0, 0, 1)), source.dtype, source.device)
+    # grid_sample without aligned corners: -1 and 1 are the outer edges of the first and the last
+    # pixel
+    to_grid = constant(
+        ((2 / width, 0, 1 / width - 1), (0, 2 / height, 1 / height - 1), (0, 0, 1)),
+        source.dtype,
+        source.device,
+    )
     steps = torch.arange(side, dtype=source.dtype, device=source.device)
     pixels = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1).reshape(1, -1, 2)
     grid = transform(pixels, to_grid @ source).reshape(len(images), side, side, 2)
-    return F.grid_sample(images, grid.to(images.dtype), mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(
+        images, grid.to(images.dtype), mode="bilinear", padding_mode="zeros", align_corners=False
+    )

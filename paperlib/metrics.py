@@ -1,6 +1,8 @@
-"""How a pose is scored: PCK and PCKh, their area, precision and recall, and intervals. Every convention has a name; shares are in percent.
+"""How a pose is scored: PCK and PCKh, their area, precision and recall, and intervals. Every
+convention has a name; shares are in percent.
 
-Points are (N, J, 2) in pixels: N people, J joints. A share is taken over annotated joints; an annotated joint without a prediction is wrong.
+Points are (N, J, 2) in pixels: N people, J joints. A share is taken over annotated joints; an
+annotated joint without a prediction is wrong.
 """
 
 from dataclasses import dataclass
@@ -19,30 +21,70 @@ _ARMS = tuple(f"{side}_{part}" for part in ("elbow", "wrist") for side in ("left
 
 @dataclass(frozen=True)
 class Convention:
-    """What one number means: which joints count, within which distance, and how they are put together."""
+    """What one number means: which joints count, within which distance, and how they are put
+    together."""
 
     name: str
     source: str
-    joints: tuple[str, ...]  # those that enter total and AUC; a group is always the mean of its own joints
+    joints: tuple[
+        str, ...
+    ]  # those that enter total and AUC; a group is always the mean of its own joints
     threshold: float  # in reference lengths
     strict: bool = False  # right if error < threshold; else if error <= threshold
     total: str = "pooled"  # over every annotated joint; or "mean" of the joints' shares
     head: tuple[str, ...] = ()  # joints of the head column where they are not the skeleton's own
-    cells: bool = False  # points are cells of H's heatmap, which paperlib.score makes them, and not pixels
+    cells: bool = (
+        False  # points are cells of H's heatmap, which paperlib.score makes them, and not pixels
+    )
 
 
 _MPII_14 = (*_LIMBS, "upper_neck", "head_top")
 _LSP_14 = (*_LIMBS, "neck", "head_top")
 
-# PCKh: reference length = 0.6 x the diagonal of the head box. PCK: left shoulder to right hip. One prediction file, five PCKh: FACTS D.4.
+# PCKh: reference length = 0.6 x the diagonal of the head box. PCK: left shoulder to right hip. One
+# prediction file, five PCKh: FACTS D.4.
 CONVENTIONS = {
     "mpii": (
         Convention("official", "evalMPII toolkit; both papers' tables (FACTS D.1)", _MPII_14, 0.5),
-        Convention("headtop", "microsoft, and mmpose with <: official but for the head column (FACTS D.4)", _MPII_14, 0.5, head=("head_top",)),
-        Convention("unweighted14", "bearpaw, anibali, Tompson's script (FACTS D.4)", _MPII_14, 0.5, strict=True, total="mean", head=("head_top",)),
-        Convention("pooled16", "princeton's PyTorch port, truth in whole pixels (FACTS D.4)", (*_MPII_14, "pelvis", "thorax"), 0.5, strict=True),
-        Convention("hard10", "the ten joints of the Torch training log, in image space, truth in whole pixels (FACTS D.4)", _HARD, 0.5, total="mean"),
-        Convention("torch-training", "the Torch training log, cells of the heatmap: H fig. 8, 9 (FACTS C.7)", _HARD, 0.5, total="mean", cells=True),
+        Convention(
+            "headtop",
+            "microsoft, and mmpose with <: official but for the head column (FACTS D.4)",
+            _MPII_14,
+            0.5,
+            head=("head_top",),
+        ),
+        Convention(
+            "unweighted14",
+            "bearpaw, anibali, Tompson's script (FACTS D.4)",
+            _MPII_14,
+            0.5,
+            strict=True,
+            total="mean",
+            head=("head_top",),
+        ),
+        Convention(
+            "pooled16",
+            "princeton's PyTorch port, truth in whole pixels (FACTS D.4)",
+            (*_MPII_14, "pelvis", "thorax"),
+            0.5,
+            strict=True,
+        ),
+        Convention(
+            "hard10",
+            "the ten joints of the Torch training log, in image space, truth in whole pixels "
+            "(FACTS D.4)",
+            _HARD,
+            0.5,
+            total="mean",
+        ),
+        Convention(
+            "torch-training",
+            "the Torch training log, cells of the heatmap: H fig. 8, 9 (FACTS C.7)",
+            _HARD,
+            0.5,
+            total="mean",
+            cells=True,
+        ),
     ),
     "lsp": (Convention("official", "evalLSP toolkit; R table IV (FACTS D.2)", _LSP_14, 0.2),),
     "flic": (Convention("official", "H table 1: elbows and wrists (FACTS D.3)", _ARMS, 0.2),),
@@ -50,9 +92,12 @@ CONVENTIONS = {
 
 
 def convention(dataset: str, name: str = "official") -> Convention:
-    """The convention `name` of `dataset` (mpii, lsp or flic). Raises PaperlibError that lists the known ones."""
+    """The convention `name` of `dataset` (mpii, lsp or flic). Raises PaperlibError that lists the
+    known ones."""
     if dataset not in CONVENTIONS:
-        raise PaperlibError(f"no scoring for data set {dataset!r}; there is {', '.join(CONVENTIONS)}")
+        raise PaperlibError(
+            f"no scoring for data set {dataset!r}; there is {', '.join(CONVENTIONS)}"
+        )
     found = {known.name: known for known in CONVENTIONS[dataset]}
     if name not in found:
         raise PaperlibError(f"no convention {name!r} for {dataset}; there is {', '.join(found)}")
@@ -61,9 +106,10 @@ def convention(dataset: str, name: str = "official") -> Convention:
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares in percent, unrounded; NaN where nothing is annotated. A group is the mean of its joints (left and right);
-    in `visible` and `occluded` a group's joints are pooled, because few are occluded (FACTS D.6). `curve` is the total within 0, 0.01, 0.02, ...
-    reference lengths, up to `threshold`: its last is `total`, its area `auc`."""
+    """Shares in percent, unrounded; NaN where nothing is annotated. A group is the mean of its
+    joints (left and right); in `visible` and `occluded` a group's joints are pooled, because few
+    are occluded (FACTS D.6). `curve` is the total within 0, 0.01, 0.02, ... reference lengths, up
+    to `threshold`: its last is `total`, its area `auc`."""
 
     people: int
     threshold: float
@@ -76,21 +122,37 @@ class Scores:
     occluded: dict[str, float] | None
 
 
-def normalised_errors(predicted: np.ndarray, truth: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """(N, J) distance / reference length. NaN where the truth is NaN or a person has no positive reference: left out.
-    inf where the truth is there and the prediction is not finite: wrong. `reference` is (N,) px."""
-    predicted, truth, reference = (np.asarray(array, float) for array in (predicted, truth, reference))
-    if predicted.shape != truth.shape or truth.shape[-1:] != (2,) or reference.shape != truth.shape[:1]:
-        raise PaperlibError(f"points {predicted.shape}, truth {truth.shape} and reference lengths {reference.shape} do not belong together")
+def normalised_errors(
+    predicted: np.ndarray, truth: np.ndarray, reference: np.ndarray
+) -> np.ndarray:
+    """(N, J) distance / reference length. NaN where the truth is NaN or a person has no positive
+    reference: left out. inf where the truth is there and the prediction is not finite: wrong.
+    `reference` is (N,) px."""
+    predicted, truth, reference = (
+        np.asarray(array, float) for array in (predicted, truth, reference)
+    )
+    if (
+        predicted.shape != truth.shape
+        or truth.shape[-1:] != (2,)
+        or reference.shape != truth.shape[:1]
+    ):
+        raise PaperlibError(
+            f"points {predicted.shape}, truth {truth.shape} and reference lengths "
+            f"{reference.shape} do not belong together"
+        )
     errors = np.square(predicted[..., 0] - truth[..., 0])
     errors += np.square(predicted[..., 1] - truth[..., 1])
     np.sqrt(errors, out=errors)
     errors /= np.where(reference > 0, reference, np.nan)[:, None]
-    errors[np.isnan(errors) & ~np.isnan(truth[..., 0] + truth[..., 1]) & (reference > 0)[:, None]] = np.inf
+    errors[
+        np.isnan(errors) & ~np.isnan(truth[..., 0] + truth[..., 1]) & (reference > 0)[:, None]
+    ] = np.inf
     return errors
 
 
-def _counts(errors: np.ndarray, thresholds: np.ndarray, strict: bool) -> tuple[np.ndarray, np.ndarray]:
+def _counts(
+    errors: np.ndarray, thresholds: np.ndarray, strict: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Right joints (J, K) within each of K increasing thresholds, and annotated ones (J,)."""
     joints, k = errors.shape[1], len(thresholds)
     first = _first_within(errors, thresholds, strict)
@@ -100,12 +162,14 @@ def _counts(errors: np.ndarray, thresholds: np.ndarray, strict: bool) -> tuple[n
 
 
 def _first_within(errors: np.ndarray, thresholds: np.ndarray, strict: bool) -> np.ndarray:
-    """(N, J) index of the first threshold that each error is within; K, their number, where there is none or the error is NaN."""
+    """(N, J) index of the first threshold that each error is within; K, their number, where there
+    is none or the error is NaN."""
     steps = np.diff(thresholds)
     if len(steps) < 2 or np.ptp(steps) > steps[0] / 4:
         first = np.searchsorted(thresholds, errors, side="right" if strict else "left")
         return np.where(np.isnan(errors), len(thresholds), first)
-    # evenly spaced: the nearest threshold is the one, unless the error is beyond it; in place, twice as fast as a search
+    # evenly spaced: the nearest threshold is the one, unless the error is beyond it; in place,
+    # twice as fast as a search
     nearest = errors - thresholds[0]
     nearest /= steps[0]
     np.fmax(np.fmin(nearest, len(steps), out=nearest), 0, out=nearest)
@@ -116,29 +180,44 @@ def _first_within(errors: np.ndarray, thresholds: np.ndarray, strict: bool) -> n
 
 
 def _percent(right: np.ndarray, annotated: np.ndarray) -> np.ndarray:
-    return np.divide(100.0 * right, annotated, out=np.full(np.broadcast(right, annotated).shape, np.nan), where=annotated > 0)
+    return np.divide(
+        100.0 * right,
+        annotated,
+        out=np.full(np.broadcast(right, annotated).shape, np.nan),
+        where=annotated > 0,
+    )
 
 
 def pck_curve(errors: np.ndarray, thresholds: np.ndarray, strict: bool = False) -> np.ndarray:
-    """(J, K) percent of each joint's annotated people within each of K thresholds; `errors` (N, J) as of normalised_errors.
-    A pooled curve is that of errors.reshape(-1, 1)."""
+    """(J, K) percent of each joint's annotated people within each of K thresholds; `errors` (N, J)
+    as of normalised_errors. A pooled curve is that of errors.reshape(-1, 1)."""
     right, annotated = _counts(errors, np.asarray(thresholds, float), strict)
     return _percent(right, annotated[:, None])
 
 
 def pck(errors: np.ndarray, threshold: float, strict: bool = False) -> float:
-    """Percent of all annotated joints in `errors` (any shape) within the threshold; NaN where none is annotated."""
+    """Percent of all annotated joints in `errors` (any shape) within the threshold; NaN where none
+    is annotated."""
     right = errors < threshold if strict else errors <= threshold
     return float(_percent(right.sum(), (~np.isnan(errors)).sum()))
 
 
 def auc(curve: np.ndarray, thresholds: np.ndarray) -> np.ndarray | float:
-    """Mean height of a piecewise linear curve (..., K) over its thresholds: percent in, percent out."""
+    """Mean height of a piecewise linear curve (..., K) over its thresholds: percent in, percent
+    out."""
     return np.trapezoid(curve, thresholds) / (thresholds[-1] - thresholds[0])
 
 
-def score(predicted, truth, reference, skeleton: Skeleton, rule: Convention, state: np.ndarray | None = None) -> Scores:
-    """Everything a table prints. `predicted` and `truth` (N, J, 2) px in the same frame, `reference` (N,) px, `state` (N, J) of people.py."""
+def score(
+    predicted,
+    truth,
+    reference,
+    skeleton: Skeleton,
+    rule: Convention,
+    state: np.ndarray | None = None,
+) -> Scores:
+    """Everything a table prints. `predicted` and `truth` (N, J, 2) px in the same frame,
+    `reference` (N,) px, `state` (N, J) of people.py."""
     errors = normalised_errors(predicted, truth, reference)
     if errors.shape[1] != len(skeleton):
         raise PaperlibError(f"{errors.shape[1]} joints, but {skeleton.name} has {len(skeleton)}")
@@ -146,7 +225,11 @@ def score(predicted, truth, reference, skeleton: Skeleton, rule: Convention, sta
     right, annotated = _counts(errors, thresholds, rule.strict)
     curves = _percent(right, annotated[:, None])  # (J, K)
     used = [skeleton.index(joint) for joint in rule.joints]
-    total = _percent(right[used].sum(0), annotated[used].sum()) if rule.total == "pooled" else curves[used].mean(0)  # (K,)
+    total = (
+        _percent(right[used].sum(0), annotated[used].sum())
+        if rule.total == "pooled"
+        else curves[used].mean(0)
+    )  # (K,)
     columns = {name: list(members) for name, members in skeleton.groups}
     if rule.head:
         columns["head"] = [skeleton.index(joint) for joint in rule.head]
@@ -154,7 +237,12 @@ def score(predicted, truth, reference, skeleton: Skeleton, rule: Convention, sta
     def only(flag: int) -> dict[str, float] | None:
         if state is None:
             return None
-        return {name: pck(np.where(state == flag, errors, np.nan)[:, members], rule.threshold, rule.strict) for name, members in columns.items()}
+        return {
+            name: pck(
+                np.where(state == flag, errors, np.nan)[:, members], rule.threshold, rule.strict
+            )
+            for name, members in columns.items()
+        }
 
     return Scores(
         people=len(errors),
@@ -170,23 +258,30 @@ def score(predicted, truth, reference, skeleton: Skeleton, rule: Convention, sta
 
 
 def wrong_person(predicted, truth, others, reference, threshold: float = 0.5) -> float:
-    """Percent of annotated joints that are missed but lie within `threshold` reference lengths of the same joint of another person.
+    """Percent of annotated joints that are missed but lie within `threshold` reference lengths of
+    the same joint of another person.
 
     `others` are N arrays (K_i, J, 2) px: the other labelled people of each image (`People.others`).
     """
     errors = normalised_errors(predicted, truth, reference)
     rows = np.repeat(np.arange(len(errors)), [len(other) for other in others])
-    theirs = normalised_errors(np.asarray(predicted)[rows], np.concatenate([np.empty((0, *truth.shape[1:])), *others]), reference[rows])
+    theirs = normalised_errors(
+        np.asarray(predicted)[rows],
+        np.concatenate([np.empty((0, *truth.shape[1:])), *others]),
+        reference[rows],
+    )
     near = np.zeros(errors.shape, bool)
     np.logical_or.at(near, rows, theirs <= threshold)
     return float(_percent((near & (errors > threshold)).sum(), (~np.isnan(errors)).sum()))
 
 
 def heatmap_accuracy(predicted, target, joints=None) -> float:
-    """The accuracy that the Torch code prints while it trains, in percent (FACTS C.7): maps (B, J, H, W), tensors or arrays.
+    """The accuracy that the Torch code prints while it trains, in percent (FACTS C.7): maps (B, J,
+    H, W), tensors or arrays.
 
-    A joint is right if the two arg-maxima lie within half a tenth of the map's side. One whose target peaks in the first row or column
-    (or is empty) is left out. Mean over `joints` (indices; all if None) of each joint's share; NaN where no joint can be judged.
+    A joint is right if the two arg-maxima lie within half a tenth of the map's side. One whose
+    target peaks in the first row or column (or is empty) is left out. Mean over `joints` (indices;
+    all if None) of each joint's share; NaN where no joint can be judged.
     """
     return _mean_share(*_peak_distance(predicted, target), joints)
 
@@ -199,7 +294,9 @@ def point_accuracy(predicted, target, known, joints=None) -> float:
 
 def _mean_share(hits: np.ndarray, known: np.ndarray, joints) -> float:
     """Percent of `hits` among `known` (B, J), mean over `joints` that are known at all."""
-    shares = _percent((hits & known).sum(0), known.sum(0))[slice(None) if joints is None else list(joints)]
+    shares = _percent((hits & known).sum(0), known.sum(0))[
+        slice(None) if joints is None else list(joints)
+    ]
     return float(shares[~np.isnan(shares)].mean()) if not np.isnan(shares).all() else float("nan")
 
 
@@ -211,7 +308,8 @@ def _peak_distance(predicted, target) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _peaks(maps) -> np.ndarray:
-    """(B, J, 2) cell x, y of each map's maximum; (0, 0) where nothing is above 0. The search runs where the maps live."""
+    """(B, J, 2) cell x, y of each map's maximum; (0, 0) where nothing is above 0. The search runs
+    where the maps live."""
     flat = maps.reshape(*maps.shape[:2], -1)
     cell = flat.argmax(-1) * (flat > 0).any(-1)
     cell = cell.cpu().numpy() if hasattr(cell, "cpu") else cell
@@ -219,31 +317,47 @@ def _peaks(maps) -> np.ndarray:
 
 
 def precision_recall(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall in 0..1 at every distinct score, lowest first, closed by (1, 0): scikit-learn's order.
-    `scores` (N,) finite, `positive` (N,) bool. Without a positive, recall is NaN."""
+    """Precision and recall in 0..1 at every distinct score, lowest first, closed by (1, 0):
+    scikit-learn's order. `scores` (N,) finite, `positive` (N,) bool. Without a positive, recall is
+    NaN."""
     scores, positive = np.ravel(scores), np.ravel(positive).astype(bool)
     if scores.shape != positive.shape or not len(scores) or not np.isfinite(scores).all():
-        raise PaperlibError(f"precision and recall need one finite score for each label; got {scores.shape} scores, {positive.shape} labels")
+        raise PaperlibError(
+            f"precision and recall need one finite score for each label; got {scores.shape} "
+            f"scores, {positive.shape} labels"
+        )
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # the last of each run of equal scores
+    last = np.append(
+        np.flatnonzero(np.diff(scores[order])), len(scores) - 1
+    )  # the last of each run of equal scores
     hits = positive[order].cumsum()[last]
-    precision, recall = hits / (last + 1), hits / hits[-1] if hits[-1] else np.full(len(hits), np.nan)
+    precision, recall = (
+        hits / (last + 1),
+        hits / hits[-1] if hits[-1] else np.full(len(hits), np.nan),
+    )
     return np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0)
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Precision averaged over recall, without interpolation: sum of (R_n - R_n-1) P_n. In 0..1; NaN without a positive."""
+    """Precision averaged over recall, without interpolation: sum of (R_n - R_n-1) P_n. In 0..1; NaN
+    without a positive."""
     precision, recall = precision_recall(scores, positive)
     return float(-(np.diff(recall) * precision[:-1]).sum())
 
 
-def bootstrap_interval(correct, annotated, seed: int = 0, n: int = 2000, against=None) -> tuple[float, float]:
-    """95 % interval of the pooled share, in percent, over people drawn with replacement: `correct` and `annotated` (N, J) bool.
-    With `against`, another system's `correct` on the same people: the interval of the difference (this minus that), paired."""
+def bootstrap_interval(
+    correct, annotated, seed: int = 0, n: int = 2000, against=None
+) -> tuple[float, float]:
+    """95 % interval of the pooled share, in percent, over people drawn with replacement: `correct`
+    and `annotated` (N, J) bool. With `against`, another system's `correct` on the same people: the
+    interval of the difference (this minus that), paired."""
     correct, annotated = np.asarray(correct, bool), np.asarray(annotated, bool)
     rival = np.zeros_like(correct) if against is None else np.asarray(against, bool)
     if not correct.shape == annotated.shape == rival.shape or not annotated.any():
-        raise PaperlibError(f"bootstrap needs equal, non-empty (people, joints) tables; got {correct.shape}, {annotated.shape}, {rival.shape}")
+        raise PaperlibError(
+            f"bootstrap needs equal, non-empty (people, joints) tables; got {correct.shape}, "
+            f"{annotated.shape}, {rival.shape}"
+        )
     right = ((correct & annotated).sum(1) - (rival & annotated).sum(1)).astype(float)  # (N,)
     drawn = np.random.default_rng(seed).integers(len(right), size=(n, len(right)), dtype=np.int32)
     shares = _percent(right[drawn].sum(1), annotated.sum(1)[drawn].sum(1))

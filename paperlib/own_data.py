@@ -14,8 +14,8 @@ import numpy as np
 
 from paperlib import PaperlibError, metrics
 from paperlib.data.own import Own, load_own, reference
+from paperlib.files.own_predictions import read_predictions
 from paperlib.metrics import Convention, Scores, bootstrap_interval, normalised_errors
-from paperlib.own_predictions import read_predictions
 
 SOURCES = {
     "torso": "torso, left shoulder to right hip, as LSP and FLIC are measured",

@@ -15,7 +15,8 @@ ABSENT, OCCLUDED, VISIBLE = 0, 1, 2  # the flags of COCO; MPII's and LSP's are t
 class People:
     """N labelled people, one row each.
 
-    Points are image pixels, 0-based and continuous: the centre of the top left pixel is (0, 0). An absent joint is NaN with state ABSENT.
+    Points are image pixels, 0-based and continuous: the centre of the top left pixel is (0, 0). An
+    absent joint is NaN with state ABSENT.
     """
 
     skeleton: Skeleton
@@ -24,36 +25,69 @@ class People:
     state: np.ndarray  # (N, J) uint8: ABSENT, OCCLUDED or VISIBLE
     centre: np.ndarray  # (N, 2) float64, px: the rough position of the person
     scale: np.ndarray  # (N,) float64: the person's rough height / 200 px
-    framed: np.ndarray  # (N,) bool: True where the square (centre, 200 * scale) is the crop itself (LSP: the whole image; FLIC), not a person's box
-    head_size: np.ndarray  # (N,) float64, px: 0.6 x the diagonal of the head box, NaN where there is none
-    others: tuple[np.ndarray, ...]  # N arrays (K_i, J, 2), px: the other labelled people in the same image
-    left_out: dict[str, int] = field(default_factory=dict)  # why people are missing from the table -> how many
-    unstated: tuple[str, ...] = ()  # what the label file does not say: "occlusion" (then labelled joints are VISIBLE)
+    # (N,) bool: True where the square (centre, 200 * scale) is the crop itself (LSP: the whole
+    # image; FLIC), not a person's box
+    framed: np.ndarray
+    head_size: (
+        np.ndarray
+    )  # (N,) float64, px: 0.6 x the diagonal of the head box, NaN where there is none
+    others: tuple[
+        np.ndarray, ...
+    ]  # N arrays (K_i, J, 2), px: the other labelled people in the same image
+    left_out: dict[str, int] = field(
+        default_factory=dict
+    )  # why people are missing from the table -> how many
+    unstated: tuple[
+        str, ...
+    ] = ()  # what the label file does not say: "occlusion" (then labelled joints are VISIBLE)
 
     def __post_init__(self):
         n, j = len(self.image), len(self.skeleton)
-        shapes = {"joints": (n, j, 2), "state": (n, j), "centre": (n, 2), "scale": (n,), "framed": (n,), "head_size": (n,)}
-        wrong = {name: getattr(self, name).shape for name, shape in shapes.items() if getattr(self, name).shape != shape}
+        shapes = {
+            "joints": (n, j, 2),
+            "state": (n, j),
+            "centre": (n, 2),
+            "scale": (n,),
+            "framed": (n,),
+            "head_size": (n,),
+        }
+        wrong = {
+            name: getattr(self, name).shape
+            for name, shape in shapes.items()
+            if getattr(self, name).shape != shape
+        }
         if wrong or len(self.others) != n:
-            raise ValueError(f"People: {n} images of {j} joints, but {wrong or f'{len(self.others)} rows of others'}")
+            raise ValueError(
+                f"People: {n} images of {j} joints, but "
+                f"{wrong or f'{len(self.others)} rows of others'}"
+            )
 
     def __len__(self) -> int:
         return len(self.image)
 
     @property
     def torso(self) -> np.ndarray:
-        """(N,) px: left shoulder to right hip, the reference length of PCK (FACTS D.2, D.3); NaN where one is absent."""
-        ends = self.joints[:, self.skeleton.index("left_shoulder")] - self.joints[:, self.skeleton.index("right_hip")]
+        """(N,) px: left shoulder to right hip, the reference length of PCK (FACTS D.2, D.3); NaN
+        where one is absent."""
+        ends = (
+            self.joints[:, self.skeleton.index("left_shoulder")]
+            - self.joints[:, self.skeleton.index("right_hip")]
+        )
         return np.linalg.norm(ends, axis=-1)
 
     def select(self, which) -> "People":
         """The rows `which`: a boolean mask, a slice or an array of indices."""
         rows = np.arange(len(self))[which]
-        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)}
+        arrays = {
+            f.name: getattr(self, f.name)[rows]
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), np.ndarray)
+        }
         return replace(self, **arrays, others=tuple(self.others[i] for i in rows))
 
     def to(self, skeleton: Skeleton) -> "People":
-        """The same people with another data set's joints; a joint that cannot be mapped is absent."""
+        """The same people with another data set's joints; a joint that cannot be mapped is
+        absent."""
         source = joint_map(self.skeleton, skeleton)
         known = source >= 0
         return replace(
@@ -61,12 +95,17 @@ class People:
             skeleton=skeleton,
             joints=np.where(known[:, None], self.joints[:, source], np.nan),
             state=np.where(known, self.state[:, source], ABSENT).astype(np.uint8),
-            others=tuple(np.where(known[:, None], other[:, source], np.nan) for other in self.others),
+            others=tuple(
+                np.where(known[:, None], other[:, source], np.nan) for other in self.others
+            ),
         )
 
     def sha256(self) -> str:
-        """Identity of the labels: of every row in order, the images by name only, and of the other people of each."""
-        digest = hashlib.sha256(repr((self.skeleton, [Path(name).name for name in self.image])).encode())
+        """Identity of the labels: of every row in order, the images by name only, and of the other
+        people of each."""
+        digest = hashlib.sha256(
+            repr((self.skeleton, [Path(name).name for name in self.image])).encode()
+        )
         for name in ("joints", "state", "centre", "scale", "framed", "head_size"):
             digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
         for other in self.others:
@@ -78,11 +117,24 @@ def concatenate(tables: list[People]) -> People:
     """One table of several with the same skeleton, in the order given."""
     first = tables[0]
     if any(table.skeleton is not first.skeleton for table in tables):
-        raise ValueError(f"people of {sorted({t.skeleton.name for t in tables})} cannot be put together; map them with .to(skeleton) first")
-    arrays = {f.name: np.concatenate([getattr(t, f.name) for t in tables]) for f in fields(first) if isinstance(getattr(first, f.name), np.ndarray)}
+        raise ValueError(
+            f"people of {sorted({t.skeleton.name for t in tables})} cannot be put together; "
+            "map them with .to(skeleton) first"
+        )
+    arrays = {
+        f.name: np.concatenate([getattr(t, f.name) for t in tables])
+        for f in fields(first)
+        if isinstance(getattr(first, f.name), np.ndarray)
+    }
     left_out = {}
     for table in tables:
         for why, count in table.left_out.items():
             left_out[why] = left_out.get(why, 0) + count
     unstated = tuple(dict.fromkeys(what for table in tables for what in table.unstated))
-    return replace(first, **arrays, others=tuple(o for t in tables for o in t.others), left_out=left_out, unstated=unstated)
+    return replace(
+        first,
+        **arrays,
+        others=tuple(o for t in tables for o in t.others),
+        left_out=left_out,
+        unstated=unstated,
+    )

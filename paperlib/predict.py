@@ -1,4 +1,5 @@
-"""Prediction: crops through the network with the mirrored image and several scales averaged, decoded to image points."""
+"""Prediction: crops through the network with the mirrored image and several scales averaged,
+decoded to image points."""
 
 import copy
 from dataclasses import dataclass
@@ -14,12 +15,17 @@ from paperlib.data.crops import Batch, Crops
 from paperlib.device import autocast, choose_precision
 from paperlib.geometry import Augmentation, heatmap_affine, transform, warp
 
-PIXELS = 4 * 256**2  # of the images in a bf16 batch on a CPU: beyond 32 MB a layer's output is memory that the system clears anew each time
+PIXELS = (
+    4 * 256**2
+    # of the images in a bf16 batch on a CPU: beyond 32 MB a layer's output is memory that the
+    # system clears anew each time
+)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of N people at each of its S supervised sites; the last one is its answer."""
+    """What the network says of N people at each of its S supervised sites; the last one is its
+    answer."""
 
     points: np.ndarray  # (S, N, J, 2) image px
     peak: np.ndarray  # (S, N, J) the heatmap's maximum
@@ -28,11 +34,19 @@ class Prediction:
 
 def zoomed(n: int, zoom: float) -> Augmentation:
     """n crops of the same centre in which the person is `zoom` times as large."""
-    return Augmentation(np.zeros(n), np.full(n, zoom), np.zeros((n, 2)), np.zeros(n, bool), np.ones((n, 3)), np.zeros((n, 2, 2)))
+    return Augmentation(
+        np.zeros(n),
+        np.full(n, zoom),
+        np.zeros((n, 2)),
+        np.zeros(n, bool),
+        np.ones((n, 3)),
+        np.zeros((n, 2, 2)),
+    )
 
 
 def folded(model: nn.Module) -> nn.Module:
-    """A copy of `model` to predict with: each batch norm that follows a convolution is folded into its filters. The same numbers but for rounding."""
+    """A copy of `model` to predict with: each batch norm that follows a convolution is folded into
+    its filters. The same numbers but for rounding."""
     model = copy.deepcopy(model).eval()
     for block in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
         for i, (layer, norm) in enumerate(zip(block[:-1], block[1:], strict=True)):
@@ -42,8 +56,11 @@ def folded(model: nn.Module) -> nn.Module:
 
 
 @torch.inference_mode()
-def heatmaps(model: nn.Module, codec: Codec, images: torch.Tensor, flip: bool = True, precision: str = "auto") -> list[torch.Tensor]:
-    """Heatmaps (B, K, H, W) float of every site; with `flip` the average with the mirrored image's (H sec. 3.4)."""
+def heatmaps(
+    model: nn.Module, codec: Codec, images: torch.Tensor, flip: bool = True, precision: str = "auto"
+) -> list[torch.Tensor]:
+    """Heatmaps (B, K, H, W) float of every site; with `flip` the average with the mirrored image's
+    (H sec. 3.4)."""
     both = torch.cat([images, images.flip(-1)]) if flip else images
     with autocast(images.device, choose_precision(images.device, precision)):
         sites = [site.float() for site in model(both.to(memory_format=torch.channels_last))]
@@ -67,9 +84,15 @@ def is_points(site: torch.Tensor) -> bool:
 
 @torch.inference_mode()
 def predict_batch(
-    model: nn.Module, crops: Crops, rows: np.ndarray, flip: bool = True, scales: tuple[float, ...] = (1.0,), precision: str = "auto"
+    model: nn.Module,
+    crops: Crops,
+    rows: np.ndarray,
+    flip: bool = True,
+    scales: tuple[float, ...] = (1.0,),
+    precision: str = "auto",
 ) -> tuple[list[torch.Tensor], Batch]:
-    """Heatmaps of every site for the people `rows`, averaged over the mirrored image and over `scales` of the crop, and the crops at scale 1."""
+    """Heatmaps of every site for the people `rows`, averaged over the mirrored image and over
+    `scales` of the crop, and the crops at scale 1."""
     codec, batch = crops.codec, crops.batch(rows)
     total = None
     for scale in scales:
@@ -90,9 +113,12 @@ def unzoom(maps: torch.Tensor, zoom: float) -> torch.Tensor:
     return warp(maps, affine, side)
 
 
-def decode(codec: Codec, maps: torch.Tensor, to_image: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def decode(
+    codec: Codec, maps: torch.Tensor, to_image: torch.Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image points (B, J, 2), maxima (B, J) and means (B, J) of the keypoint heatmaps of one site,
-    whatever its stride; where a network says points there are no heatmaps, and these two are NaN."""
+    whatever its stride; where a network says points there are no heatmaps, and these two are NaN.
+    """
     points, peak = codec.decode(maps)
     if is_points(maps):
         nothing = peak.cpu().numpy()
@@ -111,7 +137,13 @@ def people_at_once(side: int, flip: bool, precision: str, device: torch.device) 
     """How many people with crops of `side` px a batch holds where it is fastest."""
     if device.type != "cpu":
         return 64
-    return max(1, PIXELS // (2 if choose_precision(device, precision) == "fp32" else 1) // side**2 // (1 + flip))
+    return max(
+        1,
+        PIXELS
+        // (2 if choose_precision(device, precision) == "fp32" else 1)
+        // side**2
+        // (1 + flip),
+    )
 
 
 def predict(
@@ -123,11 +155,28 @@ def predict(
     progress: bool = True,
     decoder: Codec | None = None,
 ) -> Prediction:
-    """What `model` says of everybody in `crops`; `decoder` reads the heatmaps where that is not the crops' own codec."""
+    """What `model` says of everybody in `crops`; `decoder` reads the heatmaps where that is not the
+    crops' own codec."""
     model, found = folded(model), []
     at_once = people_at_once(crops.codec.side, flip, precision, crops.device)
-    for start in tqdm(range(0, len(crops), at_once), desc="predict", unit="batch", disable=not progress, mininterval=2):
-        maps, crop = predict_batch(model, crops, np.arange(start, min(start + at_once, len(crops))), flip, scales, precision)
+    for start in tqdm(
+        range(0, len(crops), at_once),
+        desc="predict",
+        unit="batch",
+        disable=not progress,
+        mininterval=2,
+    ):
+        maps, crop = predict_batch(
+            model,
+            crops,
+            np.arange(start, min(start + at_once, len(crops))),
+            flip,
+            scales,
+            precision,
+        )
         found.append([decode(decoder or crops.codec, site, crop.to_image) for site in maps])
-    columns = [[np.concatenate([part[s][k] for part in found]) for s in range(len(found[0]))] for k in range(3)]
+    columns = [
+        [np.concatenate([part[s][k] for part in found]) for s in range(len(found[0]))]
+        for k in range(3)
+    ]
     return Prediction(*[np.stack(column) for column in columns])

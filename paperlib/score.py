@@ -16,17 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from paperlib import PaperlibError, metrics
-from paperlib.file_contents import check_file, read_content
-from paperlib.people import ABSENT, OCCLUDED, VISIBLE
-from paperlib.prediction_files import (
+from paperlib.files.contents import check_file, read_content
+from paperlib.files.predictions import (
     Points,
     read_arrays,
     read_labels,
     read_points,
     read_predictions,
 )
+from paperlib.files.suspicions import refuse_another_order, suspicions
+from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.skeleton import GROUPS, SKELETONS, Skeleton
-from paperlib.suspicions import refuse_another_order, suspicions
 
 __all__ = ["Truth", "read_arrays", "read_points", "score_file", "truths"]
 
@@ -204,12 +204,16 @@ def torch_training_truth(path: Path) -> Truth:
     """The heatmap cells, from 1, of the labels of valid.h5, and a tenth of the heatmap's side:
     what the Torch code compares as it trains (FACTS C.7).
 
-    As there, a joint counts if its x > 0, and 1 is added to x and y although the labels count from 1
-    already. A joint in the first row or column of cells, or outside the heatmap, counts as missing.
+    As there, a joint counts if its x > 0, and 1 is added to x and y although the labels count from
+    1 already. A joint in the first row or column of cells, or outside the heatmap, counts as
+    missing.
     """
     held, labels = _labels_in(path, SKELETONS["mpii"]), mpii_truth(path, above=0)
     if not {"center", "scale"} <= held.keys():
-        raise PaperlibError(f"{path}: has no center and scale of each person, which the torch-training convention needs; give Newell's valid.h5")
+        raise PaperlibError(
+            f"{path}: has no center and scale of each person, which the torch-training "
+            "convention needs; give Newell's valid.h5"
+        )
     boxes = np.column_stack([held["center"], 200 * held["scale"]])
     cells = heatmap_cells(labels.points + 1, boxes)
     outside = ~((cells > 1) & (cells <= CELLS)).all(-1)
@@ -218,14 +222,16 @@ def torch_training_truth(path: Path) -> Truth:
 
 
 def heatmap_cells(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Cells x, y from 1 of image points (N, J, 2) from 1, in squares of centre and side `boxes` (N, 3): truncated as the released code does (C.5)."""
+    """Cells x, y from 1 of image points (N, J, 2) from 1, in squares of centre and side `boxes` (N,
+    3): truncated as the released code does (C.5)."""
     centre, side = boxes[:, None, :2], boxes[:, None, 2:]
     return np.trunc(CELLS * (points - 1 - centre) / side + CELLS / 2) + 1
 
 
 def _pck_truth(path: Path, skeleton: Skeleton, labels: str | None, halve: bool) -> Truth:
     """Points of LSP's or LSP-extended's joints.mat (of LSP's 2000 the second half is the test set),
-    of FLIC's .h5 or .mat (a twelfth "point" is the torso box's width and height), or of any file of points.
+    of FLIC's .h5 or .mat (a twelfth "point" is the torso box's width and height), or of any file of
+    points.
 
     Absent is a joint at NaN, (0, 0) or (-1, -1), and one whose flag says so. Reference: left
     shoulder to right hip.
@@ -278,7 +284,11 @@ def _blank(points: np.ndarray, absent: np.ndarray) -> np.ndarray:
 
 
 def _states(absent: np.ndarray, visible: np.ndarray | None) -> np.ndarray | None:
-    return None if visible is None else np.where(absent, ABSENT, np.where(visible > 0, VISIBLE, OCCLUDED))
+    return (
+        None
+        if visible is None
+        else np.where(absent, ABSENT, np.where(visible > 0, VISIBLE, OCCLUDED))
+    )
 
 
 def in_words(name: str, result: dict) -> str:

@@ -1,4 +1,5 @@
-"""The joints of MPII-16, LSP-14, FLIC-11 and COCO-17: names, order, limbs, mirror pairs, scoring groups, and the maps between them."""
+"""The joints of MPII-16, LSP-14, FLIC-11 and COCO-17: names, order, limbs, mirror pairs, scoring
+groups, and the maps between them."""
 
 import re
 from dataclasses import dataclass
@@ -6,12 +7,21 @@ from functools import cached_property
 
 import numpy as np
 
-GROUPS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")  # the seven columns of every table in both papers
+GROUPS = (
+    "head",
+    "shoulder",
+    "elbow",
+    "wrist",
+    "hip",
+    "knee",
+    "ankle",
+)  # the seven columns of every table in both papers
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Joints in a data set's own order. `limbs` are pairs of joint indices; `groups` name the columns that a table reports."""
+    """Joints in a data set's own order. `limbs` are pairs of joint indices; `groups` name the
+    columns that a table reports."""
 
     name: str
     joints: tuple[str, ...]
@@ -32,7 +42,8 @@ class Skeleton:
 
     @cached_property
     def mirror(self) -> np.ndarray:
-        """(J,) the joint that each joint becomes in the mirrored image: left and right change places.
+        """(J,) the joint that each joint becomes in the mirrored image: left and right change
+        places.
 
         Raises ValueError for a joint of one side that has no counterpart."""
         return np.array([self.plain.index(other_side(name)) for name in self.plain])
@@ -41,7 +52,9 @@ class Skeleton:
     def limb_mirror(self) -> np.ndarray:
         """(P,) the limb that each limb becomes in the mirrored image."""
         ends = [frozenset(limb) for limb in self.limbs]
-        return np.array([ends.index(frozenset(self.mirror[list(limb)].tolist())) for limb in self.limbs])
+        return np.array(
+            [ends.index(frozenset(self.mirror[list(limb)].tolist())) for limb in self.limbs]
+        )
 
 
 def other_side(name: str) -> str:
@@ -75,22 +88,50 @@ def _pairs(*names: str) -> tuple[str, ...]:
     return tuple(f"{side}_{name}" for name in names for side in ("left", "right"))
 
 
-def _groups(joints: tuple[str, ...], head: tuple[str, ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+def _groups(
+    joints: tuple[str, ...], head: tuple[str, ...]
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """The joints of each of the seven GROUPS; one that the skeleton has no joint of is left out."""
     members = {group: head if group == "head" else _pairs(group) for group in GROUPS}
-    found = {part: tuple(joints.index(name) for name in names if name in joints) for part, names in members.items()}
+    found = {
+        part: tuple(joints.index(name) for name in names if name in joints)
+        for part, names in members.items()
+    }
     return tuple((part, indices) for part, indices in found.items() if indices)
 
 
 _LEGS = ("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle")
-_ARMS = ("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist")
+_ARMS = (
+    "right_wrist",
+    "right_elbow",
+    "right_shoulder",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+)
 
 _MPII = (*_LEGS, "pelvis", "thorax", "upper_neck", "head_top", *_ARMS)
 # The fifteen body parts of R sec. II-C in the order of the released code (FACTS A.1).
 MPII = Skeleton(
     "mpii",
     _MPII,
-    limbs=((0, 1), (1, 2), (2, 6), (3, 4), (4, 5), (6, 3), (7, 9), (8, 9), (10, 11), (11, 12), (12, 7), (13, 7), (13, 14), (14, 15), (6, 7)),
+    limbs=(
+        (0, 1),
+        (1, 2),
+        (2, 6),
+        (3, 4),
+        (4, 5),
+        (6, 3),
+        (7, 9),
+        (8, 9),
+        (10, 11),
+        (11, 12),
+        (12, 7),
+        (13, 7),
+        (13, 14),
+        (14, 15),
+        (6, 7),
+    ),
     groups=_groups(_MPII, ("upper_neck", "head_top")),
 )
 
@@ -98,7 +139,22 @@ _LSP = (*_LEGS, *_ARMS, "neck", "head_top")
 LSP = Skeleton(
     "lsp",
     _LSP,
-    limbs=((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 12), (9, 12), (9, 10), (10, 11), (12, 13), (2, 8), (3, 9)),
+    limbs=(
+        (0, 1),
+        (1, 2),
+        (2, 3),
+        (3, 4),
+        (4, 5),
+        (6, 7),
+        (7, 8),
+        (8, 12),
+        (9, 12),
+        (9, 10),
+        (10, 11),
+        (12, 13),
+        (2, 8),
+        (3, 9),
+    ),
     groups=_groups(_LSP, ("neck", "head_top")),
 )
 
@@ -150,6 +206,19 @@ def same_joint(joint: str) -> str:
 
 
 def joint_map(source: Skeleton, target: Skeleton) -> np.ndarray:
-    """(len(target),) index into `source` of each joint of `target`, -1 where the source has no such joint: absent, never invented."""
+    """(len(target),) index into `source` of each joint of `target`, -1 where the source has no such
+    joint: absent, never invented."""
     names = {name: i for i, name in enumerate(source.plain)}
     return np.array([names.get(joint, names.get(same_joint(joint), -1)) for joint in target.plain])
+
+
+# R's fifteen parts by the names that people use.
+PARTS = {
+    "right_forearm": 8,
+    "left_forearm": 13,
+    "right_thigh": 1,
+    "left_thigh": 3,
+    "right_shin": 0,
+    "left_shin": 4,
+    "torso": 14,
+}

@@ -1,4 +1,5 @@
-"""Training: one loop for every model. A run killed at any step goes on at its last checkpoint and ends, on a CPU, with the same bits."""
+"""Training: one loop for every model. A run killed at any step goes on at its last checkpoint and
+ends, on a CPU, with the same bits."""
 
 import csv
 import math
@@ -14,7 +15,12 @@ from tqdm.auto import tqdm
 
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
-from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, begin_at_mean_pose, error_feedback_loss
+from paperlib.compared import (
+    ErrorFeedbackCodec,
+    PoseMachineCodec,
+    begin_at_mean_pose,
+    error_feedback_loss,
+)
 from paperlib.data.crops import Batch, Crops, TrainingOrder
 from paperlib.device import autocast, choose_precision, loss_scaler
 from paperlib.losses import hourglass_loss, recurrent_loss
@@ -22,7 +28,8 @@ from paperlib.losses import hourglass_loss, recurrent_loss
 LOSS = {
     RecurrentCodec: recurrent_loss,
     HourglassCodec: hourglass_loss,
-    PoseMachineCodec: recurrent_loss,  # Caffe's Euclidean loss is the same sum, every pixel with weight one
+    # Caffe's Euclidean loss is the same sum, every pixel with weight one
+    PoseMachineCodec: recurrent_loss,
     ErrorFeedbackCodec: error_feedback_loss,
 }
 CHECKPOINT_SECONDS = 20
@@ -30,7 +37,8 @@ CHECKPOINT_SECONDS = 20
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained. `rate` is the highest learning rate; `schedule` says how it changes over the steps."""
+    """How a network is trained. `rate` is the highest learning rate; `schedule` says how it changes
+    over the steps."""
 
     steps: int
     batch: int
@@ -42,14 +50,17 @@ class Recipe:
     watch_every: int = 0  # steps between looks at validation people; 0: never
 
     def factor(self, step: int, plateau: bool = False) -> float:
-        """The learning rate at `step` in parts of `rate`; `plateau`: the accuracy has stopped rising."""
+        """The learning rate at `step` in parts of `rate`; `plateau`: the accuracy has stopped
+        rising."""
         done = step / self.steps
         match self.schedule:
             case "one-cycle":  # a tenth of linear warm-up, then linear to zero
                 return max(min(done / 0.1, (1 - done) / 0.9), 1e-3)
             case "recurrent":  # 30 epochs at 1e-5, 5 at 5e-6, 15 at 1e-6 (FACTS A.7)
                 return 1 if done < 0.6 else 0.5 if done < 0.7 else 0.1
-            case "plateau":  # dropped once, by 5, when the accuracy stops rising (H sec. 3.4), at the latest for the last twentieth
+            # dropped once, by 5, when the accuracy stops rising (H sec. 3.4), at the latest for the
+            # last twentieth
+            case "plateau":
                 return 0.2 if plateau or done >= 0.95 else 1
         raise ValueError(f"schedule {self.schedule!r}: it is one-cycle, recurrent or plateau")
 
@@ -61,7 +72,8 @@ class OutOfTime(PaperlibError):
 
 
 def plateaued(log: list[dict], looks: int = 5) -> bool:
-    """Whether the accuracy watched while training has ever gone `looks` looks without a new best one."""
+    """Whether the accuracy watched while training has ever gone `looks` looks without a new best
+    one."""
     best, since = -math.inf, 0
     for row in log:
         if "accuracy" in row:
@@ -71,23 +83,40 @@ def plateaued(log: list[dict], looks: int = 5) -> bool:
     return False
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, precision: str = "fp32") -> torch.optim.Optimizer:
-    """The recipe's optimiser. "sgd" has the released code's factors: biases and batch-norm gains twice the rate, decay on filters (FACTS A.7).
+def make_optimizer(
+    model: nn.Module, recipe: Recipe, precision: str = "fp32"
+) -> torch.optim.Optimizer:
+    """The recipe's optimiser. "sgd" has the released code's factors: biases and batch-norm gains
+    twice the rate, decay on filters (FACTS A.7).
 
-    One kernel does a whole step, but not in fp16: fused SGD then reads a momentum that a skipped first step never wrote.
+    One kernel does a whole step, but not in fp16: fused SGD then reads a momentum that a skipped
+    first step never wrote.
     """
     fused = precision != "fp16"
     match recipe.optimizer:
         case "adam":
-            return torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=fused)
+            return torch.optim.Adam(
+                model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=fused
+            )
         case "rmsprop":
             return torch.optim.RMSprop(model.parameters(), lr=recipe.rate, alpha=0.99, eps=1e-8)
         case "sgd":
-            norms = {id(p) for m in model.modules() if isinstance(m, nn.BatchNorm2d) for p in (m.weight, m.bias)}
+            norms = {
+                id(p)
+                for m in model.modules()
+                if isinstance(m, nn.BatchNorm2d)
+                for p in (m.weight, m.bias)
+            }
             filters, doubled, single = [], [], []
             for name, parameter in model.named_parameters():
                 is_norm, is_bias = id(parameter) in norms, name.endswith("bias")
-                (filters if not (is_norm or is_bias) else single if is_norm and is_bias else doubled).append(parameter)
+                (
+                    filters
+                    if not (is_norm or is_bias)
+                    else single
+                    if is_norm and is_bias
+                    else doubled
+                ).append(parameter)
             groups = [
                 {"params": filters, "weight_decay": 5e-4},
                 {"params": doubled, "lr": 2 * recipe.rate},
@@ -98,13 +127,18 @@ def make_optimizer(model: nn.Module, recipe: Recipe, precision: str = "fp32") ->
 
 
 def loss_on(network: nn.Module, codec: Codec, batch: Batch, precision: str) -> torch.Tensor:
-    """The loss of `network` on one batch, the network computing in `precision` and the loss in fp32."""
+    """The loss of `network` on one batch, the network computing in `precision` and the loss in
+    fp32."""
     with autocast(batch.images.device, precision):
         sites = network(batch.images.to(memory_format=torch.channels_last))
-    return LOSS[type(codec)](sites, lambda side: codec.encode(batch.joints, batch.state, side, batch.others))
+    return LOSS[type(codec)](
+        sites, lambda side: codec.encode(batch.joints, batch.state, side, batch.others)
+    )
 
 
-def descend(loss: torch.Tensor, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+def descend(
+    loss: torch.Tensor, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+) -> None:
     """One step down the gradient of `loss`; in fp16 none where the gradient overflows."""
     optimizer.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()
@@ -117,10 +151,12 @@ Watch = Callable[[nn.Module], dict[str, float]]
 
 @dataclass(frozen=True)
 class Session:
-    """What surrounds a training and decides nothing of its weights, but for the rounding of `precision`.
+    """What surrounds a training and decides nothing of its weights, but for the rounding of
+    `precision`.
 
-    `fabric` is lightning-fabric's, launched, where several GPUs train together: each takes its share of every batch,
-    torch's SyncBatchNorm sees the whole batch, and the first GPU alone watches, writes and shows.
+    `fabric` is lightning-fabric's, launched, where several GPUs train together: each takes its
+    share of every batch, torch's SyncBatchNorm sees the whole batch, and the first GPU alone
+    watches, writes and shows.
     """
 
     watch: Watch | None = None  # looks at validation people
@@ -134,16 +170,27 @@ class Session:
 QUIET = Session(progress=False)
 
 
-def train(model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Path, session: Session = QUIET) -> list[dict]:
-    """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and log.csv.
+def train(
+    model: nn.Module,
+    crops: Crops,
+    recipe: Recipe,
+    seed: int,
+    folder: Path,
+    session: Session = QUIET,
+) -> list[dict]:
+    """Train `model` in place on `crops` and return the log; `folder` keeps the checkpoint and
+    log.csv.
 
-    In fp16 the loss is scaled, and a step whose gradients overflow is skipped.
-    Raises PaperlibError for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good checkpoint stays), and for a
-    full disk; OutOfTime once `minutes` are over, with a checkpoint from which the same call goes on.
+    In fp16 the loss is scaled, and a step whose gradients overflow is skipped. Raises PaperlibError
+    for a checkpoint that cannot be read, for a loss or a weight that is not finite (the last good
+    checkpoint stays), and for a full disk; OutOfTime once `minutes` are over, with a checkpoint
+    from which the same call goes on.
     """
     device, fabric, title = crops.device, session.fabric, session.title
     torch.use_deterministic_algorithms(device.type == "cpu")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a tenth of a step, to find reads that torch does not make
+    torch.utils.deterministic.fill_uninitialized_memory = (
+        False  # a tenth of a step, to find reads that torch does not make
+    )
     torch.backends.cudnn.benchmark = device.type == "cuda"  # all batches have one shape
     model.to(device, memory_format=torch.channels_last).train()
     begin_at_mean_pose(model, crops.codec, crops.people)
@@ -152,15 +199,27 @@ def train(model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Pat
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []
     step = _resume(checkpoint, model, optimizer, scaler, log)
-    network = fabric.setup_module(nn.SyncBatchNorm.convert_sync_batchnorm(model)) if fabric else model
+    network = (
+        fabric.setup_module(nn.SyncBatchNorm.convert_sync_batchnorm(model)) if fabric else model
+    )
     rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     order = TrainingOrder(len(crops), recipe.batch, recipe.augmentation, seed)
     if order.size % world:
-        raise PaperlibError(f"{title}: {order.size} crops a step are not shared evenly by {world} GPUs; take fewer --devices")
+        raise PaperlibError(
+            f"{title}: {order.size} crops a step are not shared evenly by {world} GPUs; take "
+            "fewer --devices"
+        )
     mine = slice(rank * order.size // world, (rank + 1) * order.size // world)
     saved, total, plateau = time.monotonic(), torch.zeros((), device=device), plateaued(log)
     before = log[-1]["seconds"] if log else 0.0
-    with tqdm(total=recipe.steps, initial=step, desc=title, unit="step", disable=not session.progress or rank > 0, mininterval=1) as bar:
+    with tqdm(
+        total=recipe.steps,
+        initial=step,
+        desc=title,
+        unit="step",
+        disable=not session.progress or rank > 0,
+        mininterval=1,
+    ) as bar:
         started = time.monotonic()
         while step < recipe.steps:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -174,16 +233,36 @@ def train(model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Pat
             bar.update()
             if step % recipe.log_every == 0 or step == recipe.steps:
                 whole = (fabric.all_reduce(total, reduce_op="mean") if fabric else total).item()
-                row = {"step": step, "epoch": step * recipe.batch / len(crops), "loss": whole / ((step - 1) % recipe.log_every + 1)}
+                row = {
+                    "step": step,
+                    "epoch": step * recipe.batch / len(crops),
+                    "loss": whole / ((step - 1) % recipe.log_every + 1),
+                }
                 if not math.isfinite(whole):
-                    kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
-                    raise PaperlibError(f"{title}: the loss is {whole} at step {step}; lower the rate {recipe.rate:g}. {kept}")
+                    kept = (
+                        f"{checkpoint} is the last good state"
+                        if checkpoint.exists()
+                        else "nothing was kept yet"
+                    )
+                    raise PaperlibError(
+                        f"{title}: the loss is {whole} at step {step}; lower the rate "
+                        f"{recipe.rate:g}. {kept}"
+                    )
                 total.zero_()
-                if rank == 0 and session.watch and recipe.watch_every and (step % recipe.watch_every == 0 or step == recipe.steps):
+                if (
+                    rank == 0
+                    and session.watch
+                    and recipe.watch_every
+                    and (step % recipe.watch_every == 0 or step == recipe.steps)
+                ):
                     row |= session.watch(model.eval())
                     model.train()
                 now = time.monotonic()
-                row |= {"rate": rates[0] * recipe.factor(step - 1, plateau), "seconds": before + now - started, "devices": world}
+                row |= {
+                    "rate": rates[0] * recipe.factor(step - 1, plateau),
+                    "seconds": before + now - started,
+                    "devices": world,
+                }
                 over = now - started > 60 * session.minutes
                 row, over = fabric.broadcast((row, over)) if fabric else (row, over)
                 log.append(row)
@@ -201,8 +280,15 @@ def train(model: nn.Module, crops: Crops, recipe: Recipe, seed: int, folder: Pat
     return log
 
 
-def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, log: list[dict]) -> int:
-    """Put model, optimiser, loss scaling and log back as they were at the checkpoint; returns its step, 0 if there is none."""
+def _resume(
+    checkpoint: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    log: list[dict],
+) -> int:
+    """Put model, optimiser, loss scaling and log back as they were at the checkpoint; returns its
+    step, 0 if there is none."""
     if not checkpoint.exists():
         return 0
     try:
@@ -212,19 +298,43 @@ def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer
         if scaler.is_enabled() and state["scaler"]:  # a checkpoint may go on in another arithmetic
             scaler.load_state_dict(state["scaler"])
     except Exception as error:
-        raise PaperlibError(f"{checkpoint}: not a checkpoint of this run ({type(error).__name__}); delete the file to train anew") from error
+        raise PaperlibError(
+            f"{checkpoint}: not a checkpoint of this run ({type(error).__name__}); delete the "
+            "file to train anew"
+        ) from error
     log.extend(state["log"])
     return state["step"]
 
 
-def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, step: int, log: list[dict]) -> None:
-    """Checkpoint and log.csv, each under a temporary name first, so that a kill leaves the last good ones."""
+def _save(
+    checkpoint: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    step: int,
+    log: list[dict],
+) -> None:
+    """Checkpoint and log.csv, each under a temporary name first, so that a kill leaves the last
+    good ones."""
     part, table = checkpoint.with_suffix(".pt.part"), checkpoint.parent / "log.csv.part"
-    if broken := [name for name, value in model.state_dict().items() if not torch.isfinite(value).all()]:
-        kept = f"{checkpoint} is the last good state" if checkpoint.exists() else "nothing was kept yet"
-        raise PaperlibError(f"{checkpoint.parent.name}: {broken[0]} is not finite after step {step}; lower the rate. {kept}")
+    if broken := [
+        name for name, value in model.state_dict().items() if not torch.isfinite(value).all()
+    ]:
+        kept = (
+            f"{checkpoint} is the last good state"
+            if checkpoint.exists()
+            else "nothing was kept yet"
+        )
+        raise PaperlibError(
+            f"{checkpoint.parent.name}: {broken[0]} is not finite after step {step}; lower "
+            f"the rate. {kept}"
+        )
     try:
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
+        state = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "scaler": scaler.state_dict(),
+        }
         torch.save({"step": step, "log": log} | state, part)
         with table.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(dict.fromkeys(key for row in log for key in row)))
@@ -232,7 +342,10 @@ def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, 
             writer.writerows(log)
     except (OSError, RuntimeError) as error:
         raise PaperlibError(
-            f"{part}: cannot be written ({error}); free some disk space, then the same command goes on from step {step} or before"
+            f"{part}: cannot be written ({error}); free some disk space, then the same "
+            f"command goes on from step {step} or before"
         ) from error
-    os.replace(table, checkpoint.parent / "log.csv")  # first: a log ahead of its checkpoint is written again, one behind it might stay so
+    os.replace(
+        table, checkpoint.parent / "log.csv"
+    )  # first: a log ahead of its checkpoint is written again, one behind it might stay so
     os.replace(part, checkpoint)

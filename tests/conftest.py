@@ -17,23 +17,32 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """One study of drawn people at size tiny, shared by all tests: its runs train in a fraction of a second and are kept for the session.
+    """One study of drawn people at size tiny, shared by all tests: its runs train in a fraction of
+    a second and are kept for the session.
 
-    Its data folder is PAPERLIB_DATA where that is set, so that published files are found; else it does not exist.
+    Its data folder is PAPERLIB_DATA where that is set, so that published files are found; else it
+    does not exist.
     """
-    from paperlib.reproduce.folders import Folders
-    from paperlib.reproduce.study import Study
+    from companion.runs.study import Study
+    from companion.settings import Folders
 
     home = tmp_path_factory.mktemp("tiny")
     data = Path(os.environ.get("PAPERLIB_DATA") or home / "data").expanduser().resolve()
-    return Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(data, home / "runs", home / "results"))
+    return Study(
+        "tiny",
+        "synthetic",
+        "cpu",
+        progress=False,
+        folders=Folders(data, home / "runs", home / "results"),
+    )
 
 
 @pytest.fixture
 def fresh(tiny, tmp_path):
-    """A study in which nothing is trained, of the people that `tiny` has drawn and cut out, with folders of its own."""
-    from paperlib.reproduce.folders import Folders
-    from paperlib.reproduce.study import Study
+    """A study in which nothing is trained, of the people that `tiny` has drawn and cut out, with
+    folders of its own."""
+    from companion.runs.study import Study
+    from companion.settings import Folders
 
     run = tiny.runs["recurrent-t0"]
     tiny.test_crops(run.name), tiny.crops(tiny.training_people(run), run.codec)

@@ -1,4 +1,6 @@
-"""Tiny trainings and predictions whose numbers are kept in golden.json (test_mathematics.py).
+"""Tiny trainings, predictions and drawings whose numbers are kept in golden.json.
+
+The tests are in test_mathematics.py.
 
     python tests/golden_trainings.py        # writes golden.json anew, after raising the number
 
@@ -14,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from companion.drawn import scenes
+from companion.drawn.synthetic import DRAWING
 from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec
 from paperlib.data.canvases import Canvases, canvas_boxes
@@ -71,17 +75,18 @@ CASES = {
         lambda: _hourglass({}, head="paper"),
         Recipe(6, 4, 2.5e-4, "rmsprop", "plateau", "hourglass", log_every=1),
     ),
-    "hourglass, end only": (lambda: _hourglass(OURS, stacks=1, modules=3, supervision="last"), SHORT),
+    "hourglass, end only": (
+        lambda: _hourglass(OURS, stacks=1, modules=3, supervision="last"),
+        SHORT,
+    ),
     "hourglass, while upsampling": (
         lambda: _hourglass(OURS, stacks=1, modules=2, depth=3, supervision="upsampling"),
         SHORT,
     ),
     "pose machine": (lambda: _pose_machine(OURS | {"stride": 4}, norm=True), SHORT),
     "pose machine, as released": (lambda: _pose_machine(), SHORT),
-    "error feedback": (  # eight people: its smallest maps are of one cell, which batch norm magnifies
-        lambda: _error_feedback(norm=True),
-        Recipe(6, 8, 1e-4, log_every=1),
-    ),
+    # eight people: its smallest maps are of one cell, which batch norm magnifies
+    "error feedback": (lambda: _error_feedback(norm=True), Recipe(6, 8, 1e-4, log_every=1)),
     "error feedback, as the paper": (lambda: _error_feedback(), SHORT),
 }
 
@@ -122,7 +127,14 @@ def trained(name: str, precision: str = "fp32") -> dict:
     torch.manual_seed(0)
     model, codec = make()
     with tempfile.TemporaryDirectory() as folder:
-        log = train(model, crops_of(codec), recipe, 1, Path(folder), Session(progress=False, precision=precision))
+        log = train(
+            model,
+            crops_of(codec),
+            recipe,
+            1,
+            Path(folder),
+            Session(progress=False, precision=precision),
+        )
     return {"recipe": asdict(recipe), "loss": [row["loss"] for row in log]}
 
 
@@ -143,12 +155,29 @@ def predicted(name: str, precision: str = "fp32") -> dict:
     }
 
 
+def drawn() -> dict[str, list]:
+    """Of one picture of each kind: the people's joints, and the mean colours of 16 fields."""
+    found = {}
+    for kind in (scenes.mpii_scene, scenes.lsp_scene, scenes.flic_scene, scenes.pair_scene):
+        scene, _ = scenes.draw(kind, 3, "golden", 0, 64)
+        h, w = (size // 4 * 4 for size in scene.image.shape[:2])
+        fields = scene.image[:h, :w].reshape(4, h // 4, 4, w // 4, 3).mean(axis=(1, 3))
+        joints = np.nan_to_num(np.stack([person.joints for person in scene.people]), nan=-1)
+        found[kind.__name__] = {
+            "colours": fields.round(1).ravel().tolist(),
+            "joints": joints.round(2).ravel().tolist(),
+        }
+    return found
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     kept = {
         "TRAINING": TRAINING,
         "PREDICTION": PREDICTION,
+        "DRAWING": DRAWING,
         "trained": {name: trained(name) for name in CASES},
         "predicted": {name: predicted(name) for name in CASES},
+        "drawn": drawn(),
     }
     FILE.write_text(json.dumps(kept, indent=1) + "\n")

@@ -1,4 +1,5 @@
-"""Writes small files in the official formats, the nested .mat files among them, for the tests of the loaders."""
+"""Writes small files in the official formats, the nested .mat files among them, for the tests of
+the loaders."""
 
 import json
 
@@ -7,8 +8,20 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-RECT = ("x1", "y1", "x2", "y2", "annopoints", "scale", "objpos")  # the fields of one of MPII's people
-NOBODY = {"_ArrayType_": "double", "_ArraySize_": [0, 0], "_ArrayData_": None}  # how MATLAB's JSON writer put an empty array
+RECT = (
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "annopoints",
+    "scale",
+    "objpos",
+)  # the fields of one of MPII's people
+NOBODY = {
+    "_ArrayType_": "double",
+    "_ArraySize_": [0, 0],
+    "_ArrayData_": None,
+}  # how MATLAB's JSON writer put an empty array
 
 
 def picture(path, size=(20, 30)):
@@ -20,10 +33,17 @@ def picture(path, size=(20, 30)):
 
 
 def record(name="a.jpg", validation=0.0, others=None, **changes):
-    """One person of the MPII list; joints at (j + 1, 2 j + 1) in 1-based px, the first absent, the second occluded."""
+    """One person of the MPII list; joints at (j + 1, 2 j + 1) in 1-based px, the first absent, the
+    second occluded."""
     points = [[j + 1.0, 2 * j + 1.0, 1.0] for j in range(16)]
     points[0], points[1][2] = [0.0, 0.0, 0.0], 0.0
-    plain = {"img_paths": name, "isValidation": validation, "joint_self": points, "objpos": [11.0, 21.0], "scale_provided": 2.0}
+    plain = {
+        "img_paths": name,
+        "isValidation": validation,
+        "joint_self": points,
+        "objpos": [11.0, 21.0],
+        "scale_provided": 2.0,
+    }
     return plain | {"joint_others": NOBODY if others is None else others} | changes
 
 
@@ -35,10 +55,19 @@ def mpii(folder, *records, images=("a.jpg",)):
     return folder
 
 
-def rect(points, centre=(11.0, 21.0), scale=2.0, box=(10.0, 10.0, 40.0, 50.0), visible=str, **changes):
-    """One person of RELEASE: `points` (16, 3) as in a record; `visible` makes is_visible of 0 or 1. A field given as None is empty."""
-    notes = [{"x": x, "y": y, "id": float(j), "is_visible": visible(int(v))} for j, (x, y, v) in enumerate(points) if (x, y) != (0, 0)]
-    whole = dict(zip(RECT, (*box, {"point": notes}, scale, {"x": centre[0], "y": centre[1]}), strict=True))
+def rect(
+    points, centre=(11.0, 21.0), scale=2.0, box=(10.0, 10.0, 40.0, 50.0), visible=str, **changes
+):
+    """One person of RELEASE: `points` (16, 3) as in a record; `visible` makes is_visible of 0 or 1.
+    A field given as None is empty."""
+    notes = [
+        {"x": x, "y": y, "id": float(j), "is_visible": visible(int(v))}
+        for j, (x, y, v) in enumerate(points)
+        if (x, y) != (0, 0)
+    ]
+    whole = dict(
+        zip(RECT, (*box, {"point": notes}, scale, {"x": centre[0], "y": centre[1]}), strict=True)
+    )
     return whole | changes
 
 
@@ -46,10 +75,20 @@ def release(images):
     """The tree of mpii_human_pose_v1_u12_1.mat: images are {"name", "rects", "train", "single"}."""
     return {
         "RELEASE": {
-            "annolist": [{"image": {"name": image["name"]}, "annorect": image["rects"] or None, "frame_sec": None, "vidx": None} for image in images],
+            "annolist": [
+                {
+                    "image": {"name": image["name"]},
+                    "annorect": image["rects"] or None,
+                    "frame_sec": None,
+                    "vidx": None,
+                }
+                for image in images
+            ],
             "img_train": np.array([[float(image.get("train", 1)) for image in images]]),
             "version": "12",
-            "single_person": cells([np.array(image.get("single", []), float).reshape(-1, 1) for image in images]),
+            "single_person": cells(
+                [np.array(image.get("single", []), float).reshape(-1, 1) for image in images]
+            ),
         }
     }
 
@@ -63,11 +102,20 @@ def split_h5(path, people):
 
 
 def mpii_h5(path, people):
-    """annot/<split>.h5 in Newell's form of a People: fractions dropped, the centre moved, the scale enlarged."""
+    """annot/<split>.h5 in Newell's form of a People: fractions dropped, the centre moved, the scale
+    enlarged."""
     part = np.nan_to_num(np.trunc(people.joints + 1))
     names = [name.rsplit("/", 1)[1].encode() for name in people.image]
-    tree = {"part": part, "visible": (people.state == 2).astype(float), "center": people.centre + 1 + np.outer(people.scale, [0, 15])}
-    tree |= {"scale": people.scale * 1.25, "normalize": people.head_size, "imgname": np.array(names)}
+    tree = {
+        "part": part,
+        "visible": (people.state == 2).astype(float),
+        "center": people.centre + 1 + np.outer(people.scale, [0, 15]),
+    }
+    tree |= {
+        "scale": people.scale * 1.25,
+        "normalize": people.head_size,
+        "imgname": np.array(names),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_h5(path, tree)
 
@@ -157,7 +205,9 @@ def lsp(folder, n=4, layout=(2, 1, 0), digits=4, flags=None, **more):
     points[..., 0], points[..., 1] = np.add.outer(np.arange(n), np.arange(14)) + 0.25, 10
     points[..., 2] = np.zeros((n, 14)) if flags is None else flags
     folder.mkdir(exist_ok=True)
-    savemat(folder / "joints.mat", {"joints": points.transpose(*layout)} | more, do_compression=True)
+    savemat(
+        folder / "joints.mat", {"joints": points.transpose(*layout)} | more, do_compression=True
+    )
     for i in range(n):
         picture(folder / f"images/im{i + 1:0{digits}d}.jpg")
     return folder
@@ -167,9 +217,17 @@ def flic(folder, names=("a.jpg", "b.jpg", "a.jpg"), **changes):
     (folder / "annot").mkdir(parents=True)
     n = len(names)
     part = np.add.outer(100.0 * np.arange(n), np.arange(22.0)).reshape(n, 11, 2) + 0.5
-    plain = {"part": part, "visible": np.ones((n, 11)), "center": np.tile([330.0, 240.0], (n, 1)), "scale": np.full(n, 2.2)} | changes
+    plain = {
+        "part": part,
+        "visible": np.ones((n, 11)),
+        "center": np.tile([330.0, 240.0], (n, 1)),
+        "scale": np.full(n, 2.2),
+    } | changes
     for suffix, shift in (("", 0), ("_personcentric", 1000)):
-        write_h5(folder / f"annot/valid{suffix}.h5", {key: np.add(value, shift * (key == "part")) for key, value in plain.items()})
+        write_h5(
+            folder / f"annot/valid{suffix}.h5",
+            {key: np.add(value, shift * (key == "part")) for key, value in plain.items()},
+        )
     (folder / "annot/valid_images.txt").write_text("\n".join(names) + "\n")
     for name in set(names):
         picture(folder / "images" / name)
@@ -177,20 +235,41 @@ def flic(folder, names=("a.jpg", "b.jpg", "a.jpg"), **changes):
 
 
 def example(joints, name="a.jpg", train=0.0, centre=330.0, **changes):
-    """One person of FLIC's examples: `joints` (11, 2) are person-centric, the other 18 of 29 columns are NaN."""
+    """One person of FLIC's examples: `joints` (11, 2) are person-centric, the other 18 of 29
+    columns are NaN."""
     coords = np.full((2, 29), np.nan)
     coords[:, [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]] = np.transpose(joints)
     box = np.array([centre - 50, 100.0, centre + 50, 300.0])
-    plain = {"poselet_hit_idx": np.array([[1.0, 2.0]]), "moviename": "film", "coords": coords, "filepath": name, "imgdims": np.array([480.0, 720, 3])}
-    return plain | {"currframe": 10.0, "torsobox": box[None], "istrain": train, "istest": 1 - train} | changes
+    plain = {
+        "poselet_hit_idx": np.array([[1.0, 2.0]]),
+        "moviename": "film",
+        "coords": coords,
+        "filepath": name,
+        "imgdims": np.array([480.0, 720, 3]),
+    }
+    return (
+        plain
+        | {"currframe": 10.0, "torsobox": box[None], "istrain": train, "istest": 1 - train}
+        | changes
+    )
 
 
 def coco(folder, *notes):
     """Annotations are dictionaries of what differs from a plain person in image 7."""
     folder.mkdir(exist_ok=True)
     keypoints = [5, 6, 2, 7, 8, 1] + [0, 0, 0] * 15
-    plain = {"image_id": 7, "category_id": 1, "iscrowd": 0, "num_keypoints": 2, "keypoints": keypoints, "bbox": [10.0, 20.0, 30.0, 60.0]}
-    content = {"images": [{"id": 7, "file_name": "7.jpg"}, {"id": 8, "file_name": "8.jpg"}], "annotations": [plain | note for note in notes]}
+    plain = {
+        "image_id": 7,
+        "category_id": 1,
+        "iscrowd": 0,
+        "num_keypoints": 2,
+        "keypoints": keypoints,
+        "bbox": [10.0, 20.0, 30.0, 60.0],
+    }
+    content = {
+        "images": [{"id": 7, "file_name": "7.jpg"}, {"id": 8, "file_name": "8.jpg"}],
+        "annotations": [plain | note for note in notes],
+    }
     (folder / "test_coco.json").write_text(json.dumps(content))
     picture(folder / "images/7.jpg")
     return folder
@@ -200,9 +279,12 @@ def coco(folder, *notes):
 
 
 def write_mat(path, tree):
-    """A tree as MATLAB would save it: a dictionary is a 1 x 1 struct, a list of them a 1 x K struct array, None the empty array."""
+    """A tree as MATLAB would save it: a dictionary is a 1 x 1 struct, a list of them a 1 x K struct
+    array, None the empty array."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    savemat(path, {name: _matlab(value) for name, value in tree.items()}, do_compression=True)  # as MATLAB does
+    savemat(
+        path, {name: _matlab(value) for name, value in tree.items()}, do_compression=True
+    )  # as MATLAB does
     return path
 
 
@@ -230,7 +312,9 @@ def _matlab(value):
     if not value or not all(isinstance(item, dict) for item in value):
         return cells([_matlab(item) for item in value]).T
     names = list(dict.fromkeys(name for item in value for name in item))
-    out = np.empty((1, len(value)), [(name, object) for name in names]) if names else np.empty((0, 0))
+    out = (
+        np.empty((1, len(value)), [(name, object) for name in names]) if names else np.empty((0, 0))
+    )
     for i, item in enumerate(value):
         for name in names:
             out[0, i][name] = _matlab(item.get(name))

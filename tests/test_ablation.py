@@ -4,38 +4,61 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paperlib.data.synthetic import draw_pairs
+from companion.artifacts.table_formats import spelled
+from companion.drawn.synthetic import draw_pairs
+from companion.figures import stacks
+from companion.figures.style import house_style
+from companion.figures.training import training_progress
+from companion.measure import ablation
+from companion.measure.intervals import SEED_SPREAD
+from companion.measure.scores import measure_run
+from companion.runs.study import Study
+from companion.samples import stacks as sampled
+from companion.samples.stacks import between, changed, whose_pose
+from companion.settings import Folders
 from paperlib.predict import Prediction
-from paperlib.reproduce import ablation
-from paperlib.reproduce.certainty import SEED_SPREAD
-from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.measures import measure_run
-from paperlib.reproduce.reading import spelled
-from paperlib.reproduce.study import Study
-from paperlib.show import hourglass_pictures
-from paperlib.show.style import house_style
-from paperlib.show.training import training_progress
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Study:
     home = tmp_path_factory.mktemp("study")
-    return Study("tiny", device="cpu", progress=False, folders=Folders(home / "data", home / "runs", home / "results"))
+    return Study(
+        "tiny",
+        device="cpu",
+        progress=False,
+        folders=Folders(home / "data", home / "runs", home / "results"),
+    )
 
 
 def test_every_row_of_the_paper_has_ours_under_it(study):
     table = ablation.component_ablation(study)
-    assert table.source.tolist() == ["paper", "ours"] * 8 and (table.heatmaps[::2].to_numpy() == table.heatmaps[1::2].to_numpy()).all()
-    assert table.gain[::2].round(1).tolist()[1:] == [1.1, 1.4, 0.8, 0.0, 1.0, 1.4, 0.3] and table.note.eq("").all()
+    assert (
+        table.source.tolist() == ["paper", "ours"] * 8
+        and (table.heatmaps[::2].to_numpy() == table.heatmaps[1::2].to_numpy()).all()
+    )
+    assert (
+        table.gain[::2].round(1).tolist()[1:] == [1.1, 1.4, 0.8, 0.0, 1.0, 1.4, 0.3]
+        and table.note.eq("").all()
+    )
     ours, paper = (table[table.source == source].reset_index() for source in ("ours", "paper"))
     for number, (run, scales) in enumerate(ablation.ROWS):
-        assert ours.total[number] == pytest.approx(measure_run(study, run, scales=scales).scores.total)
+        assert ours.total[number] == pytest.approx(
+            measure_run(study, run, scales=scales).scores.total
+        )
     np.testing.assert_allclose(ours.gain[1:], np.diff(ours.total), atol=1e-9)
     np.testing.assert_allclose(ours.difference, ours.total - paper.total)
-    assert (ours["gain low"][1:] <= ours.gain[1:]).all() and (ours.gain[1:] <= ours["gain high"][1:]).all()
+    assert (ours["gain low"][1:] <= ours.gain[1:]).all() and (
+        ours.gain[1:] <= ours["gain high"][1:]
+    ).all()
     wide = (ours["gain high"] - ours["gain low"])[1:]
-    assert (wide[:-1] >= 2 * SEED_SPREAD).all() and wide.iloc[-1] < 2 * SEED_SPREAD  # the last row is the network above, predicting otherwise
-    assert (ours.low <= ours.total).all() and (ours.total <= ours.high).all() and (ours.inside == "no").all()
+    assert (wide[:-1] >= 2 * SEED_SPREAD).all() and wide.iloc[
+        -1
+    ] < 2 * SEED_SPREAD  # the last row is the network above, predicting otherwise
+    assert (
+        (ours.low <= ours.total).all()
+        and (ours.total <= ours.high).all()
+        and (ours.inside == "no").all()
+    )
 
 
 def test_a_row_without_its_data_says_so_and_gives_no_number(study, monkeypatch):
@@ -46,7 +69,9 @@ def test_a_row_without_its_data_says_so_and_gives_no_number(study, monkeypatch):
     assert np.isnan(ours.gain[4])  # nothing above to differ from
     assert (ours.note[[0, 1, 2, 4, 5, 6, 7]] == "").all()
     stored = spelled(ours)
-    assert set(stored.loc[3, [*ablation.GROUPS, "total", "difference", "low", "high", "inside", "gain"]]) == {"not measured"}
+    assert set(
+        stored.loc[3, [*ablation.GROUPS, "total", "difference", "low", "high", "inside", "gain"]]
+    ) == {"not measured"}
     assert stored.loc[4, "gain"] == "-" and stored.loc[4, "total"] != "-"
 
 
@@ -61,15 +86,29 @@ def test_rows_are_the_runs_that_their_names_speak_of(study):
 
 
 def test_the_family_has_equal_capacity(study):
-    shapes = {name: dict(study.runs[run].network.options) for name, run in (ablation.VARIANTS | ablation.ARRANGEMENTS).items()}
+    shapes = {
+        name: dict(study.runs[run].network.options)
+        for name, run in (ablation.VARIANTS | ablation.ARRANGEMENTS).items()
+    }
     assert all(shape["stacks"] * shape["modules"] == 8 for shape in shapes.values())
-    assert all(shapes[stacks]["stacks"] == stacks and shapes[stacks]["supervision"] == "every" for stacks in (2, 4, 8))
-    assert [shapes[name]["supervision"] for name in ablation.VARIANTS] == ["last", "upsampling", "last", "every"]
+    assert all(
+        shapes[stacks]["stacks"] == stacks and shapes[stacks]["supervision"] == "every"
+        for stacks in (2, 4, 8)
+    )
+    assert [shapes[name]["supervision"] for name in ablation.VARIANTS] == [
+        "last",
+        "upsampling",
+        "last",
+        "every",
+    ]
 
 
 def test_progress_is_the_runs_log(study):
     curves = ablation.progress(study)
-    assert list(dict.fromkeys(curves.curve)) == list(ablation.VARIANTS) and set(curves.measure) == {"accuracy", "PCKh"}
+    assert list(dict.fromkeys(curves.curve)) == list(ablation.VARIANTS) and set(curves.measure) == {
+        "accuracy",
+        "PCKh",
+    }
     log = study.trained("hourglass-2x4").log.dropna(subset="pck")
     found = curves[(curves.curve == "HG-Stacked-Int") & (curves.measure == "PCKh")]
     assert found.step.tolist() == log.step.tolist() and found.value.tolist() == log.pck.tolist()
@@ -80,14 +119,23 @@ def test_progress_is_the_runs_log(study):
 def test_stages_end_where_the_run_is_scored(study):
     stages = ablation.stages(study)
     assert stages.groupby("stacks").size().to_dict() == {2: 2, 4: 4, 8: 8}
-    for stacks, run in ablation.ARRANGEMENTS.items():
-        last = stages[(stages.stacks == stacks) & (stages.stage == stacks)].iloc[0]
-        assert last.pckh == measure_run(study, run).scores.total and last.low <= last.pckh <= last.high
+    for many, run in ablation.ARRANGEMENTS.items():
+        last = stages[(stages.stacks == many) & (stages.stage == many)].iloc[0]
+        assert (
+            last.pckh == measure_run(study, run).scores.total and last.low <= last.pckh <= last.high
+        )
 
 
 def test_the_papers_stages():
     printed = ablation.printed_stages().to_numpy().tolist()
-    assert printed == [[2, 1, 84.6], [2, 2, 87.4], [4, 2, 86.5], [4, 4, 87.8], [8, 4, 87.1], [8, 8, 88.1]]
+    assert printed == [
+        [2, 1, 84.6],
+        [2, 2, 87.4],
+        [4, 2, 86.5],
+        [4, 4, 87.8],
+        [8, 4, 87.1],
+        [8, 8, 88.1],
+    ]
 
 
 def test_sites_stand_under_the_mean_pose(study):
@@ -101,7 +149,9 @@ def test_the_offset_moves_by_a_quarter_of_a_heatmap_pixel(study):
     assert table["with offset"][1] == measure_run(study, "hourglass").scores.total
     people, codec = study.test_crops("hourglass").people, study.runs["hourglass"].codec
     plain = measure_run(study, "hourglass", offset=False)
-    apart = np.abs(plain.errors - measure_run(study, "hourglass").errors) * people.head_size[:, None]
+    apart = (
+        np.abs(plain.errors - measure_run(study, "hourglass").errors) * people.head_size[:, None]
+    )
     pixel = codec.boxes(people)[:, 2] / codec.side * codec.stride  # a heatmap pixel in the image
     # 1e-5: points are kept in float32
     assert np.nanmax(apart / pixel[:, None]) <= 0.25 * np.sqrt(2) + 1e-5 and np.nanmax(apart) > 0
@@ -114,14 +164,17 @@ def test_claims_are_the_ledgers(study):
 
 def test_a_crop_between_two_people_goes_from_one_to_the_other(study):
     pairs, codec = draw_pairs(2, 64, seed=0), study.runs["hourglass"].codec
-    crops = hourglass_pictures.between(pairs, codec, study.device, np.array([0.0, 0.5, 1.0]))
-    np.testing.assert_allclose(crops.people.centre[[0, 2, 3, 5]], np.concatenate([pairs[0].centre, pairs[1].centre]))
+    crops = between(pairs, codec, study.device, np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(
+        crops.people.centre[[0, 2, 3, 5]], np.concatenate([pairs[0].centre, pairs[1].centre])
+    )
     np.testing.assert_allclose(crops.people.centre[1], pairs[0].centre.mean(axis=0))
     np.testing.assert_allclose(crops.people.scale[3:], np.linspace(*pairs[1].scale, 3))
 
 
 def test_whose_pose_comes_out_when_the_answer_is_known(study, monkeypatch):
-    """A network that always answers with the person nearer to the crop's centre commits itself at both ends."""
+    """A network that always answers with the person nearer to the crop's centre commits itself at
+    both ends."""
     pairs, codec = draw_pairs(4, 64, seed=1), study.runs["hourglass"].codec
 
     def nearest(model, crops, progress):
@@ -130,17 +183,25 @@ def test_whose_pose_comes_out_when_the_answer_is_known(study, monkeypatch):
         points = np.stack([truth[row // 5, int(second[row])] for row in range(20)])
         return Prediction(points[None], points[None, ..., 0], points[None, ..., 0])
 
-    monkeypatch.setattr(hourglass_pictures, "predict", nearest)
-    numbers = hourglass_pictures.whose_pose(None, pairs, codec, study.device, shown=2, steps=5)
+    monkeypatch.setattr(sampled, "predict", nearest)
+    numbers = whose_pose(None, pairs, codec, study.device, shown=2, steps=5)
     np.testing.assert_array_equal(numbers["second"], np.tile([0.0, 0, 0, 1, 1], (4, 1)))
     assert numbers["crops"].shape[:2] == (2, 2) and numbers["poses"].shape == (2, 2, 16, 2)
     middle = (numbers["crops"].shape[2] - 1) / 2
     for i, row in enumerate(numbers["rows"]):  # the crop is centred on the person, a little above
         for person in (0, 1):
             labelled = pairs[row].joints[person][pairs[row].state[person] > 0]
-            assert np.abs(numbers["poses"][i, person][pairs[row].state[person] > 0].mean(axis=0) - middle).max() < 0.35 * middle, labelled
+            assert (
+                np.abs(
+                    numbers["poses"][i, person][pairs[row].state[person] > 0].mean(axis=0) - middle
+                ).max()
+                < 0.35 * middle
+            ), labelled
     with house_style():
-        assert "of 4 pairs" in hourglass_pictures.pairs(numbers).subfigs[1].axes[0].get_legend().get_texts()[-1].get_text()
+        assert (
+            "of 4 pairs"
+            in stacks.pairs(numbers).subfigs[1].axes[0].get_legend().get_texts()[-1].get_text()
+        )
 
 
 def test_changed_people_are_those_whose_right_joints_change_most(study):
@@ -148,15 +209,31 @@ def test_changed_people_are_those_whose_right_joints_change_most(study):
     truth = np.nan_to_num(crops.people.joints)
     early, late = truth.copy(), truth.copy()
     early[5], late[7], late[2, :3] = -1e4, -1e4, -1e4  # repaired, spoiled, spoiled a little
-    found = hourglass_pictures.changed(Prediction(np.stack([early, late]), truth[None, ..., 0], truth[None, ..., 0]), crops, early=0, shown=3)
+    found = changed(
+        Prediction(np.stack([early, late]), truth[None, ..., 0], truth[None, ..., 0]),
+        crops,
+        early=0,
+        shown=3,
+    )
     labelled = (crops.people.state > 0).sum(axis=1)
     assert sorted(found["labelled"][:2].tolist()) == sorted(labelled[[5, 7]].tolist())
-    assert {tuple(pair) for pair in found["right"][:2].tolist()} == {(0, labelled[5]), (labelled[7], 0)}
-    ours = pd.DataFrame({"stacks": [2, 2], "stage": [1, 2], "accuracy": [40.0, 50.0], "pckh": [30.0, 35.0]})
-    printed = {f"printed_{name}": column.to_numpy() for name, column in ablation.printed_stages().items()}
+    assert {tuple(pair) for pair in found["right"][:2].tolist()} == {
+        (0, labelled[5]),
+        (labelled[7], 0),
+    }
+    ours = pd.DataFrame(
+        {"stacks": [2, 2], "stage": [1, 2], "accuracy": [40.0, 50.0], "pckh": [30.0, 35.0]}
+    )
+    printed = {
+        f"printed_{name}": column.to_numpy() for name, column in ablation.printed_stages().items()
+    }
     with house_style():
-        figure = hourglass_pictures.early_and_final(found | {name: ours[name].to_numpy() for name in ours} | printed, early="stack 1")
+        figure = stacks.early_and_final(
+            found | {name: ours[name].to_numpy() for name in ours} | printed, early="stack 1"
+        )
     assert len(figure.subfigs[0].axes) == 2 * 3  # the empty pair of the second row is removed
     above, below = figure.subfigs[1].axes
-    assert above.get_ylabel().startswith("heatmap accuracy") and below.get_ylabel().startswith("PCKh@0.5")
+    assert above.get_ylabel().startswith("heatmap accuracy") and below.get_ylabel().startswith(
+        "PCKh@0.5"
+    )
     assert below.lines[0].get_ydata().tolist() == [30, 35]

@@ -1,4 +1,5 @@
-"""Figures and tables beside their numbers: the same numbers give the same bytes, and whatever was changed afterwards is named."""
+"""Figures and tables beside their numbers: the same numbers give the same bytes, and whatever was
+changed afterwards is named."""
 
 import json
 import shutil
@@ -10,15 +11,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from companion.artifacts import artifacts
+from companion.artifacts.artifacts import csv_bytes, png_bytes, read_csv, save_figure, save_table
+from companion.artifacts.front_page import summary
+from companion.artifacts.verify import verify
+from companion.figures.pictures import gallery
+from companion.runs.catalogue import catalogue
+from companion.runs.study import Study
+from companion.settings import Folders
 from paperlib import PaperlibError
-from paperlib.reproduce import artifacts
-from paperlib.reproduce.artifacts import csv_bytes, png_bytes, read_csv, save_figure, save_table
-from paperlib.reproduce.catalogue import catalogue
-from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.page import summary
-from paperlib.reproduce.study import Study
-from paperlib.reproduce.verify import verify
-from paperlib.show.pictures import gallery
 
 RUN = "recurrent-t1-parts"
 PEOPLE = {
@@ -27,11 +28,20 @@ PEOPLE = {
     "truth": np.random.default_rng(2).random((2, 16, 2)) * 24,
     "skeleton": np.array("mpii"),
 }
-TABLE = pd.DataFrame({"method": ["paper", "ours & co"], "total": [82.84, np.nan], "people": [2958, 24], "note": ["", "not measured: 100 %"]})
+TABLE = pd.DataFrame(
+    {
+        "method": ["paper", "ours & co"],
+        "total": [82.84, np.nan],
+        "people": [2958, 24],
+        "note": ["", "not measured: 100 %"],
+    }
+)
 
 
 def study_in(folder: Path, tiny: Study) -> Study:
-    return Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, results=folder))
+    return Study(
+        "tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, results=folder)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +60,11 @@ def results(made, tmp_path):
 
 def test_what_is_made_follows_from_its_numbers(results):
     assert verify(results) == (2, [])
-    files = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file() and not path.name.startswith(".")}
+    files = {
+        path.relative_to(results).as_posix()
+        for path in results.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
     tables = {f"tables/r-tab1.{end}" for end in ("csv", "md", "tex", "html")}
     assert files == {"manifest.json", "figures/r-fig6.png", "figures/r-fig6.npz", *tables}
 
@@ -58,12 +72,27 @@ def test_what_is_made_follows_from_its_numbers(results):
 def test_the_same_numbers_give_the_same_bytes(made, tiny, tmp_path):
     again = study_in(tmp_path, tiny)
     save_table(again, "R-tab1", TABLE.copy(), "PCKh@0.5 in %", notes=("drawn people",))
-    save_figure(again, "R-fig6", gallery, {name: value.copy() for name, value in PEOPLE.items()}, runs=(RUN,), columns=2)
-    for path in (path for path in made.results.rglob("*.*") if path.is_file() and path.name != ".manifest.lock"):
+    save_figure(
+        again,
+        "R-fig6",
+        gallery,
+        {name: value.copy() for name, value in PEOPLE.items()},
+        runs=(RUN,),
+        columns=2,
+    )
+    for path in (
+        path
+        for path in made.results.rglob("*.*")
+        if path.is_file() and path.name != ".manifest.lock"
+    ):
         if path.suffix != ".npz":
-            assert (again.results / path.relative_to(made.results)).read_bytes() == path.read_bytes(), path.name
+            assert (
+                again.results / path.relative_to(made.results)
+            ).read_bytes() == path.read_bytes(), path.name
     save_figure(again, "R-fig6", gallery, PEOPLE | {"points": PEOPLE["points"] + 1}, runs=(RUN,))
-    assert (again.results / "figures" / "r-fig6.png").read_bytes() != (made.results / "figures" / "r-fig6.png").read_bytes()
+    assert (again.results / "figures" / "r-fig6.png").read_bytes() != (
+        made.results / "figures" / "r-fig6.png"
+    ).read_bytes()
 
 
 def test_numbers_are_stored_the_same_on_another_day(made, tiny, tmp_path, monkeypatch):
@@ -74,8 +103,12 @@ def test_numbers_are_stored_the_same_on_another_day(made, tiny, tmp_path, monkey
     monkeypatch.setattr(time, "time", lambda: now + 4e6)
     again = study_in(tmp_path, tiny)
     save_figure(again, "R-fig6", gallery, PEOPLE, runs=(RUN,), columns=2)
-    assert (again.results / "figures" / "r-fig6.npz").read_bytes() == (made.results / "figures" / "r-fig6.npz").read_bytes()
-    assert (again.results / "figures" / "r-fig6.png").read_bytes() == (made.results / "figures" / "r-fig6.png").read_bytes()
+    assert (again.results / "figures" / "r-fig6.npz").read_bytes() == (
+        made.results / "figures" / "r-fig6.npz"
+    ).read_bytes()
+    assert (again.results / "figures" / "r-fig6.png").read_bytes() == (
+        made.results / "figures" / "r-fig6.png"
+    ).read_bytes()
 
 
 def test_provenance_is_in_each_file_and_in_the_manifest(made, tiny):
@@ -83,11 +116,25 @@ def test_provenance_is_in_each_file_and_in_the_manifest(made, tiny):
     manifest = json.loads((made.results / "manifest.json").read_text())
     assert stored == manifest["R-fig6"]["provenance"]
     record = tiny.trained(RUN).record
-    assert stored["runs"] == {RUN: tiny.folder_of(RUN).name.rsplit("-", 1)[1]} and stored["data_sha256"] == [record["data_sha256"][:16]]
-    assert stored["weights_sha256"] == {RUN: record["weights_sha256"][:16]} and stored["parameters"] == {"columns": 2}
-    assert {"id": "R-fig6", "data": "synthetic", "size": "tiny", "seeds": [0]}.items() <= stored.items()
+    assert stored["runs"] == {RUN: tiny.folder_of(RUN).name.rsplit("-", 1)[1]} and stored[
+        "data_sha256"
+    ] == [record["data_sha256"][:16]]
+    assert stored["weights_sha256"] == {RUN: record["weights_sha256"][:16]} and stored[
+        "parameters"
+    ] == {"columns": 2}
+    assert {
+        "id": "R-fig6",
+        "data": "synthetic",
+        "size": "tiny",
+        "seeds": [0],
+    }.items() <= stored.items()
     assert stored["clean"] in (True, False, None) and "+" not in stored["commit"]
-    assert {"commit", "device", "versions"} <= set(stored) and {"python", "torch", "numpy", "matplotlib"} <= set(stored["versions"])
+    assert {"commit", "device", "versions"} <= set(stored) and {
+        "python",
+        "torch",
+        "numpy",
+        "matplotlib",
+    } <= set(stored["versions"])
     first = (made.results / "tables" / "r-tab1.csv").read_text().splitlines()[0]
     assert json.loads(first.removeprefix("# ")) == manifest["R-tab1"]["provenance"]
 
@@ -97,18 +144,43 @@ def test_a_table_keeps_its_numbers(made):
     assert table.method.tolist() == ["paper", "ours & co"] and table.people.tolist() == [2958, 24]
     assert table.total[0] == pytest.approx(82.84) and np.isnan(table.total[1])
     stored = (made.results / "tables" / "r-tab1.csv").read_text()
-    assert ",," not in stored.split("\n", 1)[1] and "ours & co,not measured,24,not measured: 100 %" in stored
-    markdown, tex, page = ((made.results / "tables" / f"r-tab1.{end}").read_text() for end in ("md", "tex", "html"))
-    assert "| paper | 82.8 | 2,958 | - |" in markdown and "PCKh@0.5" in markdown and "* drawn people" in markdown
-    assert "* Data: drawn people, size tiny. Seeds: none. Runs: none. Commit" in markdown and "\n* D9." in markdown
-    assert r"ours \& co & not measured" in tex and r"100 \%" in tex and "label{tab:r-tab1}" in tex and "% D9." in tex
-    assert '<td class="n">82.8</td>' in page and "ours &amp; co" in page and "<li>drawn people</li>" in page and '"id": "R-tab1"' in page
+    assert (
+        ",," not in stored.split("\n", 1)[1]
+        and "ours & co,not measured,24,not measured: 100 %" in stored
+    )
+    markdown, tex, page = (
+        (made.results / "tables" / f"r-tab1.{end}").read_text() for end in ("md", "tex", "html")
+    )
+    assert (
+        "| paper | 82.8 | 2,958 | - |" in markdown
+        and "PCKh@0.5" in markdown
+        and "* drawn people" in markdown
+    )
+    assert (
+        "* Data: drawn people, size tiny. Seeds: none. Runs: none. Commit" in markdown
+        and "\n* D9." in markdown
+    )
+    assert (
+        r"ours \& co & not measured" in tex
+        and r"100 \%" in tex
+        and "label{tab:r-tab1}" in tex
+        and "% D9." in tex
+    )
+    assert (
+        '<td class="n">82.8</td>' in page
+        and "ours &amp; co" in page
+        and "<li>drawn people</li>" in page
+        and '"id": "R-tab1"' in page
+    )
 
 
 def test_rows_of_another_study_are_refused_by_name(tiny, tmp_path):
     study = study_in(tmp_path, tiny)
     mixed = TABLE.assign(study=["", "real-smoke"])
-    with pytest.raises(PaperlibError, match="R-tab1: the row 'ours & co' is of real-smoke, the table of synthetic-tiny; one size"):
+    with pytest.raises(
+        PaperlibError,
+        match="R-tab1: the row 'ours & co' is of real-smoke, the table of synthetic-tiny; one size",
+    ):
         save_table(study, "R-tab1", mixed, "PCKh")
     assert not (study.results / "tables").exists()
     save_table(study, "R-tab1", TABLE.assign(study=["", "synthetic-tiny"]), "PCKh")
@@ -119,24 +191,46 @@ def test_a_run_of_another_size_is_refused_by_name(tiny, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(tiny.trained(RUN).folder, runs / "synthetic-tiny" / tiny.folder_of(RUN).name)
     shutil.copytree(tiny.root, runs / "drawn" / "tiny")
-    study = Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, runs=runs, results=tmp_path))
+    study = Study(
+        "tiny",
+        "synthetic",
+        "cpu",
+        progress=False,
+        folders=replace(tiny.folders, runs=runs, results=tmp_path),
+    )
     record = study.folder_of(RUN) / "record.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"spec": catalogue("smoke")[RUN].spec()}))
-    with pytest.raises(PaperlibError, match=rf"record.json: {RUN} was trained otherwise than at size tiny on synthetic data; .*not mixed"):
+    record.write_text(
+        json.dumps(json.loads(record.read_text()) | {"spec": catalogue("smoke")[RUN].spec()})
+    )
+    with pytest.raises(
+        PaperlibError,
+        match=rf"record.json: {RUN} was trained otherwise than at size tiny on synthetic data; "
+        r".*not mixed",
+    ):
         save_table(study, "R-tab1", TABLE, "PCKh", runs=(RUN,))
     assert not (study.results / "tables").exists()
 
 
 def test_scored_files_are_in_the_provenance(tiny, tmp_path):
-    study = Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, data=tmp_path, results=tmp_path))
+    study = Study(
+        "tiny",
+        "synthetic",
+        "cpu",
+        progress=False,
+        folders=replace(tiny.folders, data=tmp_path, results=tmp_path),
+    )
     (tmp_path / "newell.h5").write_bytes(b"points")
     save_table(study, "R-tab2", TABLE, "PCKh", predictions=("newell.h5", "absent.h5"))
-    stored = json.loads((study.results / "tables" / "r-tab2.csv").read_text().splitlines()[0].removeprefix("# "))
+    stored = json.loads(
+        (study.results / "tables" / "r-tab2.csv").read_text().splitlines()[0].removeprefix("# ")
+    )
     assert stored["predictions"] == {"newell.h5": artifacts.sha256(tmp_path / "newell.h5")[:16]}
 
 
 def test_csv_goes_there_and_back():
-    table = pd.DataFrame({"x": [0.1234567, 1e-9, np.nan], "text": ["a,b", 'say "no"', "NA"], "n": [1, 2, 3]})
+    table = pd.DataFrame(
+        {"x": [0.1234567, 1e-9, np.nan], "text": ["a,b", 'say "no"', "NA"], "n": [1, 2, 3]}
+    )
     back = read_csv(csv_bytes(table, {"id": "x"}))
     np.testing.assert_allclose(back.x, table.x, rtol=1e-5)
     assert back.text.tolist() == table.text.tolist() and back.n.tolist() == [1, 2, 3]
@@ -157,7 +251,9 @@ def change_png(results):
 
 
 def change_numbers(results):
-    np.savez_compressed(results / "figures" / "r-fig6.npz", **(PEOPLE | {"truth": PEOPLE["truth"] + 1}))
+    np.savez_compressed(
+        results / "figures" / "r-fig6.npz", **(PEOPLE | {"truth": PEOPLE["truth"] + 1})
+    )
     return "R-fig6: figures/r-fig6.npz was changed"
 
 
@@ -170,7 +266,9 @@ def rehash(results, artifact):
     """Change the manifest with the files, as one would who wants it to pass."""
     path = results / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest[artifact]["files"] = {file: artifacts.sha256(results / file) for file in manifest[artifact]["files"]}
+    manifest[artifact]["files"] = {
+        file: artifacts.sha256(results / file) for file in manifest[artifact]["files"]
+    }
     path.write_text(json.dumps(manifest))
 
 
@@ -204,7 +302,15 @@ def repaint_and_manifest(results):
 
 @pytest.mark.parametrize(
     "change",
-    [change_digit, change_png, change_numbers, remove, change_digit_and_manifest, change_numbers_and_manifest, change_stamp_and_manifest]
+    [
+        change_digit,
+        change_png,
+        change_numbers,
+        remove,
+        change_digit_and_manifest,
+        change_numbers_and_manifest,
+        change_stamp_and_manifest,
+    ]
     + [repaint_and_manifest],
 )
 def test_what_was_changed_is_named(results, change):
@@ -216,9 +322,13 @@ def test_what_was_changed_is_named(results, change):
 def test_what_is_of_another_study_is_named(results):
     path = results / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest["R-tab2"] = json.loads(json.dumps(manifest["R-tab1"]).replace('"size": "tiny"', '"size": "smoke"'))
+    manifest["R-tab2"] = json.loads(
+        json.dumps(manifest["R-tab1"]).replace('"size": "tiny"', '"size": "smoke"')
+    )
     path.write_text(json.dumps(manifest))
-    assert "R-tab2: it is of synthetic-smoke, the others are of synthetic-tiny" in verify(results)[1]
+    assert (
+        "R-tab2: it is of synthetic-smoke, the others are of synthetic-tiny" in verify(results)[1]
+    )
 
 
 def test_a_folder_without_a_readable_manifest(tmp_path):
@@ -234,7 +344,9 @@ def test_a_function_that_is_not_ours_is_not_called(results):
     manifest = json.loads(path.read_text())
     manifest["R-fig6"]["draw"] = "os.path.join"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(PaperlibError, match="os.path.join, which is not a function of paperlib.show"):
+    with pytest.raises(
+        PaperlibError, match="os.path.join, which is not a function of companion.figures"
+    ):
         verify(results)
 
 
@@ -248,9 +360,14 @@ def test_a_full_disk_leaves_the_artifact_before(made, tiny, results, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(PaperlibError, match="r-tab1.csv: cannot be written .No space left on device.*free some disk space"):
+        with pytest.raises(
+            PaperlibError,
+            match="r-tab1.csv: cannot be written .No space left on device.*free some disk space",
+        ):
             save_table(study, "R-tab1", TABLE.assign(total=1.0), "changed")
-    assert all(path.read_bytes() == content for path, content in before.items()) and verify(results) == (2, [])
+    assert all(path.read_bytes() == content for path, content in before.items()) and verify(
+        results
+    ) == (2, [])
 
 
 def test_a_figure_looks_the_same_whatever_was_set_before(made):
@@ -261,16 +378,27 @@ def test_a_figure_looks_the_same_whatever_was_set_before(made):
     theirs = {"font.size": 30, "savefig.dpi": 30, "axes.facecolor": "red"}
     theirs |= {"savefig.pad_inches": 0, "lines.linewidth": 9, "axes.formatter.use_locale": True}
     with plt.rc_context(theirs):
-        drawn = png_bytes(artifacts.draw_figure(entry["draw"], made.results / "figures" / "r-fig6.npz", entry["options"]), entry["provenance"])
+        drawn = png_bytes(
+            artifacts.draw_figure(
+                entry["draw"], made.results / "figures" / "r-fig6.npz", entry["options"]
+            ),
+            entry["provenance"],
+        )
     assert drawn == (made.results / "figures" / "r-fig6.png").read_bytes()
 
 
 def test_the_summary_names_every_artifact(results):
-    lines = [line for line in summary(results, {"03_recurrent": "made"}).splitlines() if line.split()[0] in {"R-fig6", "R-tab1"}]
+    lines = [
+        line
+        for line in summary(results, {"03_recurrent": "made"}).splitlines()
+        if line.split()[0] in {"R-fig6", "R-tab1"}
+    ]
     assert len(lines) == 2 and all(str(results) in line for line in lines)
 
 
 def test_results_of_another_study_are_elsewhere(tiny, tmp_path):
     folders = Folders(tmp_path, tmp_path / "runs", tmp_path / "results")
-    assert {Study(size, "synthetic", "cpu", folders=folders).results.name for size in ("tiny", "smoke")} == {"synthetic-tiny", "synthetic-smoke"}
+    assert {
+        Study(size, "synthetic", "cpu", folders=folders).results.name for size in ("tiny", "smoke")
+    } == {"synthetic-tiny", "synthetic-smoke"}
     assert tiny.results == tiny.folders.results / "synthetic-tiny"

@@ -1,4 +1,5 @@
-"""Bad labels: a bad row is left out and counted, or stops a strict loader; a bad file is one error that names it."""
+"""Bad labels: a bad row is left out and counted, or stops a strict loader; a bad file is one error
+that names it."""
 
 import gzip
 import json
@@ -14,7 +15,8 @@ from paperlib.data.flic import load_flic
 from paperlib.data.lsp import load_lsp, load_lspet
 from paperlib.data.mpii import load_mpii
 
-# ---------------------------------------------------------------- bad rows are left out and counted, strict raises
+# ---------------------------------------------------------------- bad rows are left out and
+# counted, strict raises
 
 
 NAN_POINTS = [[float("nan"), 3.0, 1.0]] * 16
@@ -38,19 +40,28 @@ BAD_RECORDS = [
 def test_a_bad_mpii_row(tmp_path, bad, why):
     folder = mpii(tmp_path, record(), bad)
     people = load_mpii(folder, "train")
-    assert len(people) == 1 and [why in reason for reason in people.left_out] == [True] and list(people.left_out.values()) == [1]
+    assert (
+        len(people) == 1
+        and [why in reason for reason in people.left_out] == [True]
+        and list(people.left_out.values()) == [1]
+    )
     with pytest.raises(PaperlibError, match=f"mpii_annotations.json: person 1 .*{why}"):
         load_mpii(folder, "train", strict=True)
 
 
 def test_a_joint_outside_the_image_is_kept(tmp_path):
-    """MPII's annotators put some a little outside; 2.1 box sides from the centre is the furthest."""
-    people = load_mpii(mpii(tmp_path, record(joint_self=[[-5.0, 1900.0, 1.0]] * 16)), "train", strict=True)
+    """MPII's annotators put some a little outside; 2.1 box sides from the centre is the
+    furthest."""
+    people = load_mpii(
+        mpii(tmp_path, record(joint_self=[[-5.0, 1900.0, 1.0]] * 16)), "train", strict=True
+    )
     assert people.joints[0, 0].tolist() == [-6, 1899]
 
 
 def test_a_bad_neighbour_is_no_reason_to_leave_out(tmp_path):
-    people = load_mpii(mpii(tmp_path, record(others=[[float("inf"), 1.0, 1.0]] * 16)), "train", strict=True)
+    people = load_mpii(
+        mpii(tmp_path, record(others=[[float("inf"), 1.0, 1.0]] * 16)), "train", strict=True
+    )
     assert len(people) == 1 and np.isnan(people.others[0]).all()
 
 
@@ -65,9 +76,21 @@ def test_bad_rows_of_the_others(tmp_path):
         load_lsp(tmp_path / "lsp", "test", need_images=False, strict=True)
 
     people = load_flic(flic(tmp_path / "flic", scale=[2.2, 0, np.nan]), "valid")
-    assert len(people) == 1 and people.left_out == {"label not a number": 1, "scale not positive": 1}
+    assert len(people) == 1 and people.left_out == {
+        "label not a number": 1,
+        "scale not positive": 1,
+    }
 
-    people = load_coco(coco(tmp_path / "coco", {}, {"bbox": [1, 1, 0, 0]}, {"keypoints": [5, 5, 9] * 17}, {"image_id": 99}), "test")
+    people = load_coco(
+        coco(
+            tmp_path / "coco",
+            {},
+            {"bbox": [1, 1, 0, 0]},
+            {"keypoints": [5, 5, 9] * 17},
+            {"image_id": 99},
+        ),
+        "test",
+    )
     assert len(people) == 1 and sum(people.left_out.values()) == 3
 
 
@@ -118,16 +141,26 @@ def test_wrong_kinds_of_file(tmp_path):
     (tmp_path / "mpii_annotations.json").write_text('[{"img_paths": "a.jpg"}]')
     with pytest.raises(PaperlibError, match="record of image 'a.jpg' has no 'isValidation'"):
         load_mpii(tmp_path, "train")
-    with pytest.raises(PaperlibError, match="joints.mat: 'joints' should be numbers 14 x 3 x N, but is float64 3 x 14 x 4"):
+    with pytest.raises(
+        PaperlibError,
+        match="joints.mat: 'joints' should be numbers 14 x 3 x N, but is float64 3 x 14 x 4",
+    ):
         load_lspet(lsp(tmp_path))
     with pytest.raises(PaperlibError, match="joints.mat: has no array 'oc_joints'.*only .'joints'"):
         load_lsp(tmp_path, "test", labels="oc")
-    with pytest.raises(PaperlibError, match="valid.h5: its arrays disagree on the number of people"):
+    with pytest.raises(
+        PaperlibError, match="valid.h5: its arrays disagree on the number of people"
+    ):
         load_flic(flic(tmp_path / "a", scale=np.ones(7)), "valid")
-    with pytest.raises(PaperlibError, match="valid.h5: 'part' should be numbers N x 11 x 2, but is float64 3 x 16 x 2"):
+    with pytest.raises(
+        PaperlibError,
+        match="valid.h5: 'part' should be numbers N x 11 x 2, but is float64 3 x 16 x 2",
+    ):
         load_flic(flic(tmp_path / "b", part=np.ones((3, 16, 2))), "valid")
     (flic(tmp_path / "c") / "annot/valid_images.txt").write_text("a.jpg\n")
-    with pytest.raises(PaperlibError, match="valid_images.txt: 1 image names, but .*valid.h5 has 3 people"):
+    with pytest.raises(
+        PaperlibError, match="valid_images.txt: 1 image names, but .*valid.h5 has 3 people"
+    ):
         load_flic(tmp_path / "c", "valid")
     with pytest.raises(PaperlibError, match="test_coco.json: 'keypoints' should be 51 numbers"):
         load_coco(coco(tmp_path, {"keypoints": [1, 2, 3]}), "test")
@@ -138,7 +171,10 @@ def test_wrong_kinds_of_file(tmp_path):
 
 def test_a_mat_that_is_not_flics(tmp_path):
     write_mat(tmp_path / "examples.mat", {"RELEASE": {"annolist": None}})
-    with pytest.raises(PaperlibError, match="examples.mat: is not FLIC's: it has no struct examples, only .'RELEASE'"):
+    with pytest.raises(
+        PaperlibError,
+        match="examples.mat: is not FLIC's: it has no struct examples, only .'RELEASE'",
+    ):
         load_flic(tmp_path, "valid")
     bad = [
         example(np.ones((11, 2)), filepath="../a.jpg"),
@@ -147,15 +183,24 @@ def test_a_mat_that_is_not_flics(tmp_path):
     ]
     write_mat(tmp_path / "examples.mat", {"examples": [*bad, example(np.ones((11, 2)))]})
     people = load_flic(tmp_path, "valid", need_images=False)
-    assert len(people) == 1 and people.left_out == {"image name empty or outside the folder": 1, "label not a number": 2}
-    write_mat(tmp_path / "examples.mat", {"examples": [example(np.ones((11, 2)), coords=np.ones((2, 11)))]})
+    assert len(people) == 1 and people.left_out == {
+        "image name empty or outside the folder": 1,
+        "label not a number": 2,
+    }
+    write_mat(
+        tmp_path / "examples.mat",
+        {"examples": [example(np.ones((11, 2)), coords=np.ones((2, 11)))]},
+    )
     with pytest.raises(PaperlibError, match="examples.mat: cannot be read"):
         load_flic(tmp_path, "valid")
 
 
 @pytest.mark.parametrize("load", [load_mpii, load_lsp, load_flic, load_coco])
 def test_a_missing_folder_or_file_or_split(tmp_path, load):
-    for folder, named in ((tmp_path / "nowhere", "nowhere: no such folder"), (tmp_path, "no such file")):
+    for folder, named in (
+        (tmp_path / "nowhere", "nowhere: no such folder"),
+        (tmp_path, "no such file"),
+    ):
         with pytest.raises(PaperlibError, match=f"{named}.*PAPERLIB_DATA.*paperlib data list"):
             load(folder, "train")
     with pytest.raises(PaperlibError, match="no split of .* 'third'; choose one of train, "):

@@ -28,17 +28,27 @@ def test_every_way_makes_a_step_and_heatmaps(networks, monkeypatch):
     monkeypatch.setattr(networks, "get_context", lambda _: NoPool)
     rows = networks.measure("small", "hourglass", "cpu", 1)
     both = ("training step", "inference with flip")
-    assert [(row["what"], row["way"]) for row in rows] == [(what, way) for what in both for way in networks.ways("cpu")]
+    assert [(row["what"], row["way"]) for row in rows] == [
+        (what, way) for what in both for way in networks.ways("cpu")
+    ]
     for what in ("training step", "inference with flip"):
-        here = {row["way"]: (float(row["images_per_s"]), float(row["speedup"])) for row in rows if row["what"] == what}
+        here = {
+            row["way"]: (float(row["images_per_s"]), float(row["speedup"]))
+            for row in rows
+            if row["what"] == what
+        }
         faster = max(rate for way, (rate, _) in here.items() if "plain" in way)
-        assert all(rate > 0 and speedup == pytest.approx(rate / faster, abs=0.01) for rate, speedup in here.values())
+        assert all(
+            rate > 0 and speedup == pytest.approx(rate / faster, abs=0.01)
+            for rate, speedup in here.values()
+        )
     own = f"here, {choose_precision('cpu')}"
     assert {row["way"] for row in rows if row.get("peak_mib")} == {"plain port, NHWC", own}
 
 
 def test_a_public_port_takes_part(networks, monkeypatch, tmp_path):
-    """A checkout that holds a network under a port's file name; speed-ups over it stand beside those over a plain port."""
+    """A checkout that holds a network under a port's file name; speed-ups over it stand beside
+    those over a plain port."""
     folder = tmp_path / "port"
     (folder / "pose" / "models").mkdir(parents=True)
     (folder / "pose" / "models" / "hourglass.py").write_text(
@@ -57,7 +67,9 @@ def test_a_public_port_takes_part(networks, monkeypatch, tmp_path):
     monkeypatch.setattr(networks, "memory", lambda *_: 100.0)
     monkeypatch.setattr(networks, "get_context", lambda _: NoPool)
     rows = networks.measure("small", "hourglass", "cpu", 1, [folder])
-    (port,) = (row for row in rows if row["way"] == "bearpaw port" and row["what"] == "training step")
+    (port,) = (
+        row for row in rows if row["way"] == "bearpaw port" and row["what"] == "training step"
+    )
     assert port["over_ports"] == "1.00" and float(port["speedup"]) > 1
     with pytest.raises(SystemExit, match="none of models/posenet.py"):
         networks.port_name(tmp_path)
@@ -68,7 +80,10 @@ def test_what_is_measured_as_compiled_is(networks, monkeypatch):
     monkeypatch.setattr(networks.torch, "compile", lambda model: compiled.append(model) or model)
     monkeypatch.setitem(networks.BATCH, "cpu", 1)
     for way in ("here, compiled fp32", "here, fp32"):
-        networks.training_step("hourglass, 1 stack", "hourglass", way, "cpu"), networks.inference("hourglass, 1 stack", "hourglass", way, "cpu")
+        (
+            networks.training_step("hourglass, 1 stack", "hourglass", way, "cpu"),
+            networks.inference("hourglass, 1 stack", "hourglass", way, "cpu"),
+        )
     assert len(compiled) == 2
 
 
@@ -87,21 +102,46 @@ class NoPool:
 
 def test_the_page_states_what_the_tables_hold():
     page, seen = (HOME / "README.md").read_text(), 0
-    for table in [*HOME.glob("networks-hourglass-amd-epyc.csv"), *HOME.glob("networks-recurrent-amd-epyc.csv")]:
+    for table in [
+        *HOME.glob("networks-hourglass-amd-epyc.csv"),
+        *HOME.glob("networks-recurrent-amd-epyc.csv"),
+    ]:
         rows = list(csv.DictReader(table.open()))
         for network in dict.fromkeys(row["network"] for row in rows):
             numbers = []
             for what in ("training step", "inference with flip"):
-                mine = {row["way"]: row for row in rows if row["network"] == network and row["what"] == what}
-                plain = max((row for way, row in mine.items() if "plain" in way), key=lambda row: float(row["images_per_s"]))
+                mine = {
+                    row["way"]: row
+                    for row in rows
+                    if row["network"] == network and row["what"] == what
+                }
+                plain = max(
+                    (row for way, row in mine.items() if "plain" in way),
+                    key=lambda row: float(row["images_per_s"]),
+                )
                 rates = [float(row["images_per_s"]) for row in (plain, mine["here, bf16"])]
-                numbers += [f"{rates[0]:.3g}", f"{rates[1]:.3g}", mine["here, bf16"]["speedup"], mine["here, fp32"]["speedup"]]
-            peaks = {row["way"]: row["peak_mib"] for row in rows if row["network"] == network and row["peak_mib"]}
+                numbers += [
+                    f"{rates[0]:.3g}",
+                    f"{rates[1]:.3g}",
+                    mine["here, bf16"]["speedup"],
+                    mine["here, fp32"]["speedup"],
+                ]
+            peaks = {
+                row["way"]: row["peak_mib"]
+                for row in rows
+                if row["network"] == network and row["peak_mib"]
+            }
             numbers += [peaks["plain port, NHWC"], peaks["here, bf16"]]
-            assert f"| {network} | {' | '.join(numbers)} |" in page, f"| {network} | {' | '.join(numbers)} |"
+            assert f"| {network} | {' | '.join(numbers)} |" in page, (
+                f"| {network} | {' | '.join(numbers)} |"
+            )
             seen += 1
     assert seen
     for row in csv.DictReader((HOME / "networks-accuracy-amd-epyc.csv").open()):
         if row["way"] != "fp32":
-            shares = f"{float(row['map_max']):.4f} | {float(row['map_mean']):.5f} | {float(row['points_mean_px']):.2f}"
-            assert f"| {row['weights']} | {row['way']} | {shares} | {float(row['points_over_1px_percent']):.1f} % | {row['pck']} |" in page
+            top, mean, px = (float(row[key]) for key in ("map_max", "map_mean", "points_mean_px"))
+            shares = f"{top:.4f} | {mean:.5f} | {px:.2f}"
+            assert (
+                f"| {row['weights']} | {row['way']} | {shares} | "
+                f"{float(row['points_over_1px_percent']):.1f} % | {row['pck']} |" in page
+            )

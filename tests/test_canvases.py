@@ -1,4 +1,5 @@
-"""The cache of canvases: built once, by one of several, after a kill where it was, and never believed without its log."""
+"""The cache of canvases: built once, by one of several, after a kill where it was, and never
+believed without its log."""
 
 import csv
 import errno
@@ -40,15 +41,23 @@ def test_a_broken_image_leaves_its_person_out_and_is_named(people, tmp_path):
     four = replace(people.select(slice(4)), image=paths.astype(str))
     canvases = load_canvases(four, CANVAS, tmp_path / "canvases", progress=False)
     assert canvases.readable.tolist() == [True, False, True, False]
-    assert len(canvases.problems) == 2 and all(any(name in line for line in canvases.problems) for name in ("broken.jpg", "gone.jpg"))
+    assert len(canvases.problems) == 2 and all(
+        any(name in line for line in canvases.problems) for name in ("broken.jpg", "gone.jpg")
+    )
     crops = Crops(four, canvases, RecurrentCodec(side=SIDE))
     np.testing.assert_array_equal(crops.people.image, paths[[0, 2]])
-    whole = Crops(people, load_canvases(people, CANVAS, tmp_path / "canvases", progress=False), RecurrentCodec(side=SIDE))
+    whole = Crops(
+        people,
+        load_canvases(people, CANVAS, tmp_path / "canvases", progress=False),
+        RecurrentCodec(side=SIDE),
+    )
     assert torch.equal(crops.batch(np.array([1])).images, whole.batch(np.array([2])).images)
 
 
 def test_without_a_single_image_there_is_one_clear_error(people, tmp_path):
-    nowhere = replace(people.select(slice(3)), image=np.array([str(tmp_path / f"{i}.jpg") for i in range(3)]))
+    nowhere = replace(
+        people.select(slice(3)), image=np.array([str(tmp_path / f"{i}.jpg") for i in range(3)])
+    )
     with pytest.raises(PaperlibError, match="none of 3 images can be read.*0.jpg"):
         load_canvases(nowhere, CANVAS, tmp_path / "canvases", progress=False)
 
@@ -65,14 +74,19 @@ def test_a_second_load_reads_no_image(people, tmp_path, monkeypatch):
 
 
 def test_workers_do_not_change_a_pixel(people, tmp_path):
-    one, two = (load_canvases(people, CANVAS, tmp_path / str(jobs), jobs, progress=False) for jobs in (1, 2))
+    one, two = (
+        load_canvases(people, CANVAS, tmp_path / str(jobs), jobs, progress=False) for jobs in (1, 2)
+    )
     assert one.sha256 == two.sha256
 
 
 def test_an_image_that_is_fetched_again_is_cut_again(people, tmp_path):
     path = tmp_path / "late.jpg"
     two = replace(people.select(slice(2)), image=np.array([people.image[0], str(path)]))
-    assert load_canvases(two, CANVAS, tmp_path / "cache", progress=False).readable.tolist() == [True, False]
+    assert load_canvases(two, CANVAS, tmp_path / "cache", progress=False).readable.tolist() == [
+        True,
+        False,
+    ]
     path.write_bytes(Path(people.image[1]).read_bytes())
     assert load_canvases(two, CANVAS, tmp_path / "cache", progress=False).readable.all()
 
@@ -80,11 +94,17 @@ def test_an_image_that_is_fetched_again_is_cut_again(people, tmp_path):
 def test_a_disk_too_small_is_one_clear_error_before_anything_is_cut(people, tmp_path, monkeypatch):
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=500_000))
     monkeypatch.setattr(module, "_cut_chunk", lambda _: pytest.fail("began to cut"))
-    with pytest.raises(PaperlibError, match="pixels.npy: 1 MB of canvases cannot be written .0 MB are free, 1 MB are needed.; free some"):
+    with pytest.raises(
+        PaperlibError,
+        match="pixels.npy: 1 MB of canvases cannot be written .0 MB are free, 1 MB are "
+        "needed.; free some",
+    ):
         load_canvases(people, CANVAS, tmp_path, progress=False)
 
 
-def test_a_disk_that_fills_up_is_one_clear_error_and_the_build_goes_on_later(people, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_is_one_clear_error_and_the_build_goes_on_later(
+    people, tmp_path, monkeypatch
+):
     monkeypatch.setattr(module, "CHUNK", 8)
     cut, calls = module._cut_chunk, []
 
@@ -95,7 +115,11 @@ def test_a_disk_that_fills_up_is_one_clear_error_and_the_build_goes_on_later(peo
         return cut(work)
 
     monkeypatch.setattr(module, "_cut_chunk", full_at_the_third)
-    with pytest.raises(PaperlibError, match="pixels.npy: 1 MB of canvases cannot be written .No space left on device.; free some disk space"):
+    with pytest.raises(
+        PaperlibError,
+        match="pixels.npy: 1 MB of canvases cannot be written .No space left on device.; free "
+        "some disk space",
+    ):
         load_canvases(people, CANVAS, tmp_path / "cache", progress=False)
     before = len(calls)
     again = load_canvases(people, CANVAS, tmp_path / "cache", progress=False)
@@ -123,13 +147,24 @@ print(canvases.load_canvases(people, int(sys.argv[2]), Path(sys.argv[3]), progre
 
 @pytest.fixture
 def builder(people, tmp_path):
-    """Starts a process that builds the canvases of 32 people two by two, 30 ms apart, once told so; it notes in cut.txt whom it cuts."""
+    """Starts a process that builds the canvases of 32 people two by two, 30 ms apart, once told so;
+    it notes in cut.txt whom it cuts."""
     (tmp_path / "people").write_bytes(pickle.dumps(people))
-    command = [sys.executable, "-c", BUILDER, str(tmp_path / "people"), str(CANVAS), str(tmp_path / "cache"), str(tmp_path / "cut.txt")]
+    command = [
+        sys.executable,
+        "-c",
+        BUILDER,
+        str(tmp_path / "people"),
+        str(CANVAS),
+        str(tmp_path / "cache"),
+        str(tmp_path / "cut.txt"),
+    ]
     started = []
 
     def start():
-        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        started.append(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        )
         assert started[-1].stdout.readline() == "go\n"
         return started[-1]
 
@@ -150,24 +185,42 @@ def test_a_killed_build_goes_on_where_it_was(people, builder, tmp_path):
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.03))
         process.kill()
-        assert process.wait() == -signal.SIGKILL and not list((tmp_path / "cache").rglob("canvases.json"))
-    again = load_canvases(people, CANVAS, tmp_path / "cache", progress=False)  # the dead process holds no lock
+        assert process.wait() == -signal.SIGKILL and not list(
+            (tmp_path / "cache").rglob("canvases.json")
+        )
+    again = load_canvases(
+        people, CANVAS, tmp_path / "cache", progress=False
+    )  # the dead process holds no lock
     fresh = load_canvases(people, CANVAS, tmp_path / "fresh", progress=False)
     assert again.sha256 == fresh.sha256 and again.readable.all()
     files = [
-        [next(folder.rglob(name)).read_bytes() for name in ("pixels.npy", "canvases.json")] for folder in (tmp_path / "cache", tmp_path / "fresh")
+        [next(folder.rglob(name)).read_bytes() for name in ("pixels.npy", "canvases.json")]
+        for folder in (tmp_path / "cache", tmp_path / "fresh")
     ]
     assert files[0] == files[1]
     cut = log.read_text().split()
-    assert len(cut) <= len(set(cut)) + 4  # a kill costs the chunk that is being cut and the one being noted down, not those before
-    assert sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()) == ["canvases.json", "lock", "pixels.npy"]
+    assert (
+        len(cut) <= len(set(cut)) + 4
+    )  # a kill costs the chunk that is being cut and the one being noted down, not those before
+    assert sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()) == [
+        "canvases.json",
+        "lock",
+        "pixels.npy",
+    ]
 
 
 @pytest.mark.parametrize("cut_off", ["pixels", "line"])
-def test_a_log_that_the_pixels_do_not_bear_out_is_not_believed(people, tmp_path, monkeypatch, cut_off):
-    """After a power cut the log may be on the disk and the pixels not; after a kill its last line may be torn."""
+def test_a_log_that_the_pixels_do_not_bear_out_is_not_believed(
+    people, tmp_path, monkeypatch, cut_off
+):
+    """After a power cut the log may be on the disk and the pixels not; after a kill its last line
+    may be torn."""
     monkeypatch.setattr(module, "CHUNK", 8)
-    monkeypatch.setattr(module, "_cut_chunk", lambda work, cut=module._cut_chunk: cut(work) if work[2].stop < len(people) else 1 / 0)
+    monkeypatch.setattr(
+        module,
+        "_cut_chunk",
+        lambda work, cut=module._cut_chunk: cut(work) if work[2].stop < len(people) else 1 / 0,
+    )
     with pytest.raises(ZeroDivisionError):
         load_canvases(people, CANVAS, tmp_path / "cache", progress=False)
     monkeypatch.undo()
@@ -190,16 +243,31 @@ def test_two_builders_build_once(people, builder, tmp_path):
         process.stdin.write("\n")
         process.stdin.flush()
     found = [process.communicate(timeout=60)[0].strip() for process in both]
-    assert found[0] == found[1] == load_canvases(people, CANVAS, tmp_path / "fresh", progress=False).sha256
-    assert sorted((tmp_path / "cut.txt").read_text().split(), key=int) == [str(start) for start in range(0, len(people), 2)]
+    assert (
+        found[0]
+        == found[1]
+        == load_canvases(people, CANVAS, tmp_path / "fresh", progress=False).sha256
+    )
+    assert sorted((tmp_path / "cut.txt").read_text().split(), key=int) == [
+        str(start) for start in range(0, len(people), 2)
+    ]
 
 
 def test_canvases_are_mapped_and_not_loaded(people, tmp_path):
-    """MPII's 22,246 canvases of 384 px are 9.8 GB; cutting crops out of them all over the file takes no memory of the process's own."""
+    """MPII's 22,246 canvases of 384 px are 9.8 GB; cutting crops out of them all over the file
+    takes no memory of the process's own."""
     n, side = 22_246, 384
-    np.lib.format.open_memmap(tmp_path / "pixels.npy", mode="w+", dtype=np.uint8, shape=(n, side, side, 3))  # sparse: no disk either
+    np.lib.format.open_memmap(
+        tmp_path / "pixels.npy", mode="w+", dtype=np.uint8, shape=(n, side, side, 3)
+    )  # sparse: no disk either
     many = people.select(np.arange(n) % len(people))
-    canvases = Canvases(np.load(tmp_path / "pixels.npy", mmap_mode="r"), crop_affine(canvas_boxes(many, side), side), np.ones(n, bool), (), "")
+    canvases = Canvases(
+        np.load(tmp_path / "pixels.npy", mmap_mode="r"),
+        crop_affine(canvas_boxes(many, side), side),
+        np.ones(n, bool),
+        (),
+        "",
+    )
     crops, before = Crops(many, canvases, HourglassCodec()), anonymous_memory()
     for step in range(0, n, 400):
         crops.batch(np.arange(step, min(n, step + 400), 50))
@@ -216,11 +284,22 @@ def anonymous_memory() -> int:
 
 
 def test_building_many_canvases_takes_no_memory_for_each(tmp_path):
-    """Of 800 people's 157 MB of canvases, and of the batches made of them, the process never holds more than a few; so neither of 22,246 people's."""
-    script, settings = Path(__file__).parents[1] / "benchmarks" / "memory.py", {"people": 800, "side": 256, "batches": 8}
+    """Of 800 people's 157 MB of canvases, and of the batches made of them, the process never holds
+    more than a few; so neither of 22,246 people's."""
+    script, settings = (
+        Path(__file__).parents[1] / "benchmarks" / "memory.py",
+        {"people": 800, "side": 256, "batches": 8},
+    )
     options = [f"--{name}={value}" for name, value in settings.items()]
-    environment = {name: value for name, value in os.environ.items() if name != "PAPERLIB_DATA"} | {"TMPDIR": str(tmp_path)}
-    subprocess.run([sys.executable, script, *options, "--out", tmp_path], check=True, timeout=240, env=environment)
+    environment = {name: value for name, value in os.environ.items() if name != "PAPERLIB_DATA"} | {
+        "TMPDIR": str(tmp_path)
+    }
+    subprocess.run(
+        [sys.executable, script, *options, "--out", tmp_path],
+        check=True,
+        timeout=240,
+        env=environment,
+    )
     (table,) = tmp_path.glob("memory-*.csv")
     before, building, batches = (float(row["memory_mb"]) for row in csv.DictReader(table.open()))
     assert building - before < 60 and batches - before < 250, (before, building, batches)
@@ -229,7 +308,22 @@ def test_building_many_canvases_takes_no_memory_for_each(tmp_path):
 
 def test_the_benchmark_runs_without_official_files(tmp_path):
     script = Path(__file__).parents[1] / "benchmarks" / "data_path.py"
-    subprocess.run([sys.executable, script, "--people", "3", "--data", "noise", "--device", "cpu", "--out", tmp_path], check=True, timeout=120)
+    subprocess.run(
+        [
+            sys.executable,
+            script,
+            "--people",
+            "3",
+            "--data",
+            "noise",
+            "--device",
+            "cpu",
+            "--out",
+            tmp_path,
+        ],
+        check=True,
+        timeout=120,
+    )
     (table,) = tmp_path.glob("data-path-noise-*.csv")
     rows = {row["what"]: row for row in csv.DictReader(table.open())}
     stored = [path.read_text().splitlines()[0] for path in (script.parent).glob("data-path-*.csv")]
@@ -237,6 +331,15 @@ def test_the_benchmark_runs_without_official_files(tmp_path):
     assert 0 < float(rows["warm"]["cpu_ms_per_person"]) < float(rows["cold"]["cpu_ms_per_person"])
     assert float(rows["22246 canvases mapped"]["memory_mb"]) < 1000
     for table in script.parent.glob("data-path-*.csv"):  # the page states what the tables hold
-        milliseconds = {row["what"]: float(row["cpu_ms_per_person"] or 0) for row in csv.DictReader(table.open())}
-        warm, cold, decoding = (milliseconds[what] for what in ("warm", "cold, one person an image", "decoding alone, one person an image"))
-        assert f"| {warm:.2f} | {cold:.1f} | {decoding:.1f} |" in (script.parent / "README.md").read_text()
+        milliseconds = {
+            row["what"]: float(row["cpu_ms_per_person"] or 0)
+            for row in csv.DictReader(table.open())
+        }
+        warm, cold, decoding = (
+            milliseconds[what]
+            for what in ("warm", "cold, one person an image", "decoding alone, one person an image")
+        )
+        assert (
+            f"| {warm:.2f} | {cold:.1f} | {decoding:.1f} |"
+            in (script.parent / "README.md").read_text()
+        )

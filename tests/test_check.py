@@ -1,4 +1,5 @@
-"""The check of a data folder: counts against the published ones, every missing or broken image by name, and strictness from the command line."""
+"""The check of a data folder: counts against the published ones, every missing or broken image by
+name, and strictness from the command line."""
 
 import json
 
@@ -8,13 +9,15 @@ from PIL import Image
 from scipy.io import savemat
 from typer.testing import CliRunner
 
-from paperlib import PaperlibError, cli
+from companion.app import cli
+from paperlib import PaperlibError
 from paperlib.data.check import check
 
 
 @pytest.fixture
 def lsp(tmp_path):
-    """A data folder whose lsp/ has four people; of its images two are whole, one is empty and one is absent."""
+    """A data folder whose lsp/ has four people; of its images two are whole, one is empty and one
+    is absent."""
     (tmp_path / "lsp/images").mkdir(parents=True)
     savemat(tmp_path / "lsp/joints.mat", {"joints": np.ones((3, 14, 4))})
     for i in (1, 2):
@@ -25,8 +28,14 @@ def lsp(tmp_path):
 
 def test_every_problem_is_named(lsp):
     found = check("lsp", lsp)
-    assert {k: found[k] for k in ("dataset", "people", "images")} == {"dataset": "lsp", "people": 4, "images": 2}
-    problems = {(p["file"].rsplit("/", 1)[-1], p["what"].split("(")[0].strip()) for p in found["problems"]}
+    assert {k: found[k] for k in ("dataset", "people", "images")} == {
+        "dataset": "lsp",
+        "people": 4,
+        "images": 2,
+    }
+    problems = {
+        (p["file"].rsplit("/", 1)[-1], p["what"].split("(")[0].strip()) for p in found["problems"]
+    }
     assert problems == {
         ("im0003.jpg", "an empty file"),
         ("im0004.jpg", "image missing"),
@@ -42,12 +51,20 @@ def test_strict_stops_at_the_first_bad_image_and_at_the_first_bad_row(lsp):
     points = np.ones((3, 14, 4))
     points[0, 5, 2] = np.nan
     savemat(lsp / "lsp/joints.mat", {"joints": points})
-    assert {"file": str(lsp / "lsp"), "what": "test: 1 people left out: label not a number"} in check("lsp", lsp)["problems"]
-    with pytest.raises(PaperlibError, match="joints.mat: person 0 of the split: label not a number .image '.*im0003.jpg'"):
+    assert {
+        "file": str(lsp / "lsp"),
+        "what": "test: 1 people left out: label not a number",
+    } in check("lsp", lsp)["problems"]
+    with pytest.raises(
+        PaperlibError,
+        match="joints.mat: person 0 of the split: label not a number .image '.*im0003.jpg'",
+    ):
         check("lsp", lsp, strict=True)
 
 
-@pytest.mark.parametrize("words, says", [((), "5 problems, the first: "), (("--strict",), "im0003.jpg: an empty file")])
+@pytest.mark.parametrize(
+    "words, says", [((), "5 problems, the first: "), (("--strict",), "im0003.jpg: an empty file")]
+)
 def test_the_command_line(lsp, words, says, monkeypatch):
     monkeypatch.setenv("PAPERLIB_DATA", str(lsp))
     done = CliRunner().invoke(cli.app, ["data", "check", "lsp", "--json", *words])
@@ -55,7 +72,9 @@ def test_the_command_line(lsp, words, says, monkeypatch):
     assert words or len(json.loads(done.stdout)["problems"]) == 5
 
 
-@pytest.mark.parametrize("name, people, images", [("lsp", 2000, 2000), ("lspet", 10000, 10000), ("coco", 12, 4)])
+@pytest.mark.parametrize(
+    "name, people, images", [("lsp", 2000, 2000), ("lspet", 10000, 10000), ("coco", 12, 4)]
+)
 def test_the_official_files_have_no_problem(real_data, name, people, images):
     found = check(name, real_data, strict=True)
     notes = found.pop("notes")
@@ -67,7 +86,10 @@ def test_a_part_of_mpii_is_told_from_the_whole(real_data, tmp_path):
     (tmp_path / "mpii").symlink_to(real_data / "mpii-sports")
     found = check("mpii", tmp_path)
     assert (found["people"], found["images"]) == (2338, 1527)
-    assert [p["what"] for p in found["problems"]] == ["train: 2074 people, published are 22246", "valid: 264 people, published are 2958"]
+    assert [p["what"] for p in found["problems"]] == [
+        "train: 2074 people, published are 22246",
+        "valid: 264 people, published are 2958",
+    ]
 
 
 def test_labels_without_images(real_data):

@@ -10,11 +10,24 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from paperlib import cli
-from paperlib.reproduce import notebooks
-from paperlib.reproduce.plan import in_words
+from companion.app import cli
+from companion.execute import notebooks
+from companion.execute.plan import in_words
 
-DOORS = ("reproduce", "plan", "train", "score", "sizes", "predict", "export", "verify", "claims", "data list", "data fetch", "data check")
+DOORS = (
+    "reproduce",
+    "plan",
+    "train",
+    "score",
+    "sizes",
+    "predict",
+    "export",
+    "verify",
+    "claims",
+    "data list",
+    "data fetch",
+    "data check",
+)
 GROUPS = {"head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"}
 
 
@@ -45,19 +58,29 @@ def one_line(err):
 
 def run(*words, **environment):
     command = [sys.executable, "-m", "paperlib", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=120)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | environment, timeout=120
+    )
 
 
 def test_as_a_module_it_prints_json_and_nothing_else(tiny):
     done = run("plan", "--json", PAPERLIB_SIZE="tiny", PAPERLIB_RUNS=str(tiny.folders.runs))
     rows = json.loads(done.stdout)
     assert done.returncode == 0 and [row["run"] for row in rows] == list(tiny.runs), done.stderr
-    assert all({"run", "artifacts", "cached", "seconds", "disk_mb", "memory_mb"} <= set(row) for row in rows)
+    assert all(
+        {"run", "artifacts", "cached", "seconds", "disk_mb", "memory_mb"} <= set(row)
+        for row in rows
+    )
 
 
 def test_as_a_module_an_error_is_one_line_and_a_code():
     done = run("train", "hourgalss", "--size", "tiny")
-    assert done.returncode != 0 and done.stdout == "" and one_line(done.stderr) and "the nearest are hourglass" in done.stderr
+    assert (
+        done.returncode != 0
+        and done.stdout == ""
+        and one_line(done.stderr)
+        and "the nearest are hourglass" in done.stderr
+    )
 
 
 def test_debug_shows_where():
@@ -70,8 +93,17 @@ def test_debug_shows_where():
 
 @pytest.mark.parametrize("door", DOORS)
 def test_every_door_says_what_it_does(door):
-    result = CliRunner().invoke(cli.app, [*door.split(), "--help"], prog_name="paperlib", env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
-    assert result.exit_code == 0 and f"paperlib {door}" in result.output and len(result.output.splitlines()) > 3
+    result = CliRunner().invoke(
+        cli.app,
+        [*door.split(), "--help"],
+        prog_name="paperlib",
+        env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},
+    )
+    assert (
+        result.exit_code == 0
+        and f"paperlib {door}" in result.output
+        and len(result.output.splitlines()) > 3
+    )
 
 
 # The options that the doors promise; a door may have more.
@@ -98,12 +130,25 @@ def test_every_promised_option_is_there(door):
 def test_the_plan_takes_what_reproduce_takes(paperlib, monkeypatch):
     """More jobs are less time; --force counts the notebooks that are done."""
     code, out, _ = paperlib("plan", "--only", "02,03", "--jobs", "4", "--force")
-    assert code == 0 and "4 at a time" in out and out.splitlines()[-1] == "notebooks to execute: 02_targets, 03_recurrent"
+    assert (
+        code == 0
+        and "4 at a time" in out
+        and out.splitlines()[-1] == "notebooks to execute: 02_targets, 03_recurrent"
+    )
     monkeypatch.setattr(notebooks, "is_current", lambda *_: True)
-    assert paperlib("plan", "--only", "02")[1].splitlines()[-1] == "notebooks to execute: none, nothing changed"
-    assert paperlib("plan", "--only", "02", "--force")[1].splitlines()[-1] == "notebooks to execute: 02_targets"
+    assert (
+        paperlib("plan", "--only", "02")[1].splitlines()[-1]
+        == "notebooks to execute: none, nothing changed"
+    )
+    assert (
+        paperlib("plan", "--only", "02", "--force")[1].splitlines()[-1]
+        == "notebooks to execute: 02_targets"
+    )
     left = {"run": "a", "missing": "", "cached": False, "seconds": 600, "artifacts": []}
-    assert in_words([left | {"disk_mb": 1, "memory_mb": 1}], "cpu", 2)[-1] == "5.0 minutes of training left on cpu, 2 at a time"
+    assert (
+        in_words([left | {"disk_mb": 1, "memory_mb": 1}], "cpu", 2)[-1]
+        == "5.0 minutes of training left on cpu, 2 at a time"
+    )
 
 
 def test_there_are_no_other_doors():
@@ -116,7 +161,11 @@ def test_sizes(paperlib):
     code, out, err = paperlib("sizes", "--json")
     rows = {row["model"]: row for row in json.loads(out)}
     assert code == 0 and err == ""
-    assert all({"model", "parameters", "conv_weights", "paper_rule", "printed", "gmacs", "input"} <= set(row) for row in rows.values())
+    assert all(
+        {"model", "parameters", "conv_weights", "paper_rule", "printed", "gmacs", "input"}
+        <= set(row)
+        for row in rows.values()
+    )
     june = next(row for name, row in rows.items() if "June" in name)
     assert (june["parameters"], june["printed"]) == (23_717_888, 23.7e6)
     assert {342_042, 48_528, 103_806} <= {row["paper_rule"] for row in rows.values()}  # FACTS B
@@ -134,13 +183,36 @@ def test_score(paperlib, real_data, words, total):
     code, out, err = paperlib("score", words[0], real_data / words[1], *words[2:], "--json")
     found = json.loads(out)
     assert code == 0 and err == "" and found["total"] == pytest.approx(total, abs=0.05)
-    assert {"dataset", "convention", "labels", "people", "threshold", "groups", "joints", "total", "auc", "visible", "occluded"} <= set(found)
-    assert set(found["groups"]) == GROUPS and set(found["visible"]) >= GROUPS - {"head"} and len(found["joints"]) >= 14
+    assert {
+        "dataset",
+        "convention",
+        "labels",
+        "people",
+        "threshold",
+        "groups",
+        "joints",
+        "total",
+        "auc",
+        "visible",
+        "occluded",
+    } <= set(found)
+    assert (
+        set(found["groups"]) == GROUPS
+        and set(found["visible"]) >= GROUPS - {"head"}
+        and len(found["joints"]) >= 14
+    )
 
 
 def test_score_in_words(paperlib, real_data):
-    code, out, _ = paperlib("score", "flic", real_data / "predictions/flic/WeiCVPR16.mat", "--labels", "oc")
-    assert code == 0 and "1016 people of flic, PCK@0.2" in out and "elbow 97.59" in out and "wrist 95.03" in out  # H table 1
+    code, out, _ = paperlib(
+        "score", "flic", real_data / "predictions/flic/WeiCVPR16.mat", "--labels", "oc"
+    )
+    assert (
+        code == 0
+        and "1016 people of flic, PCK@0.2" in out
+        and "elbow 97.59" in out
+        and "wrist 95.03" in out
+    )  # H table 1
     assert "knee" not in out and "within 0.1 " in out
 
 
@@ -149,13 +221,20 @@ def test_train_prints_the_folder_last(paperlib, tiny):
     folder = Path(out.splitlines()[-1])
     assert code == 0 and folder == tiny.folder_of("recurrent-t1-parts")
     record = json.loads((folder / "record.json").read_text())
-    assert {"weights_sha256", "spec", "data_sha256", "seconds", "device"} <= set(record) and (folder / "log.csv").exists()
+    assert {"weights_sha256", "spec", "data_sha256", "seconds", "device"} <= set(record) and (
+        folder / "log.csv"
+    ).exists()
 
 
 def test_train_without_the_data_says_where_they_were_looked_for(paperlib, tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
     code, out, err = paperlib("train", "recurrent", "--data", "real")
-    assert code == 1 and out == "" and one_line(err) and f"recurrent: MPII labels absent in {tmp_path}; set PAPERLIB_DATA" in err
+    assert (
+        code == 1
+        and out == ""
+        and one_line(err)
+        and f"recurrent: MPII labels absent in {tmp_path}; set PAPERLIB_DATA" in err
+    )
 
 
 @pytest.mark.parametrize("name", ["RUNS", "RESULTS"])
@@ -163,20 +242,32 @@ def test_a_folder_that_cannot_be_is_told_before_any_work(name, paperlib, tmp_pat
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(f"PAPERLIB_{name}", str(tmp_path / "file"))
     code, out, err = paperlib("reproduce", "--only", "02")
-    assert code == 1 and out == "" and err == f"paperlib: {tmp_path / 'file'}: a file, not a folder; PAPERLIB_{name} names another folder\n"
+    assert (
+        code == 1
+        and out == ""
+        and err
+        == f"paperlib: {tmp_path / 'file'}: a file, not a folder; PAPERLIB_{name} names "
+        "another folder\n"
+    )
 
 
 def test_predict(paperlib, tiny, tmp_path):
     photo = tiny.people("lsp", "test").image[0]
     weights = tiny.trained("recurrent-t1-parts").folder / "weights.safetensors"
-    code, out, err = paperlib("predict", photo, "--weights", weights, "--device", "cpu", "--out", tmp_path, "--json")
+    code, out, err = paperlib(
+        "predict", photo, "--weights", weights, "--device", "cpu", "--out", tmp_path, "--json"
+    )
     (found,) = json.loads(out)
     assert code == 0 and found["image"] == str(photo) and err == ""
     (person,) = found["people"]
     assert all(len(joint) == 3 for joint in person["joints"].values()) and len(person["box"]) == 4
-    assert set(person["visible"]) == set(person["joints"]) and len(list(tmp_path.glob("*.png"))) == 1
+    assert (
+        set(person["visible"]) == set(person["joints"]) and len(list(tmp_path.glob("*.png"))) == 1
+    )
     code, out, _ = paperlib("predict", photo, "--weights", weights, "--device", "cpu")
-    assert code == 0 and out.startswith("weights: recurrent-t1-parts, run of synthetic-tiny, 32 people")
+    assert code == 0 and out.startswith(
+        "weights: recurrent-t1-parts, run of synthetic-tiny, 32 people"
+    )
     code, _, err = paperlib("predict", photo, "--weights", photo)
     assert code == 1 and one_line(err) and f"{photo}: not a checkpoint of torch" in err
 
@@ -185,13 +276,19 @@ def test_a_run_is_exported(paperlib, tiny, tmp_path):
     weights = tiny.trained("recurrent-t1-parts").folder / "weights.safetensors"
     code, out, err = paperlib("export", weights, "--safetensors", tmp_path / "mine.safetensors")
     assert code == 0 and err == "" and str(tmp_path / "mine.json") in out
-    code, out, _ = paperlib("predict", tiny.people("lsp", "test").image[0], "--weights", tmp_path / "mine.safetensors")
+    code, out, _ = paperlib(
+        "predict", tiny.people("lsp", "test").image[0], "--weights", tmp_path / "mine.safetensors"
+    )
     assert code == 0 and out.startswith("weights: mine, run of synthetic-tiny, 32 people")
 
 
 def test_data_list_names_every_source(paperlib):
     code, out, _ = paperlib("data", "list")
-    assert code == 0 and all(f"{name}:" in out for name in ("mpii", "lsp", "lspet", "flic", "coco")) and "licence" in out
+    assert (
+        code == 0
+        and all(f"{name}:" in out for name in ("mpii", "lsp", "lspet", "flic", "coco"))
+        and "licence" in out
+    )
 
 
 def test_data_check_as_json_is_one_value_though_there_are_problems(paperlib, tmp_path, monkeypatch):
@@ -216,11 +313,20 @@ def test_data_check_as_json_is_one_value_though_there_are_problems(paperlib, tmp
         (("reproduce", "--only", "recurent"), "notebook 'recurent'"),
         (("reproduce", "--set", "person"), "--set person: it is NAME=VALUE"),
         (("reproduce", "--jobs", "0"), "--jobs"),
-        (("train", "recurrent-t9"), "run 'recurrent-t9' is not in the catalogue; the nearest are recurrent-t"),
+        (
+            ("train", "recurrent-t9"),
+            "run 'recurrent-t9' is not in the catalogue; the nearest are recurrent-t",
+        ),
         (("train",), "Missing argument"),
-        (("train", "recurrent", "--devices", "0", "--device", "cpu"), "Invalid value for '--devices'"),
+        (
+            ("train", "recurrent", "--devices", "0", "--device", "cpu"),
+            "Invalid value for '--devices'",
+        ),
         (("train", "recurrent", "--nodes", "0", "--device", "cpu"), "Invalid value for '--nodes'"),
-        (("train", "recurrent", "--devices", "2", "--device", "cpu"), "--devices 2 --nodes 1: on a CPU one process trains a run"),
+        (
+            ("train", "recurrent", "--devices", "2", "--device", "cpu"),
+            "--devices 2 --nodes 1: on a CPU one process trains a run",
+        ),
         (("score", "coco", "x.h5"), "coco"),
         (("score", "mpii", "/nowhere/x.h5"), "/nowhere/x.h5"),
         (("predict", "/nowhere/me.jpg"), "/nowhere/me.jpg: no such image file"),
@@ -243,22 +349,28 @@ def test_bad_input_is_one_line(paperlib, words, expected):
 @pytest.mark.parametrize("words", [(), ("data",)])
 def test_without_a_command_it_lists_them_and_says_so(paperlib, words):
     code, out, err = paperlib(*words)
-    assert code != 0 and "Usage: paperlib" in out and err == "paperlib: no command given; --help lists them\n"
+    assert (
+        code != 0
+        and "Usage: paperlib" in out
+        and err == "paperlib: no command given; --help lists them\n"
+    )
 
 
 def test_an_error_of_ours_is_one_line_too_and_says_how_to_see_more(paperlib, monkeypatch):
     def broken():
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr("paperlib.models.sizes.model_sizes", broken)
+    monkeypatch.setattr("paperlib.models.complexity.model_sizes", broken)
     code, _, err = paperlib("sizes")
-    assert code == 1 and err == "paperlib: ZeroDivisionError: division by zero (--debug shows where)\n"
+    assert (
+        code == 1 and err == "paperlib: ZeroDivisionError: division by zero (--debug shows where)\n"
+    )
 
 
 def test_control_c_says_that_nothing_is_lost(paperlib, monkeypatch):
     def stopped():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("paperlib.models.sizes.model_sizes", stopped)
+    monkeypatch.setattr("paperlib.models.complexity.model_sizes", stopped)
     code, _, err = paperlib("sizes")
     assert code == 130 and one_line(err) and "stopped; what is done is kept" in err

@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from companion.app.photos import predict_photos
+from companion.app.pretrained import best_weights, describe
 from paperlib import PaperlibError
 from paperlib.models import StackedHourglass, gmacs, parameters
-from paperlib.photo import predict_photos
 from paperlib.photograph import crops_in, people_in
-from paperlib.reproduce.best import best_weights, describe
 from paperlib.skeleton import COCO, MPII, Skeleton
 from paperlib.weights import load
 from paperlib.weights.export import export_safetensors
@@ -331,10 +331,7 @@ UNREAD = {
         r"no network known here; its keys are module.hg.3.conv.weight; 1 tensors, .* 4 stacks",
     ),
     "a list": (lambda state: [1, 2], "no network known here; it holds one list"),
-    "no tensors": (
-        lambda state: {"epoch": 1},
-        "its keys are epoch, and it has no tensors by name",
-    ),
+    "no tensors": (lambda state: {"epoch": 1}, "its keys are epoch, and it has no tensors by name"),
     "a layer short": (
         lambda state: without(state, "res.0.0.bn1.bias"),
         r"as in bearpaw.*rounds.0.0.bottleneck.0.bias here should be \(256,\) and is absent",

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from companion.runs.catalogue import catalogue
+from companion.runs.sizes import SIZES
 from paperlib import PaperlibError
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec, error_feedback_loss
 from paperlib.geometry import crop_affine, transform
@@ -16,8 +18,6 @@ from paperlib.models import ErrorFeedback, PoseMachine
 from paperlib.models.error_feedback import draw
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.predict import decode, heatmaps, predict, predict_batch
-from paperlib.reproduce.catalogue import catalogue
-from paperlib.reproduce.scales import SIZES
 from paperlib.skeleton import LSP, MPII
 from paperlib.train import Recipe, Session, train
 
@@ -40,10 +40,18 @@ def test_a_pose_machine_learns_gaussians_and_the_background():
     state[0, 2], state[0, 3] = ABSENT, OCCLUDED
     targets = CPM.encode(joints, state)
     assert targets.maps.shape == (1, 15, 46, 46) and (targets.weights == 1).all()
-    row, column = 25, 12  # crop px 200 and 100 lie in these cells of 8 px, whose middles are 203.5 and 99.5
+    row, column = (
+        25,
+        12,
+    )  # crop px 200 and 100 lie in these cells of 8 px, whose middles are 203.5 and 99.5
     assert targets.maps[0, 0].argmax() == row * 46 + column
-    for right, squared in ((0, 3.5**2 + 0.5**2), (2, 3.5**2 + 15.5**2)):  # sigma 7 px of the crop, about the joint itself
-        assert targets.maps[0, 0, row, column + right].item() == pytest.approx(np.exp(-squared / (2 * 7**2)))
+    for right, squared in (
+        (0, 3.5**2 + 0.5**2),
+        (2, 3.5**2 + 15.5**2),
+    ):  # sigma 7 px of the crop, about the joint itself
+        assert targets.maps[0, 0, row, column + right].item() == pytest.approx(
+            np.exp(-squared / (2 * 7**2))
+        )
     assert targets.maps[0, 0, row, column + 3] == 0  # 23.5 px off: less than 1 %
     assert (targets.maps[0, 2] == 0).all() and targets.maps[0, 3].max() > 0.8
     torch.testing.assert_close(targets.maps[0, 14], 1 - targets.maps[0, :14].amax(dim=0))
@@ -58,7 +66,8 @@ def test_a_pose_machine_sees_the_gaussian_of_a_joint_just_outside_its_crop_and_n
 
 
 def test_error_feedback_draws_about_the_point_itself():
-    """The released code draws about the whole pixel round(x + 1): here (11, 21), which nothing is drawn about."""
+    """The released code draws about the whole pixel round(x + 1): here (11, 21), which nothing is
+    drawn about."""
     point = (torch.tensor([[[10.4, 20.0]]]) - 223 / 2) / 224  # px of 224, from the middle in widths
     (drawn,) = draw(point, 224, 224)[0]
     assert drawn.argmax() == 20 * 224 + 10
@@ -256,7 +265,10 @@ def test_they_have_runs_at_two_sizes_under_the_conditions_of_the_main_runs(data)
         found = catalogue(size, data)
         assert ({*RUNS} & {*found}) == ({*RUNS} if size in ("tiny", "night") else set())
         for name in {*RUNS} & {*found}:
-            run, main = found[name], found["hourglass-lsp" if name.endswith("-lsp") else "hourglass"]
+            run, main = (
+                found[name],
+                found["hourglass-lsp" if name.endswith("-lsp") else "hourglass"],
+            )
             assert replace(run.recipe, rate=main.recipe.rate) == main.recipe
             assert run.codec.side == main.codec.side
             assert (run.train_on, run.test_on) == (main.train_on, main.test_on)
@@ -283,7 +295,7 @@ def test_it_learns_eight_people_by_heart(tiny, tmp_path, name, wider):
 def test_a_photograph_needs_a_confidence(tiny, tmp_path, monkeypatch):
     from PIL import Image
 
-    from paperlib.photo import predict_photos
+    from companion.app.photos import predict_photos
 
     folder = tiny.trained("error-feedback").folder
     Image.new("RGB", (40, 60)).save(tmp_path / "a.png")
@@ -294,7 +306,7 @@ def test_a_photograph_needs_a_confidence(tiny, tmp_path, monkeypatch):
 def test_labels_of_ones_own_need_a_confidence():
     from types import SimpleNamespace
 
-    from paperlib.reproduce.own_runs import own_run
+    from companion.runs.own import own_run
 
     own = SimpleNamespace(people=SimpleNamespace(skeleton=LSP), path=SimpleNamespace(stem="mine"))
     assert own_run("pose-machine", own, "tiny").codec.channels == 15
@@ -306,4 +318,8 @@ def test_skeletons_are_the_models_own():
     assert len(IEF.skeleton) == ErrorFeedback().joints
     assert PoseMachine(stages=1).first[-1].out_channels == CPM.channels
     maps = torch.zeros(2, 15, 4, 4)
-    assert decode(replace(CPM, side=32), maps, torch.eye(3).double().expand(2, 3, 3))[0].shape == (2, 14, 2)
+    assert decode(replace(CPM, side=32), maps, torch.eye(3).double().expand(2, 3, 3))[0].shape == (
+        2,
+        14,
+        2,
+    )

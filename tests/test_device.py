@@ -137,7 +137,9 @@ def test_a_driver_that_is_too_old_is_one_line(monkeypatch, capsys):
     def warns():
         import warnings
 
-        warnings.warn("CUDA initialization: The NVIDIA driver on your system is too old", stacklevel=2)
+        warnings.warn(
+            "CUDA initialization: The NVIDIA driver on your system is too old", stacklevel=2
+        )
         return False
 
     monkeypatch.setattr(torch.cuda, "is_available", warns)
@@ -149,7 +151,11 @@ def test_a_driver_that_is_too_old_is_one_line(monkeypatch, capsys):
 def test_a_machine_without_a_gpu_says_nothing(gpus, capsys):
     gpus()
     assert choose_device().type == "cpu" and capsys.readouterr() == ("", "")
-    for name, words in (("cuda", "has no GPU that torch can use"), ("mps", "no GPU of a Mac"), ("tpu", "it is")):
+    for name, words in (
+        ("cuda", "has no GPU that torch can use"),
+        ("mps", "no GPU of a Mac"),
+        ("tpu", "it is"),
+    ):
         with pytest.raises(PaperlibError, match=f"device '{name}': .*{words}"):
             choose_device(name)
 
@@ -170,11 +176,15 @@ def test_a_step_with_an_overflow_is_skipped_and_the_next_is_made(optimizer):
 
 def test_the_other_arithmetics_are_not_scaled():
     for precision in ("fp32", "bf16"):
-        assert not loss_scaler(CPU, precision).is_enabled() and loss_scaler(CPU, precision).state_dict() == {}
+        assert (
+            not loss_scaler(CPU, precision).is_enabled()
+            and loss_scaler(CPU, precision).state_dict() == {}
+        )
 
 
 def test_a_resumed_training_keeps_its_scale(tmp_path, monkeypatch):
-    """Scaled in fp32, which every CPU has: the loss overflows once, and the halved scale is kept."""
+    """Scaled in fp32, which every CPU has: the loss overflows once, and the halved scale is
+    kept."""
     monkeypatch.setattr(device, "_cpu_has_fp16", lambda: True)
     monkeypatch.setattr("paperlib.train.autocast", lambda *_: torch.autocast("cpu", enabled=False))
     monkeypatch.setattr("paperlib.device.SCALE", 2.0**127)  # no gradient but zero survives that
@@ -194,7 +204,9 @@ def train_in(folder, make, recipe):
     folder.mkdir(exist_ok=True)
     torch.manual_seed(0)
     model, codec = make()
-    return train(model, crops_of(codec), recipe, 0, folder, Session(progress=False, precision="fp16"))
+    return train(
+        model, crops_of(codec), recipe, 0, folder, Session(progress=False, precision="fp16")
+    )
 
 
 def test_a_checkpoint_goes_on_in_another_arithmetic(tmp_path):
@@ -203,7 +215,14 @@ def test_a_checkpoint_goes_on_in_another_arithmetic(tmp_path):
         torch.manual_seed(0)
         model, codec = make()
         recipe = Recipe(steps=steps, batch=4, rate=1e-3, log_every=1)
-        log = train(model, crops_of(codec), recipe, 0, tmp_path, Session(progress=False, precision=precision))
+        log = train(
+            model,
+            crops_of(codec),
+            recipe,
+            0,
+            tmp_path,
+            Session(progress=False, precision=precision),
+        )
         assert [row["step"] for row in log] == list(range(1, steps + 1))
 
 
@@ -226,11 +245,20 @@ def test_nothing_on_the_way_needs_double_precision_of_a_gpu():
             sites = model(batch.images)
             targets = codec.encode(batch.joints, batch.state, sites[-1].shape[-1], batch.others)
             codec.decode(sites[-1])
-        assert targets.maps.dtype == sites[-1].dtype == torch.float32 and set(seen) <= {"aten.lift_fresh.default"}
+        assert targets.maps.dtype == sites[-1].dtype == torch.float32 and set(seen) <= {
+            "aten.lift_fresh.default"
+        }
 
 
 def test_the_choice_is_the_same_in_a_process_told_to_use_avx2():
     code = "from paperlib.device import *; print(choose_precision('cpu'), device_name('cpu'))"
-    environment = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "PATH": "", "OMP_NUM_THREADS": "1"}
-    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    environment = {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "PATH": "",
+        "OMP_NUM_THREADS": "1",
+    }
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
     assert said.stdout.startswith("fp32 ") and "native bf16" not in said.stdout, said.stderr

@@ -9,10 +9,16 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Circle
 from torch import nn
 
+from companion.figures.diagrams import (
+    hourglass_diagram,
+    layers,
+    recurrent_diagram,
+    residual_diagram,
+    stack_diagram,
+)
+from companion.figures.strokes import LOSS
 from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourglass, parameters
 from paperlib.models.hourglass import Residual
-from paperlib.show.diagrams import hourglass_diagram, layers, recurrent_diagram, residual_diagram, stack_diagram
-from paperlib.show.sketch import LOSS
 
 
 def on_meta(make, *args, **options) -> nn.Module:
@@ -22,7 +28,9 @@ def on_meta(make, *args, **options) -> nn.Module:
 
 def stored(table: pd.DataFrame) -> pd.DataFrame:
     """As it comes back from the csv beside a figure."""
-    return pd.read_csv(io.StringIO(table.to_csv(index=False)), keep_default_na=False, na_values=[""])
+    return pd.read_csv(
+        io.StringIO(table.to_csv(index=False)), keep_default_na=False, na_values=[""]
+    )
 
 
 def words(figure) -> str:
@@ -31,7 +39,11 @@ def words(figure) -> str:
 
 def losses(figure) -> list[float]:
     """Where the red circles are, in inches from the left."""
-    return [patch.center[0] for patch in figure.axes[0].patches if isinstance(patch, Circle) and to_hex(patch.get_facecolor()).upper() == LOSS]
+    return [
+        patch.center[0]
+        for patch in figure.axes[0].patches
+        if isinstance(patch, Circle) and to_hex(patch.get_facecolor()).upper() == LOSS
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +68,28 @@ def test_the_parameters_of_the_table_are_those_of_the_model(model, side):
 
 def test_blocks_hide_what_is_inside_but_not_what_it_weighs(hourglass):
     assert hourglass.parameters.sum() == 25_434_112
-    assert (hourglass.kind == "residual").sum() == 3 + 8 * (13 + 1)  # stem; each hourglass, and the one behind it in the released head
+    assert (hourglass.kind == "residual").sum() == 3 + 8 * (
+        13 + 1
+    )  # stem; each hourglass, and the one behind it in the released head
     assert not hourglass.name.str.contains("bottleneck").any()
 
 
 def test_recurrent_layers_are_those_of_the_released_code(recurrent):
     """FACTS A.1: kernels and widths in order, every pass alike."""
     convs = recurrent[recurrent.kind == "conv"]
-    forward = [(3, 64), (3, 64), (3, 64), (3, 128), (3, 128), (3, 128), (9, 256), (9, 512), (1, 256), (1, 256), (1, 31)]
+    forward = [
+        (3, 64),
+        (3, 64),
+        (3, 64),
+        (3, 128),
+        (3, 128),
+        (3, 128),
+        (9, 256),
+        (9, 512),
+        (1, 256),
+        (1, 256),
+        (1, 31),
+    ]
     fusion = [(7, 64), (13, 64), (13, 128), (1, 256), (1, 31)]
     assert list(zip(convs.kernel, convs.outputs, strict=True)) == forward + 3 * fusion
     assert recurrent[recurrent.kind == "concatenate"].inputs.tolist() == [128 + 256] * 3
@@ -71,7 +97,9 @@ def test_recurrent_layers_are_those_of_the_released_code(recurrent):
 
 def test_filters_are_shared_over_the_passes_and_batch_norms_are_not(recurrent):
     fusion = recurrent[recurrent.name.str.startswith("fusion.")]
-    assert (fusion.calls[fusion.kind == "conv"] == 3).all() and (fusion.calls[fusion.kind == "batch norm"] == 1).all()
+    assert (fusion.calls[fusion.kind == "conv"] == 3).all() and (
+        fusion.calls[fusion.kind == "batch norm"] == 1
+    ).all()
     assert (fusion.parameters[(fusion.kind == "conv") & (fusion.call > 1)] == 0).all()
 
 
@@ -82,7 +110,9 @@ def test_sites_are_numbered_at_the_convolutions_that_make_them(recurrent, hourgl
         ["layer8", "conv", 3],
         ["layer8", "conv", 4],
     ]
-    assert hourglass.name[hourglass.site > 0].tolist() == [f"junctions.{stack}.heatmaps" for stack in range(7)] + ["heatmaps"]
+    assert hourglass.name[hourglass.site > 0].tolist() == [
+        f"junctions.{stack}.heatmaps" for stack in range(7)
+    ] + ["heatmaps"]
 
 
 def test_resolutions_of_one_hourglass(hourglass):
@@ -105,7 +135,10 @@ def test_recurrent_diagram_has_a_loss_for_every_site(iterations):
     figure = recurrent_diagram(stored(table))
     text = words(figure)
     assert len(losses(figure)) == iterations + 2
-    assert all(f"8{letter}" in text for letter in "ABCD"[: iterations + 2]) and f"8{'ABCDE'[iterations + 2]}" not in text
+    assert (
+        all(f"8{letter}" in text for letter in "ABCD"[: iterations + 2])
+        and f"8{'ABCDE'[iterations + 2]}" not in text
+    )
     assert f"pass {iterations}" in text and f"pass {iterations + 1}" not in text
     assert f"{table.parameters.sum():,}" in text and "1x1, 16" in text
 
@@ -113,16 +146,24 @@ def test_recurrent_diagram_has_a_loss_for_every_site(iterations):
 def test_stack_diagram_counts_stacks_and_losses(hourglass):
     figure = stack_diagram(stored(hourglass))
     assert "8 losses, each on 16 heatmaps of 64 px" in words(figure) and len(losses(figure)) == 8
-    last = layers(on_meta(StackedHourglass, 2, 4, features=32, supervision="last"), 256, blocks=(Residual,))
+    last = layers(
+        on_meta(StackedHourglass, 2, 4, features=32, supervision="last"), 256, blocks=(Residual,)
+    )
     figure = stack_diagram(stored(last))
-    assert "2 hourglasses of 52 residual modules" in words(figure) and "Red: 1 loss on 16 heatmaps" in words(figure)
+    assert "2 hourglasses of 52 residual modules" in words(
+        figure
+    ) and "Red: 1 loss on 16 heatmaps" in words(figure)
     (only,) = losses(figure)
     assert only > 8  # inches: behind the second hourglass, not behind the first
 
 
 def test_hourglass_diagram_shows_each_resolution(hourglass):
-    text = words(hourglass_diagram(stored(hourglass[hourglass.name.str.startswith("hourglasses.0")])))
-    assert all(f"\n{side}\n" in f"\n{text}\n" for side in (64, 32, 16, 8, 4)) and "2,788,864" in text
+    text = words(
+        hourglass_diagram(stored(hourglass[hourglass.name.str.startswith("hourglasses.0")]))
+    )
+    assert (
+        all(f"\n{side}\n" in f"\n{text}\n" for side in (64, 32, 16, 8, 4)) and "2,788,864" in text
+    )
     deep = layers(on_meta(StackedHourglass, 1, 8, features=32, depth=3), 64, blocks=(Residual,))
     assert "x8" in words(hourglass_diagram(stored(deep[deep.name.str.startswith("hourglasses.0")])))
 
@@ -130,15 +171,29 @@ def test_hourglass_diagram_shows_each_resolution(hourglass):
 @pytest.mark.parametrize("head, residual", [("released", True), ("paper", False)])
 def test_residual_diagram_shows_the_head_that_is_there(head, residual):
     table = layers(on_meta(StackedHourglass, 2, head=head), 256)
-    text = words(residual_diagram(stored(table[table.name.str.startswith(("hourglasses.0.keep.0.", "rounds.0.", "junctions.0"))])))
+    text = words(
+        residual_diagram(
+            stored(
+                table[
+                    table.name.str.startswith(("hourglasses.0.keep.0.", "rounds.0.", "junctions.0"))
+                ]
+            )
+        )
+    )
     assert "214,528" in text and ("resid-" in text) == residual
 
 
 def test_what_a_diagram_says_of_sharing_and_of_order_is_read_off_the_table(recurrent, hourglass):
-    """The words change with the rows: shared norms, shared heads, shared stacks, a convolution before its norm."""
+    """The words change with the rows: shared norms, shared heads, shared stacks, a convolution
+    before its norm."""
     told = words(recurrent_diagram(stored(recurrent)))
-    assert "each pass its own" in told and "8A has filters of its own, the later heads share theirs" in told
-    common = recurrent.assign(calls=recurrent.calls.where(~recurrent.name.str.startswith("fusion.norms"), 3))
+    assert (
+        "each pass its own" in told
+        and "8A has filters of its own, the later heads share theirs" in told
+    )
+    common = recurrent.assign(
+        calls=recurrent.calls.where(~recurrent.name.str.startswith("fusion.norms"), 3)
+    )
     assert "all passes the same" in words(recurrent_diagram(stored(common)))
     alone = layers(on_meta(Recurrent, iterations=0), 248)
     assert "share theirs" not in words(recurrent_diagram(stored(alone)))

@@ -7,8 +7,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from companion.app.cli import app
 from paperlib import PaperlibError, weights
-from paperlib.cli import app
 from paperlib.codecs import HourglassCodec
 from paperlib.models import StackedHourglass
 from paperlib.skeleton import MPII
@@ -68,7 +68,7 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "NEEDED", ("json", "not_there"))
     with pytest.raises(
         PaperlibError,
-        match="little.onnx: not written; ONNX needs not_there: pip install 'paperlib.onnx.'",
+        match="little.onnx: not written; ONNX needs not_there: pip install 'two-pose-papers.onnx.'",
     ):
         export.export_onnx(load(little(tmp_path)), tmp_path / "little.onnx")
     assert not (tmp_path / "little.onnx").exists()

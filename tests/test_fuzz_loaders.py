@@ -1,4 +1,5 @@
-"""Six hundred mutated annotation files over all formats: a loader ends in a sound `People` or in one clear error, never in another exception."""
+"""Six hundred mutated annotation files over all formats: a loader ends in a sound `People` or in
+one clear error, never in another exception."""
 
 import json
 from copy import deepcopy
@@ -50,7 +51,9 @@ FUZZED = (  # data set, splits, the file
     ("lsp", ("train", "test"), "LEEDS_annotations.json"),
     ("own", ("all",), "my.json"),
 )
-LOADERS = LOADERS | {"own": lambda folder, split, **options: load_own(folder / "my.json", **options).people}
+LOADERS = LOADERS | {
+    "own": lambda folder, split, **options: load_own(folder / "my.json", **options).people
+}
 JUNK = (
     *(
         None,
@@ -84,9 +87,19 @@ ARRAYS = (
         np.full((2, 16, 2), np.inf),
         np.ones((2, 16, 2), complex),
     ),
-    *(np.array([b"a", b"bc"]), np.full((2, 16), -(2**62)), np.ones((1, 1, 1, 1)), np.float64(1e300), np.array([[True]])),
+    *(
+        np.array([b"a", b"bc"]),
+        np.full((2, 16), -(2**62)),
+        np.ones((1, 1, 1, 1)),
+        np.float64(1e300),
+        np.array([[True]]),
+    ),
 )
-JUNK_OF = {".json": JUNK, ".mat": (*ARRAYS, *(junk for junk in JUNK if junk != 10**30)), ".h5": (*ARRAYS, "text", 1.0, np.nan)}
+JUNK_OF = {
+    ".json": JUNK,
+    ".mat": (*ARRAYS, *(junk for junk in JUNK if junk != 10**30)),
+    ".h5": (*ARRAYS, "text", 1.0, np.nan),
+}
 
 
 def points(image):
@@ -97,18 +110,31 @@ def tree_of(name):
     """The content of a whole file of each kind, as dictionaries, lists, arrays and numbers."""
     people = [np.array([[3.0 * j + 10 * i, 5.0 * j] for j in range(11)]) for i in range(3)]
     if name == "mpii" + MPII_JSON:
-        return [record(), record("b.jpg", 1.0, others=[points(0)]), record("c.jpg", others=[points(0), points(1)])]
+        return [
+            record(),
+            record("b.jpg", 1.0, others=[points(0)]),
+            record("c.jpg", others=[points(0), points(1)]),
+        ]
     if name == "mpii" + MPII_MAT:
         rects = [rect(points(0)[:4]), {"scale": 1.0}, rect(points(1)[:3])]
-        return release([{"name": "a.jpg", "rects": rects, "single": [1, 3]}, {"name": "b.jpg", "rects": rects[:1]}, {"name": "c.jpg", "rects": []}])
+        return release(
+            [
+                {"name": "a.jpg", "rects": rects, "single": [1, 3]},
+                {"name": "b.jpg", "rects": rects[:1]},
+                {"name": "c.jpg", "rects": []},
+            ]
+        )
     if name == "flicexamples.mat":
-        return {"examples": [example(joints, train=float(i == 0)) for i, joints in enumerate(people)]}
+        return {
+            "examples": [example(joints, train=float(i == 0)) for i, joints in enumerate(people)]
+        }
     return None
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """(data set, file) -> folder, bytes and tree of the unharmed file, in a folder with whatever else its loader reads."""
+    """(data set, file) -> folder, bytes and tree of the unharmed file, in a folder with whatever
+    else its loader reads."""
     home = tmp_path_factory.mktemp("whole")
     found = {}
     for i, (dataset, _, name) in enumerate(FUZZED):
@@ -134,7 +160,9 @@ def whole(tmp_path_factory):
         elif dataset == "coco":
             coco(folder, {}, {"keypoints": [5, 6, 2] * 17}, {"iscrowd": 1})
         else:
-            {"lsp": lsp, "lspet": lambda home: lsp(home, layout=(1, 2, 0)), "flic": flic}[dataset](folder)
+            {"lsp": lsp, "lspet": lambda home: lsp(home, layout=(1, 2, 0)), "flic": flic}[dataset](
+                folder
+            )
         if name == MPII_MAT:
             split_h5(folder / "annot/valid.h5", [(1, 0)])
         if tree is None:
@@ -154,12 +182,19 @@ def _tree(path):
 
 def places(tree, path=()):
     """Every place in a tree."""
-    inside = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    inside = (
+        tree.items()
+        if isinstance(tree, dict)
+        else enumerate(tree)
+        if isinstance(tree, list)
+        else ()
+    )
     return [path] + [place for key, value in inside for place in places(value, (*path, key))]
 
 
 def changed(data, tree, junk):
-    """A copy of the tree in which one to three values are replaced, taken away, doubled or, in an array, made bad numbers."""
+    """A copy of the tree in which one to three values are replaced, taken away, doubled or, in an
+    array, made bad numbers."""
     tree = deepcopy(tree)
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.sampled_from(places(tree)[1:] or [()]))
@@ -168,13 +203,20 @@ def changed(data, tree, junk):
         parent = tree
         for key in place[:-1]:
             parent = parent[key]
-        old, how = parent[place[-1]], data.draw(st.sampled_from(("replace", "remove", "double", "number", "swap")))
+        old, how = (
+            parent[place[-1]],
+            data.draw(st.sampled_from(("replace", "remove", "double", "number", "swap"))),
+        )
         if how == "remove":
             del parent[place[-1]]
         elif how == "double" and isinstance(parent, list):
             parent.append(deepcopy(old))
-        elif isinstance(old, np.ndarray) and old.dtype.kind == "f" and old.size and how != "replace":
-            old.flat[data.draw(st.integers(0, old.size - 1))] = data.draw(st.sampled_from((np.nan, np.inf, -np.inf, 0.0, -1.0, 2.0, 1e300)))
+        elif (
+            isinstance(old, np.ndarray) and old.dtype.kind == "f" and old.size and how != "replace"
+        ):
+            old.flat[data.draw(st.integers(0, old.size - 1))] = data.draw(
+                st.sampled_from((np.nan, np.inf, -np.inf, 0.0, -1.0, 2.0, 1e300))
+            )
             if how == "swap":
                 parent[place[-1]] = old.swapaxes(0, -1)
         else:
@@ -188,7 +230,9 @@ def harmed(data, content):
         return content[: data.draw(st.integers(0, len(content) - 1))]
     content = bytearray(content)
     for _ in range(data.draw(st.integers(1, 8))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.sampled_from((0, 1, 0x7F, 0x80, 0xFF, 0x20, 0x22, 0x5B, 0x39)))
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(
+            st.sampled_from((0, 1, 0x7F, 0x80, 0xFF, 0x20, 0x22, 0x5B, 0x39))
+        )
     return bytes(content)
 
 
@@ -199,7 +243,13 @@ def write(path, tree):
         (write_mat if path.suffix == ".mat" else write_h5)(path, tree)
 
 
-@settings(max_examples=600, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=600,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(data=st.data())
 def test_a_mutated_file_is_a_people_or_one_clear_error(whole, data):
     dataset, splits, name = data.draw(st.sampled_from(FUZZED))
@@ -236,4 +286,11 @@ def test_the_unharmed_files_are_whole(whole):
     for dataset, splits, name in FUZZED:
         folder, content, _ = whole(dataset, name)
         (folder / name).write_bytes(content)
-        assert sum(len(LOADERS[dataset](folder, split, need_images=False, strict=True)) for split in splits if (folder / name).exists()) >= 2
+        assert (
+            sum(
+                len(LOADERS[dataset](folder, split, need_images=False, strict=True))
+                for split in splits
+                if (folder / name).exists()
+            )
+            >= 2
+        )

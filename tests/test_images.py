@@ -14,11 +14,28 @@ from paperlib.data.images import fault_of, image_size, read_image, remarks
 from paperlib.data.mpii import load_mpii
 
 COLOURS = (
-    np.array([[[250, 10, 20], [20, 240, 30], [30, 20, 230]], [[250, 250, 10], [5, 5, 5], [240, 240, 240]]], np.uint8).repeat(16, 0).repeat(16, 1)
+    np.array(
+        [
+            [[250, 10, 20], [20, 240, 30], [30, 20, 230]],
+            [[250, 250, 10], [5, 5, 5], [240, 240, 240]],
+        ],
+        np.uint8,
+    )
+    .repeat(16, 0)
+    .repeat(16, 1)
 )
 
 
-@pytest.mark.parametrize("mode, suffix, tolerance", [("RGB", "png", 0), ("P", "png", 0), ("RGBA", "png", 0), ("CMYK", "jpg", 12), ("RGB", "jpg", 12)])
+@pytest.mark.parametrize(
+    "mode, suffix, tolerance",
+    [
+        ("RGB", "png", 0),
+        ("P", "png", 0),
+        ("RGBA", "png", 0),
+        ("CMYK", "jpg", 12),
+        ("RGB", "jpg", 12),
+    ],
+)
 def test_every_mode_becomes_rgb(tmp_path, mode, suffix, tolerance):
     image = Image.fromarray(COLOURS)
     image = image.quantize(16) if mode == "P" else image.convert(mode)
@@ -40,7 +57,9 @@ def test_grey_sixteen_bit_and_transparent(tmp_path):
         assert (read_image(tmp_path / name) == ramp[..., None]).all()
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     Image.new("LA", (4, 4), (0, 0)).save(tmp_path / "la.png")
-    assert (read_image(tmp_path / "clear.png") == 255).all() and (read_image(tmp_path / "la.png") == 255).all()
+    assert (read_image(tmp_path / "clear.png") == 255).all() and (
+        read_image(tmp_path / "la.png") == 255
+    ).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -49,34 +68,70 @@ def test_exif_turns_a_photograph_but_not_labelled_pixels(tmp_path, orientation, 
     path = tmp_path / f"a.{suffix}"
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(COLOURS).save(path, exif=exif, quality=100, **({"lossless": True} if suffix == "webp" else {"subsampling": 0}))
-    turn = {1: lambda a: a, 2: np.fliplr, 3: lambda a: a[::-1, ::-1], 4: np.flipud, 5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, -1)}
+    Image.fromarray(COLOURS).save(
+        path,
+        exif=exif,
+        quality=100,
+        **({"lossless": True} if suffix == "webp" else {"subsampling": 0}),
+    )
+    turn = {
+        1: lambda a: a,
+        2: np.fliplr,
+        3: lambda a: a[::-1, ::-1],
+        4: np.flipud,
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a, -1),
+    }
     turn |= {7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: np.rot90}
     for upright, wanted in ((False, COLOURS), (True, turn[orientation](COLOURS))):
         pixels = read_image(path, upright)
-        assert pixels.shape == wanted.shape and np.abs(pixels[8::16, 8::16].astype(int) - wanted[8::16, 8::16]).max() < 12
+        assert (
+            pixels.shape == wanted.shape
+            and np.abs(pixels[8::16, 8::16].astype(int) - wanted[8::16, 8::16]).max() < 12
+        )
         assert image_size(path, upright) == wanted.shape[1::-1]
 
 
 @pytest.mark.parametrize("reduced", [2, 4, 8])
 @pytest.mark.parametrize("orientation", [1, 6])
-@pytest.mark.parametrize("suffix, mode", [("jpg", "RGB"), ("jpg", "L"), ("jpg", "CMYK"), ("png", "RGB"), ("gif", "P")])
+@pytest.mark.parametrize(
+    "suffix, mode", [("jpg", "RGB"), ("jpg", "L"), ("jpg", "CMYK"), ("png", "RGB"), ("gif", "P")]
+)
 def test_an_image_is_read_smaller(tmp_path, suffix, mode, orientation, reduced):
-    """Each pixel is the mean of so many of the file, whatever is over at its right and lower side; colours and orientation are the same."""
+    """Each pixel is the mean of so many of the file, whatever is over at its right and lower side;
+    colours and orientation are the same."""
     path, exif = tmp_path / f"a.{suffix}", Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(COLOURS.repeat(2, 0).repeat(2, 1)[:61, :93]).convert(mode).save(path, quality=100, **({} if suffix == "gif" else {"exif": exif}))
+    Image.fromarray(COLOURS.repeat(2, 0).repeat(2, 1)[:61, :93]).convert(mode).save(
+        path, quality=100, **({} if suffix == "gif" else {"exif": exif})
+    )
     for upright in (False, True):
         whole, small = read_image(path, upright), read_image(path, upright, reduced)
-        assert all(s in (w // reduced, -(-w // reduced)) for s, w in zip(small.shape[:2], whole.shape[:2], strict=True)), small.shape
+        assert all(
+            s in (w // reduced, -(-w // reduced))
+            for s, w in zip(small.shape[:2], whole.shape[:2], strict=True)
+        ), small.shape
         height, width = whole.shape[0] // reduced, whole.shape[1] // reduced
-        means = whole[: height * reduced, : width * reduced].reshape(height, reduced, width, reduced, 3).mean(axis=(1, 3))
+        means = (
+            whole[: height * reduced, : width * reduced]
+            .reshape(height, reduced, width, reduced, 3)
+            .mean(axis=(1, 3))
+        )
         difference = np.abs(small[:height, :width] - means)
         assert difference.mean() < 3 and np.median(difference) <= 1
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif"])
-@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b[:4], lambda b: b"<html>404</html>", None])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b"",
+        lambda b: b[: len(b) // 2],
+        lambda b: b[:4],
+        lambda b: b"<html>404</html>",
+        None,
+    ],
+)
 def test_damaged_pictures(tmp_path, suffix, damage, capfd):
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(path)
@@ -108,16 +163,30 @@ KINDS = {
     "grey": lambda path: NOISE.convert("L").save(path),
     "cmyk": lambda path: NOISE.convert("CMYK").save(path),
     "png under a jpg name": lambda path: NOISE.save(path, format="PNG"),
-    "16-bit png under a jpg name": lambda path: Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(path, format="PNG"),
+    "16-bit png under a jpg name": lambda path: Image.fromarray(
+        np.full((64, 64), 40_000, np.uint16)
+    ).save(path, format="PNG"),
     "turned by exif": lambda path: NOISE.save(path, exif=TURNED),
     "gif": lambda path: NOISE.save(path, format="GIF"),
 }
 DAMAGE = {
     "empty": (lambda whole: b"", "an empty file .0 bytes."),
-    "truncated": (lambda whole: whole[: len(whole) // 2], "not a whole picture .image file is truncated"),
-    "a page of HTML": (lambda whole: b"<html>404</html>", "not a whole picture .not in a picture format"),
-    "start and end alone": (lambda whole: whole[:8] + b"junk" * 9 + whole[-12:], "not a whole picture"),
-    "end without a beginning": (lambda whole: whole[len(whole) // 2 :], "not a whole picture .not in a picture format"),
+    "truncated": (
+        lambda whole: whole[: len(whole) // 2],
+        "not a whole picture .image file is truncated",
+    ),
+    "a page of HTML": (
+        lambda whole: b"<html>404</html>",
+        "not a whole picture .not in a picture format",
+    ),
+    "start and end alone": (
+        lambda whole: whole[:8] + b"junk" * 9 + whole[-12:],
+        "not a whole picture",
+    ),
+    "end without a beginning": (
+        lambda whole: whole[len(whole) // 2 :],
+        "not a whole picture .not in a picture format",
+    ),
 }
 
 
@@ -127,20 +196,33 @@ def test_a_picture_of_any_kind_is_used(tmp_path, kind):
     (tmp_path / "images").mkdir()
     KINDS[kind](tmp_path / "images/a.jpg")
     people = load_mpii(folder, "train", strict=True)
-    assert len(people) == 1 and fault_of(people.image[0]) is None and read_image(people.image[0]).shape == (64, 64, 3)
+    assert (
+        len(people) == 1
+        and fault_of(people.image[0]) is None
+        and read_image(people.image[0]).shape == (64, 64, 3)
+    )
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 @pytest.mark.parametrize("damage, says", DAMAGE.values(), ids=DAMAGE)
 def test_a_broken_picture_is_left_out_and_stops_a_strict_loader(tmp_path, suffix, damage, says):
-    """The record of a run has `left_out`, so it says how many people were not trained on, and why."""
-    folder = mpii(tmp_path, record(), record(f"broken.{suffix}"), record(f"broken.{suffix}"), record("absent.jpg"))
+    """The record of a run has `left_out`, so it says how many people were not trained on, and
+    why."""
+    folder = mpii(
+        tmp_path,
+        record(),
+        record(f"broken.{suffix}"),
+        record(f"broken.{suffix}"),
+        record("absent.jpg"),
+    )
     NOISE.save(tmp_path / f"images/broken.{suffix}")
     path = tmp_path / f"images/broken.{suffix}"
     path.write_bytes(damage(path.read_bytes()))
     people = load_mpii(folder, "train")
     assert len(people) == 1 and people.left_out == {"image absent": 1, "image unreadable": 2}
-    with pytest.raises(PaperlibError, match=f"json: person 1 of the split: image unreadable .image '{path}'"):
+    with pytest.raises(
+        PaperlibError, match=f"json: person 1 of the split: image unreadable .image '{path}'"
+    ):
         load_mpii(folder, "train", strict=True)
     assert len(load_mpii(folder, "train", need_images=False, strict=True)) == 4
     with pytest.raises(PaperlibError, match=f"broken.{suffix}: {says}"):

@@ -1,8 +1,9 @@
-"""The notebooks as a reader meets them: JupyterLab in headless Chromium runs every cell and moves a slider of every widget, at size tiny.
+"""The notebooks as a reader meets them: JupyterLab in headless Chromium runs every cell and moves a
+slider of every widget, at size tiny.
 
-Two notebooks are opened in the ordinary suite, all seven with `pytest -m jupyterlab`. It needs a Chromium, on the path or named by
-PAPERLIB_CHROMIUM, and playwright (pip install -e .[browser]), and skips without them. PAPERLIB_SCREENSHOTS names a folder for
-what was seen.
+Two notebooks are opened in the ordinary suite, all seven with `pytest -m jupyterlab`. It needs a
+Chromium, on the path or named by PAPERLIB_CHROMIUM, and playwright (pip install -e .[browser]), and
+skips without them. PAPERLIB_SCREENSHOTS names a folder for what was seen.
 """
 
 import contextlib
@@ -19,12 +20,21 @@ from pathlib import Path
 
 import pytest
 
-from paperlib.reproduce.notebooks import FOLDER, ORDER
+from companion.runs.notebook_index import FOLDER, ORDER
 
 ROOT = FOLDER.parent
-CHROMIUM = os.environ.get("PAPERLIB_CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
+CHROMIUM = os.environ.get("PAPERLIB_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
 ALWAYS = ("02_targets", "03_recurrent")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 MINUTES = 4 * 60_000  # ms for one notebook, on a machine that does other things too
 IDLE = "Python 3 (ipykernel) | Idle"
 SETTINGS = {  # no pop-up over the picture, and every output in the page, in sight or not
@@ -44,14 +54,20 @@ def free_port():
 def browser():
     if not CHROMIUM:
         pytest.skip("needs Chromium: apt-get install chromium, or name one with PAPERLIB_CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e .[browser]")
-    with playwright.sync_playwright() as driver, contextlib.closing(driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)) as opened:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install -e .[browser]"
+    )
+    with (
+        playwright.sync_playwright() as driver,
+        contextlib.closing(driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)) as opened,
+    ):
         yield opened
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """The address of a JupyterLab of its own, on copies of the notebooks, with runs and results of its own."""
+    """The address of a JupyterLab of its own, on copies of the notebooks, with runs and results of
+    its own."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(FOLDER, home / "notebooks")
     for plugin, chosen in SETTINGS.items():
@@ -66,10 +82,25 @@ def lab(tmp_path_factory):
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
-    options = [f"--port={port}", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home}"]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--ServerApp.port_retries=0", *options]
+    options = [
+        f"--port={port}",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={home}",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--ServerApp.port_retries=0",
+        *options,
+    ]
     with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=home)
+        server = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=home
+        )
     try:
         wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, home / "log")
         yield f"http://127.0.0.1:{port}/lab/tree/notebooks/{{name}}.ipynb?token={token}&reset"
@@ -103,30 +134,37 @@ def keep(request, tmp_path):
 
 
 def widgets_of(name):
-    """The functions of paperlib.show.widgets that a notebook calls, in order."""
+    """The functions of companion.samples.widgets that a notebook calls, in order."""
     return re.findall(r"widgets\.(\w+)\(", (FOLDER / f"{name}.ipynb").read_text())
 
 
 def run_all(page):
-    """Run every cell and wait until the last has finished or one has failed: the kernel takes orders only when it is idle."""
+    """Run every cell and wait until the last has finished or one has failed: the kernel takes
+    orders only when it is idle."""
     page.wait_for_selector(f'text="{IDLE}"')
     page.click('.lm-MenuBar-itemLabel:text-is("Run")')
     page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
     page.wait_for_function(
         """error => document.querySelector(error) ||
-                    /\\[\\d+\\]/.test([...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].at(-1)?.textContent)""",
+                    /\\[\\d+\\]/.test([...document.querySelectorAll(
+                        '.jp-CodeCell .jp-InputPrompt')].at(-1)?.textContent)""",
         arg=ERROR,
     )
 
 
 def move(page, view):
-    """The first slider one step, or to its start if it stands at its end; in a view without one, the second choice of its list."""
+    """The first slider one step, or to its start if it stands at its end; in a view without one,
+    the second choice of its list."""
     handle = view.locator(".noUi-handle").first
     if not handle.count():
         view.locator("select").first.select_option(index=1)
         return
     handle.focus()
-    page.keyboard.press("Home" if handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax") else "ArrowRight")
+    page.keyboard.press(
+        "Home"
+        if handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+        else "ArrowRight"
+    )
 
 
 @pytest.mark.jupyterlab
@@ -147,5 +185,8 @@ def test_it_runs_and_its_sliders_move(name, request, lab, page, keep):
         picture = view.locator("img.widget-image").element_handle()
         before = picture.get_attribute("src")
         move(page, view)
-        page.wait_for_function("([picture, before]) => picture.src !== before && picture.naturalWidth > 300", arg=[picture, before])
+        page.wait_for_function(
+            "([picture, before]) => picture.src !== before && picture.naturalWidth > 300",
+            arg=[picture, before],
+        )
         keep(page, f"{name}-{widget}")

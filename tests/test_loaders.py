@@ -1,4 +1,5 @@
-"""The loaders on small files in each official format: what every number in them becomes, and who else is in the image."""
+"""The loaders on small files in each official format: what every number in them becomes, and who
+else is in the image."""
 
 import gzip
 import json
@@ -19,13 +20,24 @@ A, O, V = ABSENT, OCCLUDED, VISIBLE  # noqa: E741
 
 def test_mpii_format(tmp_path):
     other = [[3.0, 4.0, 1.0]] * 15 + [[0.0, 0.0, 0.0]]
-    people = load_mpii(mpii(tmp_path, record(), record(validation=1.0), record(others=other), record(others=[other, other])), "train")
+    people = load_mpii(
+        mpii(
+            tmp_path,
+            record(),
+            record(validation=1.0),
+            record(others=other),
+            record(others=[other, other]),
+        ),
+        "train",
+    )
     assert people.skeleton is MPII and len(people) == 3 and people.left_out == {}
     assert people.image.tolist() == [str(tmp_path / "images/a.jpg")] * 3
     assert people.state[0].tolist() == [A, O] + [V] * 14
     assert np.isnan(people.joints[0, 0]).all()
     assert people.joints[0, 1:].tolist() == [[j, 2 * j] for j in range(1, 16)]  # 0-based
-    assert people.centre[0].tolist() == [10, 20] and people.scale[0] == 2 and people.head_size[0] == 50
+    assert (
+        people.centre[0].tolist() == [10, 20] and people.scale[0] == 2 and people.head_size[0] == 50
+    )
     assert not people.framed.any()
     assert [o.shape for o in people.others] == [(0, 16, 2), (1, 16, 2), (2, 16, 2)]
     assert people.others[1][0, 0].tolist() == [2, 3] and np.isnan(people.others[1][0, 15]).all()
@@ -52,30 +64,47 @@ def test_lsp_format(tmp_path):
     flags[3, 6] = 1
     folder = lsp(tmp_path, n=5, flags=flags, oc_joints=np.full((3, 14, 5), 1.0))
     train, test = load_lsp(folder, "train"), load_lsp(folder, "test")
-    assert [p.rsplit("/", 1)[1] for p in train.image] == ["im0001.jpg", "im0002.jpg"] and len(test) == 3
+    assert [p.rsplit("/", 1)[1] for p in train.image] == ["im0001.jpg", "im0002.jpg"] and len(
+        test
+    ) == 3
     assert test.skeleton is LSP and test.joints[1, 2].tolist() == [3 + 2 + 0.25, 10]
-    assert np.argwhere(test.state == OCCLUDED).tolist() == [[1, 6]] and (train.state == VISIBLE).all()
-    assert test.centre[0].tolist() == [9.5, 14.5] and test.scale[0] == 30 / 200 and test.framed.all()
+    assert (
+        np.argwhere(test.state == OCCLUDED).tolist() == [[1, 6]] and (train.state == VISIBLE).all()
+    )
+    assert (
+        test.centre[0].tolist() == [9.5, 14.5] and test.scale[0] == 30 / 200 and test.framed.all()
+    )
     assert np.isnan(test.head_size).all() and [len(o) for o in test.others] == [0, 0, 0]
     assert (load_lsp(folder, "test", labels="oc").joints == 1).all()
 
 
 def test_a_fifth_of_lsps_training_people_is_held_out(tmp_path):
-    """Always the same ones, none of them among those of whom there is another shot; "rest" are the other training people."""
+    """Always the same ones, none of them among those of whom there is another shot; "rest" are the
+    other training people."""
     folder = lsp(tmp_path, n=140)
     people = {split: load_lsp(folder, split) for split in ("train", "rest", "held-out", "test")}
-    numbers = {split: {int(Path(image).stem[2:]) for image in found.image} for split, found in people.items()}
-    assert len(people["held-out"]) == 14 and numbers["held-out"] | numbers["rest"] == numbers["train"] == set(range(1, 71))
+    numbers = {
+        split: {int(Path(image).stem[2:]) for image in found.image}
+        for split, found in people.items()
+    }
+    assert len(people["held-out"]) == 14 and numbers["held-out"] | numbers["rest"] == numbers[
+        "train"
+    ] == set(range(1, 71))
     assert not numbers["held-out"] & (numbers["rest"] | numbers["test"])
     assert (load_lsp(folder, "held-out").joints == people["held-out"].joints).all()
-    assert [int(joints[0, 0]) + 1 for joints in people["held-out"].joints] == sorted(numbers["held-out"])  # each with its own labels
+    assert [int(joints[0, 0]) + 1 for joints in people["held-out"].joints] == sorted(
+        numbers["held-out"]
+    )  # each with its own labels
 
 
 def test_lspet_format_is_the_opposite(tmp_path):
     flags = np.ones((2, 14))
     flags[1, 3] = 0
     people = load_lspet(lsp(tmp_path, n=2, layout=(1, 2, 0), digits=5, flags=flags))
-    assert np.argwhere(people.state == ABSENT).tolist() == [[1, 3]] and (people.state == VISIBLE).sum() == 27
+    assert (
+        np.argwhere(people.state == ABSENT).tolist() == [[1, 3]]
+        and (people.state == VISIBLE).sum() == 27
+    )
     assert np.isnan(people.joints[1, 3]).all() and np.isfinite(people.joints).sum() == 54
     assert people.joints[1, 0].tolist() == [1.25, 10]
 
@@ -93,53 +122,113 @@ def test_lsp_images_absent_or_broken(tmp_path):
 def test_flic_format(tmp_path):
     people = load_flic(flic(tmp_path), "valid")
     assert people.skeleton is FLIC and people.joints[1, 2].tolist() == [104.5, 105.5]  # as stored
-    assert people.centre[0].tolist() == [330, 240] and (people.scale == 2.2).all() and people.framed.all()
+    assert (
+        people.centre[0].tolist() == [330, 240]
+        and (people.scale == 2.2).all()
+        and people.framed.all()
+    )
     assert (people.state == VISIBLE).all() and np.isnan(people.head_size).all()
     assert [len(o) for o in people.others] == [1, 0, 1]
-    assert (people.others[0][0] == people.joints[2]).all() and (people.others[2][0] == people.joints[0]).all()
+    assert (people.others[0][0] == people.joints[2]).all() and (
+        people.others[2][0] == people.joints[0]
+    ).all()
     assert (load_flic(tmp_path, "valid", labels="pc").joints == people.joints + 1000).all()
 
 
 def test_flics_mat_format(tmp_path):
-    """Left and right change places for an observer where the right shoulder is right of the left one; eyes too, the nose does not."""
+    """Left and right change places for an observer where the right shoulder is right of the left
+    one; eyes too, the nose does not."""
     joints = np.add.outer(100.0 * np.arange(11), [0.5, 1.5])
-    facing = joints[::-1].copy()  # the left shoulder is right of the right one, as of a person who faces us
-    write_mat(tmp_path / "examples.mat", {"examples": [example(joints), example(facing), example(joints, train=1.0), example(facing, "b.jpg")]})
-    pc, oc = (load_flic(tmp_path, "valid", labels, need_images=False, strict=True) for labels in ("pc", "oc"))
-    assert len(pc) == 3 and pc.joints[0].tolist() == joints.tolist() and pc.joints[1].tolist() == facing.tolist()
-    assert oc.joints[0].tolist() == joints[[3, 4, 5, 0, 1, 2, 7, 6, 9, 8, 10]].tolist() and (oc.joints[1:] == pc.joints[1:]).all()
-    assert oc.centre.tolist() == [[330, 240]] * 3 and (oc.scale == 2.2).all() and oc.framed.all() and (oc.state == VISIBLE).all()
+    facing = joints[
+        ::-1
+    ].copy()  # the left shoulder is right of the right one, as of a person who faces us
+    write_mat(
+        tmp_path / "examples.mat",
+        {
+            "examples": [
+                example(joints),
+                example(facing),
+                example(joints, train=1.0),
+                example(facing, "b.jpg"),
+            ]
+        },
+    )
+    pc, oc = (
+        load_flic(tmp_path, "valid", labels, need_images=False, strict=True)
+        for labels in ("pc", "oc")
+    )
+    assert (
+        len(pc) == 3
+        and pc.joints[0].tolist() == joints.tolist()
+        and pc.joints[1].tolist() == facing.tolist()
+    )
+    assert (
+        oc.joints[0].tolist() == joints[[3, 4, 5, 0, 1, 2, 7, 6, 9, 8, 10]].tolist()
+        and (oc.joints[1:] == pc.joints[1:]).all()
+    )
+    assert (
+        oc.centre.tolist() == [[330, 240]] * 3
+        and (oc.scale == 2.2).all()
+        and oc.framed.all()
+        and (oc.state == VISIBLE).all()
+    )
     assert [len(o) for o in oc.others] == [1, 1, 0] and (oc.others[1][0] == oc.joints[0]).all()
     assert len(load_flic(tmp_path, "train", need_images=False)) == 1
 
 
 def test_coco_format(tmp_path):
     nobody = {"keypoints": [0, 0, 0] * 17, "num_keypoints": 0}
-    folder = coco(tmp_path, {}, {"bbox": [0.0, 0.0, 80.0, 40.0]}, {"iscrowd": 1}, nobody, {"image_id": 8})
+    folder = coco(
+        tmp_path, {}, {"bbox": [0.0, 0.0, 80.0, 40.0]}, {"iscrowd": 1}, nobody, {"image_id": 8}
+    )
     people = load_coco(folder, "test")
     assert people.skeleton is COCO and len(people) == 2
     assert people.left_out == {"crowd": 1, "no joint labelled": 1, "image absent": 1}
     assert people.state[0].tolist() == [V, O] + [A] * 15
-    assert people.joints[0, :2].tolist() == [[5, 6], [7, 8]] and np.isnan(people.joints[0, 2:]).all()
-    assert people.centre.tolist() == [[25, 50], [40, 20]] and people.scale.tolist() == [0.3, 0.4]  # the longer side
+    assert (
+        people.joints[0, :2].tolist() == [[5, 6], [7, 8]] and np.isnan(people.joints[0, 2:]).all()
+    )
+    assert people.centre.tolist() == [[25, 50], [40, 20]] and people.scale.tolist() == [
+        0.3,
+        0.4,
+    ]  # the longer side
     assert [len(o) for o in people.others] == [1, 1] and not people.framed.any()
 
 
-# ---------------------------------------------------------------- maps for training on several data sets
+# ---------------------------------------------------------------- maps for training on several data
+# sets
 
 
 def test_maps_between_skeletons_invent_nothing(tmp_path):
-    """What the target has and the source has not is absent; the others are the same joints, LSP's neck being MPII's upper neck."""
+    """What the target has and the source has not is absent; the others are the same joints, LSP's
+    neck being MPII's upper neck."""
     for people, missing in (
-        (load_coco(coco(tmp_path / "coco", {"keypoints": [5, 6, 2] * 17}), "test"), {"pelvis", "thorax", "upper_neck", "head_top"}),
+        (
+            load_coco(coco(tmp_path / "coco", {"keypoints": [5, 6, 2] * 17}), "test"),
+            {"pelvis", "thorax", "upper_neck", "head_top"},
+        ),
         (load_lsp(lsp(tmp_path / "lsp"), "test"), {"pelvis", "thorax"}),
     ):
         mapped = people.to(MPII)
-        assert mapped.skeleton is MPII and {MPII.joints[j] for j in np.flatnonzero((mapped.state == ABSENT).all(0))} == missing
+        assert (
+            mapped.skeleton is MPII
+            and {MPII.joints[j] for j in np.flatnonzero((mapped.state == ABSENT).all(0))} == missing
+        )
         assert (np.isnan(mapped.joints[..., 0]) == (mapped.state == ABSENT)).all()
-        shared = [(people.skeleton.index({"upper_neck": "neck"}.get(name, name)), j) for j, name in enumerate(MPII.joints) if name not in missing]
-        assert all((mapped.joints[:, j] == people.joints[:, i]).all() and (mapped.state[:, j] == people.state[:, i]).all() for i, j in shared)
-        assert (mapped.left_out, mapped.framed.tolist()) == (people.left_out, people.framed.tolist())
+        shared = [
+            (people.skeleton.index({"upper_neck": "neck"}.get(name, name)), j)
+            for j, name in enumerate(MPII.joints)
+            if name not in missing
+        ]
+        assert all(
+            (mapped.joints[:, j] == people.joints[:, i]).all()
+            and (mapped.state[:, j] == people.state[:, i]).all()
+            for i, j in shared
+        )
+        assert (mapped.left_out, mapped.framed.tolist()) == (
+            people.left_out,
+            people.framed.tolist(),
+        )
     lsp_people = load_lsp(tmp_path / "lsp", "test")
     back = lsp_people.to(MPII).to(LSP)
     assert (back.joints == lsp_people.joints).all() and (back.state == lsp_people.state).all()
@@ -148,4 +237,6 @@ def test_maps_between_skeletons_invent_nothing(tmp_path):
 def test_the_others_are_mapped_too(tmp_path):
     people = load_coco(coco(tmp_path, {}, {"keypoints": [9, 9, 2] * 17}), "test").to(MPII)
     assert [o.shape for o in people.others] == [(1, 16, 2)] * 2
-    assert (people.others[0][0, MPII.index("left_knee")] == 9).all() and np.isnan(people.others[0][0, MPII.index("pelvis")]).all()
+    assert (people.others[0][0, MPII.index("left_knee")] == 9).all() and np.isnan(
+        people.others[0][0, MPII.index("pelvis")]
+    ).all()

@@ -20,7 +20,9 @@ def targets(side):
 
 
 def test_by_hand():
-    assert recurrent_loss([SITE], targets).item() == pytest.approx(0.5 * SQUARES / 2)  # summed over pixels and maps, over the batch
+    assert recurrent_loss([SITE], targets).item() == pytest.approx(
+        0.5 * SQUARES / 2
+    )  # summed over pixels and maps, over the batch
     assert hourglass_loss([SITE], targets).item() == pytest.approx(SQUARES / 8)  # mean
 
 
@@ -40,11 +42,17 @@ def test_the_gradient_is_weight_times_residual():
 
 def test_a_repeated_batch_has_the_same_loss_but_more_maps_weigh_more_in_r_only():
     def twice(dim):
-        return lambda side: Targets(torch.cat([MAPS, MAPS], dim), torch.cat([WEIGHTS, WEIGHTS], dim))
+        return lambda side: Targets(
+            torch.cat([MAPS, MAPS], dim), torch.cat([WEIGHTS, WEIGHTS], dim)
+        )
 
     for loss, growth in ((recurrent_loss, 2), (hourglass_loss, 1)):
-        torch.testing.assert_close(loss([torch.cat([SITE, SITE], 0)], twice(0)), loss([SITE], targets))
-        torch.testing.assert_close(loss([torch.cat([SITE, SITE], 1)], twice(1)), growth * loss([SITE], targets))
+        torch.testing.assert_close(
+            loss([torch.cat([SITE, SITE], 0)], twice(0)), loss([SITE], targets)
+        )
+        torch.testing.assert_close(
+            loss([torch.cat([SITE, SITE], 1)], twice(1)), growth * loss([SITE], targets)
+        )
 
 
 @pytest.mark.parametrize("loss", [recurrent_loss, hourglass_loss])
@@ -78,12 +86,16 @@ def test_no_gradient_where_nothing_is_known(policy):
     inside, outside = site.grad[0, 1][region], site.grad[0, 1][~region]
     assert (outside > 0).all()
     peak = site.grad[0, 1, 8, 8]
-    assert {"include": peak < 0, "ignore": (inside == 0).all(), "exclude": (inside > 0).all()}[policy]
+    assert {"include": peak < 0, "ignore": (inside == 0).all(), "exclude": (inside > 0).all()}[
+        policy
+    ]
 
 
 def test_the_hourglass_pushes_an_absent_joint_to_zero():
     codec = HourglassCodec(side=64)
     site = torch.full((1, 16, 16, 16), 0.5, requires_grad=True)
     state = torch.full((1, 16), ABSENT, dtype=torch.uint8)
-    hourglass_loss([site], lambda side: codec.encode(torch.full((1, 16, 2), np.nan), state, side)).backward()
+    hourglass_loss(
+        [site], lambda side: codec.encode(torch.full((1, 16, 2), np.nan), state, side)
+    ).backward()
     assert (site.grad > 0).all()

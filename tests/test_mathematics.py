@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from companion.drawn.synthetic import DRAWING
 from paperlib import mathematics
 from paperlib.device import precisions
 from paperlib.predict import heatmaps
@@ -15,9 +16,12 @@ from paperlib.train import Recipe
 
 KEPT = json.loads(golden.FILE.read_text())
 RAISE = "the numbers moved: raise paperlib/mathematics.py and run python tests/golden_trainings.py"
-# Relative, of six steps' losses and of an untrained network's heatmaps. In fp32 processors differ by
-# the order of their sums; half precision rounds to 8 (bf16) or 11 (fp16) binary digits in each layer.
-LOSS = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.06}
+# Relative, of the first three steps' losses, and of the next three: with batch norms and fresh
+# moments a training is chaotic, so that the order of a processor's sums, which moves the first
+# losses by under 1e-4, moves the sixth by up to 3 %. Half precision rounds to 8 (bf16) or 11 (fp16)
+# binary digits in each layer.
+LOSS = {"fp32": (1e-3, 0.06), "bf16": (0.1, 0.2), "fp16": (0.06, 0.12)}
+# Of an untrained network's heatmaps, relative to the highest.
 MAPS = {"fp32": 1e-3, "bf16": 0.05, "fp16": 0.02}
 HERE = precisions(torch.device("cpu"))
 
@@ -33,6 +37,7 @@ def one_thread():
 def test_the_golden_numbers_are_of_this_mathematics():
     assert KEPT["TRAINING"] == mathematics.TRAINING, RAISE
     assert KEPT["PREDICTION"] == mathematics.PREDICTION, RAISE
+    assert KEPT["DRAWING"] == DRAWING, "raise DRAWING in companion/drawn/synthetic.py"
     assert KEPT["trained"].keys() == KEPT["predicted"].keys() == golden.CASES.keys(), RAISE
 
 
@@ -41,7 +46,9 @@ def test_the_golden_numbers_are_of_this_mathematics():
 def test_a_tiny_training_has_the_losses_it_had(name, precision):
     found, kept = golden.trained(name, precision), KEPT["trained"][name]
     assert found["recipe"] == kept["recipe"], RAISE
-    np.testing.assert_allclose(found["loss"], kept["loss"], rtol=LOSS[precision], err_msg=RAISE)
+    first, later = LOSS[precision]
+    np.testing.assert_allclose(found["loss"][:3], kept["loss"][:3], rtol=first, err_msg=RAISE)
+    np.testing.assert_allclose(found["loss"][3:], kept["loss"][3:], rtol=later, err_msg=RAISE)
 
 
 @pytest.mark.parametrize("precision", HERE)
@@ -60,7 +67,8 @@ def test_an_untrained_network_predicts_what_it_did(name, precision):
 def test_another_activation_is_noticed(monkeypatch):
     kept = KEPT["trained"]["hourglass"]["loss"]
     monkeypatch.setattr(torch.nn, "ReLU", lambda inplace=False: torch.nn.GELU())
-    assert not np.allclose(golden.trained("hourglass")["loss"], kept, rtol=LOSS["fp32"])
+    found = golden.trained("hourglass")["loss"]
+    assert not np.allclose(found[:3], kept[:3], rtol=LOSS["fp32"][0])
 
 
 def test_another_flip_average_is_noticed(monkeypatch):
@@ -68,10 +76,21 @@ def test_another_flip_average_is_noticed(monkeypatch):
         return heatmaps(model, codec, images, False, precision)
 
     monkeypatch.setattr("paperlib.predict.heatmaps", plain)
-    found, kept = (source["peak"] for source in (golden.predicted("hourglass"), KEPT["predicted"]["hourglass"]))
+    found, kept = (
+        source["peak"] for source in (golden.predicted("hourglass"), KEPT["predicted"]["hourglass"])
+    )
     assert not np.allclose(found, kept, rtol=MAPS["fp32"])
 
 
 def test_a_recipe_of_the_goldens_is_a_recipe():
     for kept in KEPT["trained"].values():
         assert Recipe(**kept["recipe"]) in [recipe for _, recipe in golden.CASES.values()]
+
+
+def test_the_same_seed_draws_the_same_people():
+    found = golden.drawn()
+    assert found.keys() == KEPT["drawn"].keys()
+    for kind, kept in KEPT["drawn"].items():
+        told = f"{kind}: raise DRAWING in companion/drawn/synthetic.py"
+        np.testing.assert_allclose(found[kind]["joints"], kept["joints"], atol=0.02, err_msg=told)
+        np.testing.assert_allclose(found[kind]["colours"], kept["colours"], atol=1, err_msg=told)

@@ -1,4 +1,5 @@
-"""Each convention at its edges, the curves, precision-recall against scikit-learn, and intervals that cover what was planted."""
+"""Each convention at its edges, the curves, precision-recall against scikit-learn, and intervals
+that cover what was planted."""
 
 import numpy as np
 import pytest
@@ -14,12 +15,15 @@ EVERY = [(dataset, rule) for dataset, rules in CONVENTIONS.items() for rule in r
 
 
 def people(skeleton, n=4, seed=0):
-    """Truth in whole pixels and a reference length of 64 px, so that distances and their quotients are exact."""
+    """Truth in whole pixels and a reference length of 64 px, so that distances and their quotients
+    are exact."""
     truth = np.random.default_rng(seed).integers(100, 300, (n, len(skeleton), 2)).astype(float)
     return truth, np.full(n, 64.0)
 
 
-@pytest.mark.parametrize(("dataset", "rule"), EVERY, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(
+    ("dataset", "rule"), EVERY, ids=lambda value: getattr(value, "name", value)
+)
 def test_the_edge_belongs_to_the_convention(dataset, rule):
     truth, _ = people(SKELETON[dataset])
     reference = np.full(len(truth), 8.0 / rule.threshold)  # the threshold is 8 px
@@ -32,8 +36,13 @@ def test_the_edge_belongs_to_the_convention(dataset, rule):
 
 def test_strictness_is_as_documented():
     assert {rule.name: rule.strict for rule in CONVENTIONS["mpii"]} == {
-        "official": False, "headtop": False, "unweighted14": True, "pooled16": True, "hard10": False, "torch-training": False,
-    }  # fmt: skip
+        "official": False,
+        "headtop": False,
+        "unweighted14": True,
+        "pooled16": True,
+        "hard10": False,
+        "torch-training": False,
+    }
 
 
 def test_official_mpii_pools_14_joints_and_unweighted_means_them():
@@ -41,7 +50,9 @@ def test_official_mpii_pools_14_joints_and_unweighted_means_them():
     predicted = truth.copy()
     truth[1:, MPII.index("right_ankle")] = np.nan  # one annotated ankle, and it is wrong
     predicted[:, [MPII.index("pelvis"), MPII.index("right_ankle")]] += 1000
-    rules = {rule.name: score(predicted, truth, reference, MPII, rule) for rule in CONVENTIONS["mpii"]}
+    rules = {
+        rule.name: score(predicted, truth, reference, MPII, rule) for rule in CONVENTIONS["mpii"]
+    }
     assert rules["official"].total == pytest.approx(100 * 130 / 131)
     assert rules["unweighted14"].total == pytest.approx(100 * 13 / 14)
     assert rules["pooled16"].total == pytest.approx(100 * 140 / 151)
@@ -54,7 +65,10 @@ def test_head_column():
     truth, reference = people(MPII)
     predicted = truth.copy()
     predicted[:, MPII.index("upper_neck")] += 1000
-    columns = {rule.name: score(predicted, truth, reference, MPII, rule).groups["head"] for rule in CONVENTIONS["mpii"]}
+    columns = {
+        rule.name: score(predicted, truth, reference, MPII, rule).groups["head"]
+        for rule in CONVENTIONS["mpii"]
+    }
     assert columns["official"] == 50 and columns["headtop"] == columns["unweighted14"] == 100
 
 
@@ -86,7 +100,9 @@ def test_nothing_annotated_is_nan_not_zero():
 
 
 def test_normalised_error_is_distance_over_reference():
-    errors = metrics.normalised_errors(np.array([[[3.0, 4.0]]]), np.zeros((1, 1, 2)), np.array([10.0]))
+    errors = metrics.normalised_errors(
+        np.array([[[3.0, 4.0]]]), np.zeros((1, 1, 2)), np.array([10.0])
+    )
     assert errors[0, 0] == 0.5
 
 
@@ -106,32 +122,63 @@ def test_curve_equals_one_pass_per_threshold(strict):
     errors[rng.random(errors.shape) < 0.1] = np.inf
     errors[:, 3] = np.nan
     thresholds = np.arange(51) / 100
-    naive = np.array([[metrics.pck(errors[:, j], t, strict) for t in thresholds] for j in range(16)])
+    naive = np.array(
+        [[metrics.pck(errors[:, j], t, strict) for t in thresholds] for j in range(16)]
+    )
     np.testing.assert_array_equal(metrics.pck_curve(errors, thresholds, strict), naive)
 
 
 @pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize("thresholds", [np.arange(51) / 100, np.arange(21) / 100, [0.5], [0.1, 0.5], [0.1, 0.2, 0.5], 0.05 + np.arange(7) / 20])
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        np.arange(51) / 100,
+        np.arange(21) / 100,
+        [0.5],
+        [0.1, 0.5],
+        [0.1, 0.2, 0.5],
+        0.05 + np.arange(7) / 20,
+    ],
+)
 def test_curve_of_any_thresholds_also_on_their_edges(thresholds, strict):
     rng = np.random.default_rng(2)
-    errors = np.concatenate([rng.uniform(0, 0.7, (300, 3)), rng.integers(0, 60, (300, 3)) / 100, np.arange(153).reshape(51, 3) / 100])
+    errors = np.concatenate(
+        [
+            rng.uniform(0, 0.7, (300, 3)),
+            rng.integers(0, 60, (300, 3)) / 100,
+            np.arange(153).reshape(51, 3) / 100,
+        ]
+    )
     errors[rng.random(errors.shape) < 0.1] = np.nan
     errors[rng.random(errors.shape) < 0.1] = np.inf
     known = (~np.isnan(errors)).sum(0)
-    expected = [100 * ((errors < t) if strict else (errors <= t)).sum(0) / known for t in thresholds]
-    np.testing.assert_allclose(metrics.pck_curve(errors, np.asarray(thresholds), strict), np.array(expected).T, rtol=1e-12)
+    expected = [
+        100 * ((errors < t) if strict else (errors <= t)).sum(0) / known for t in thresholds
+    ]
+    np.testing.assert_allclose(
+        metrics.pck_curve(errors, np.asarray(thresholds), strict), np.array(expected).T, rtol=1e-12
+    )
 
 
 def test_a_joint_put_on_another_person_is_told_from_one_that_is_lost():
     truth, reference = people(MPII)  # right within 32 px
     beside = truth[:, None] + [200.0, 0.0]
-    others = (beside[0], np.empty((0, 16, 2)), beside[2], np.concatenate([beside[3] + 500, beside[3]]))
+    others = (
+        beside[0],
+        np.empty((0, 16, 2)),
+        beside[2],
+        np.concatenate([beside[3] + 500, beside[3]]),
+    )
     predicted = truth.copy()
     predicted[:, :4] += [200.0, 0.0]  # four joints of each, on another person where there is one
     predicted[:, 4] += [0.0, 200.0]  # one lost
     truth[2, 0] = np.nan  # not annotated: not counted
-    assert metrics.wrong_person(predicted, truth, others, reference) == pytest.approx(100 * (4 + 3 + 4) / (4 * 16 - 1))
-    near = tuple(t[None] + [1.0, 0.0] for t in truth)  # two people at one place: what is right is not wrong
+    assert metrics.wrong_person(predicted, truth, others, reference) == pytest.approx(
+        100 * (4 + 3 + 4) / (4 * 16 - 1)
+    )
+    near = tuple(
+        t[None] + [1.0, 0.0] for t in truth
+    )  # two people at one place: what is right is not wrong
     assert metrics.wrong_person(truth, truth, near, reference) == 0
 
 
@@ -150,7 +197,9 @@ def test_visible_and_occluded_pool_their_group():
     state[:3, left] = state[0, right] = OCCLUDED
     predicted[0, right] += 1000
     result = score(predicted, truth, reference, MPII, convention("mpii"), state)
-    assert result.occluded["wrist"] == 75  # three right of four; the mean of left and right would be 50
+    assert (
+        result.occluded["wrist"] == 75
+    )  # three right of four; the mean of left and right would be 50
     assert result.visible["wrist"] == 100
     assert np.isnan(result.occluded["knee"])
     assert score(predicted, truth, reference, MPII, convention("mpii")).visible is None
@@ -174,21 +223,30 @@ def maps(*cells, side=64, height=1.0):
 def test_heatmap_accuracy_edges():
     target = maps((30, 30), (30, 30), (30, 30), (30, 30), (0, 20), (20, 0))
     predicted = maps((33, 30), (34, 30), (31, 33), (31, 34), (20, 20), (20, 20))
-    # 3 px and sqrt(10) px are within 3.2 px, 4 px and sqrt(17) px are not; targets in the first row or column do not count
+    # 3 px and sqrt(10) px are within 3.2 px, 4 px and sqrt(17) px are not; targets in the first row
+    # or column do not count
     assert metrics.heatmap_accuracy(predicted, target) == 50
     assert metrics.heatmap_accuracy(torch.tensor(predicted), torch.tensor(target)) == 50
 
 
 def test_heatmap_accuracy_means_the_joints_it_can_judge():
-    target = np.concatenate([maps((30, 30), (30, 30)), maps((10, 10), (0, 0)), np.zeros((2, 1, 64, 64))], axis=1)
-    predicted = np.concatenate([maps((30, 30), (40, 40)), maps((10, 10), (9, 9)), maps((9, 9), (9, 9))], axis=1)
-    assert metrics.heatmap_accuracy(predicted, target) == 75  # joints of 50 % and 100 %, and one without a target
+    target = np.concatenate(
+        [maps((30, 30), (30, 30)), maps((10, 10), (0, 0)), np.zeros((2, 1, 64, 64))], axis=1
+    )
+    predicted = np.concatenate(
+        [maps((30, 30), (40, 40)), maps((10, 10), (9, 9)), maps((9, 9), (9, 9))], axis=1
+    )
+    assert (
+        metrics.heatmap_accuracy(predicted, target) == 75
+    )  # joints of 50 % and 100 %, and one without a target
     assert metrics.heatmap_accuracy(predicted, target, [0]) == 50
     assert np.isnan(metrics.heatmap_accuracy(predicted, target, [2]))
 
 
 def test_a_map_without_a_positive_value_points_at_the_corner():
-    assert metrics.heatmap_accuracy(maps((2, 2), height=0) - maps((1, 1)), maps((2, 2))) == 100  # (0, 0) is within 3.2 px of (2, 2)
+    assert (
+        metrics.heatmap_accuracy(maps((2, 2), height=0) - maps((1, 1)), maps((2, 2))) == 100
+    )  # (0, 0) is within 3.2 px of (2, 2)
     assert metrics.heatmap_accuracy(maps((30, 30)) - 2, maps((30, 30))) == 0
 
 
@@ -202,12 +260,16 @@ def test_precision_recall_equals_scikit_learn(levels):
     ours = metrics.precision_recall(scores, positive)
     np.testing.assert_allclose(ours[0], precision, rtol=0, atol=1e-12)
     np.testing.assert_allclose(ours[1], recall, rtol=0, atol=1e-12)
-    assert metrics.average_precision(scores, positive) == pytest.approx(oracle.average_precision_score(positive, scores), abs=1e-12)
+    assert metrics.average_precision(scores, positive) == pytest.approx(
+        oracle.average_precision_score(positive, scores), abs=1e-12
+    )
 
 
 def test_average_precision_at_the_ends():
     assert metrics.average_precision(np.arange(10), np.arange(10) >= 5) == 1
-    assert metrics.average_precision(np.zeros(10), np.arange(10) < 3) == pytest.approx(0.3)  # chance: the base rate
+    assert metrics.average_precision(np.zeros(10), np.arange(10) < 3) == pytest.approx(
+        0.3
+    )  # chance: the base rate
     assert np.isnan(metrics.average_precision(np.arange(3), np.zeros(3)))
     with pytest.raises(PaperlibError, match="finite"):
         metrics.average_precision(np.array([0.1, np.nan]), np.array([1, 0]))
@@ -239,14 +301,20 @@ def test_paired_bootstrap_finds_a_small_planted_gain():
     unpaired = [metrics.bootstrap_interval(system, annotated) for system in (weak, strong)]
     assert high - low < (unpaired[0][1] - unpaired[0][0]) / 2
     assert metrics.bootstrap_interval(strong, annotated, against=strong) == (0, 0)
-    low, high = metrics.bootstrap_interval(rng.random(weak.shape) < 0.5, annotated, against=rng.random(weak.shape) < 0.5)
+    low, high = metrics.bootstrap_interval(
+        rng.random(weak.shape) < 0.5, annotated, against=rng.random(weak.shape) < 0.5
+    )
     assert low < 0 < high
 
 
 def test_bootstrap_repeats_with_its_seed_and_is_percent():
     correct, annotated = drawn(np.random.default_rng(5))
-    assert metrics.bootstrap_interval(correct, annotated, 1) == metrics.bootstrap_interval(correct, annotated, 1)
-    assert metrics.bootstrap_interval(correct, annotated, 1) != metrics.bootstrap_interval(correct, annotated, 2)
+    assert metrics.bootstrap_interval(correct, annotated, 1) == metrics.bootstrap_interval(
+        correct, annotated, 1
+    )
+    assert metrics.bootstrap_interval(correct, annotated, 1) != metrics.bootstrap_interval(
+        correct, annotated, 2
+    )
     assert metrics.bootstrap_interval(annotated, annotated) == (100, 100)
     with pytest.raises(PaperlibError):
         metrics.bootstrap_interval(correct, np.zeros_like(annotated))

@@ -1,4 +1,5 @@
-"""The networks: exact sizes (FACTS A.1, B, C.2), what is shared, where the supervised sites are, how far they see, and that they train."""
+"""The networks: exact sizes (FACTS A.1, B, C.2), what is shared, where the supervised sites are,
+how far they see, and that they train."""
 
 import json
 from itertools import pairwise
@@ -24,11 +25,15 @@ from paperlib.models.error_feedback import draw
 from paperlib.models.pose_machine import middle
 
 SMALL = {
-    "recurrent": lambda: Recurrent(width=8, kernels=(5, 5, 5, 5, 5), relu_heads=False, init="torch"),
+    "recurrent": lambda: Recurrent(
+        width=8, kernels=(5, 5, 5, 5, 5), relu_heads=False, init="torch"
+    ),
     "hourglass": lambda: StackedHourglass(2, features=32, depth=3),
     "hourglass-june": lambda: StackedHourglass(2, modules=2, features=32, depth=3, head="paper"),
     "hourglass-last": lambda: StackedHourglass(2, features=32, depth=3, supervision="last"),
-    "hourglass-upsampling": lambda: StackedHourglass(1, features=32, depth=3, supervision="upsampling"),
+    "hourglass-upsampling": lambda: StackedHourglass(
+        1, features=32, depth=3, supervision="upsampling"
+    ),
 }
 COMPARED = {"cpm": PoseMachine, "ief": ErrorFeedback}
 
@@ -75,7 +80,9 @@ def test_hourglass_gmacs(stacks, expected):
     assert gmacs(on_meta(StackedHourglass, stacks), 256) == pytest.approx(expected, rel=0.005)
 
 
-@pytest.mark.parametrize("iterations, learnable, cost", [(2, 17_247_934, 95.3), (1, 17_247_422, 82.5)])
+@pytest.mark.parametrize(
+    "iterations, learnable, cost", [(2, 17_247_934, 95.3), (1, 17_247_422, 82.5)]
+)
 def test_recurrent_sizes(iterations, learnable, cost):
     model = on_meta(Recurrent, iterations=iterations)
     assert parameters(model) == learnable
@@ -92,7 +99,11 @@ def test_table_iii_of_r_omits_the_7x7_fusion_convolution():
 
 def test_compared_models_have_their_exact_sizes():
     cpm, ief = on_meta(PoseMachine), on_meta(ErrorFeedback)
-    assert (parameters(cpm), conv_weights(cpm), paper_rule(cpm)) == (31_219_866, 31_215_232, 342_042)
+    assert (parameters(cpm), conv_weights(cpm), paper_rule(cpm)) == (
+        31_219_866,
+        31_215_232,
+        342_042,
+    )
     assert (parameters(ief), conv_weights(ief), paper_rule(ief)) == (6_059_664, 6_052_352, 48_528)
     assert gmacs(cpm, 368) == pytest.approx(175, rel=0.005)
     assert gmacs(ief, 224) / ief.steps == pytest.approx(2.25, rel=0.005)
@@ -108,11 +119,23 @@ def test_the_ports_of_bearpaw_and_anibali_have_a_wider_stem():
 def test_model_sizes_is_table_iii_of_r():
     rows = model_sizes()
     assert json.loads(json.dumps(rows)) == rows
-    assert {"model", "parameters", "conv_weights", "paper_rule", "printed", "gmacs", "input"} <= set.intersection(*map(set, rows))
+    assert {
+        "model",
+        "parameters",
+        "conv_weights",
+        "paper_rule",
+        "printed",
+        "gmacs",
+        "input",
+    } <= set.intersection(*map(set, rows))
     assert [row["printed"] for row in rows if row["printed"]] == [23.7e6, 342042, 100670, 48528]
     assert len({row["model"] for row in rows}) == len(rows) == 12
     june = rows[0]
-    assert (june["parameters"], june["conv_weights"], june["paper_rule"]) == (23_717_888, 23_545_024, 172_096)
+    assert (june["parameters"], june["conv_weights"], june["paper_rule"]) == (
+        23_717_888,
+        23_545_024,
+        172_096,
+    )
     assert june["gmacs"] == pytest.approx(20.5, rel=0.005)
     assert "49*64" in next(row["note"] for row in rows if row["printed"] == 100670)
 
@@ -139,10 +162,14 @@ def test_each_hourglass_sees_the_whole_image():
 # The sites
 
 
-@pytest.mark.parametrize("iterations, parts, side", [(0, 0, 64), (1, 15, 100), (2, 15, 48), (3, 0, 48)])
+@pytest.mark.parametrize(
+    "iterations, parts, side", [(0, 0, 64), (1, 15, 100), (2, 15, 48), (3, 0, 48)]
+)
 def test_recurrent_sites(iterations, parts, side):
     model = Recurrent(parts=parts, iterations=iterations, width=4)
-    assert shapes(model(torch.rand(2, 3, side, side))) == [(2, 16 + parts, side // 4, side // 4)] * (iterations + 2)
+    assert shapes(model(torch.rand(2, 3, side, side))) == [
+        (2, 16 + parts, side // 4, side // 4)
+    ] * (iterations + 2)
 
 
 def test_relu_heads_are_optional():
@@ -169,7 +196,9 @@ def test_hourglass_sites(options, sides):
 
 
 def test_hourglass_with_upsampled_losses_at_full_size():
-    sites = on_meta(StackedHourglass, 1, 8, supervision="upsampling")(torch.empty(1, 3, 256, 256, device="meta"))
+    sites = on_meta(StackedHourglass, 1, 8, supervision="upsampling")(
+        torch.empty(1, 3, 256, 256, device="meta")
+    )
     assert shapes(sites) == [(1, 16, side, side) for side in (16, 32, 64)]
 
 
@@ -180,12 +209,16 @@ def test_pose_machine_sites():
     assert shapes(sites) == [(1, 15, 8, 6)] * 3
     torch.testing.assert_close(model(images, middle(images)), sites)
     moved = model(images, torch.zeros(1, 1, 64, 48))
-    assert torch.equal(moved[0], sites[0]) and not torch.equal(moved[1], sites[1])  # the first stage does not see the centre
+    assert torch.equal(moved[0], sites[0]) and not torch.equal(
+        moved[1], sites[1]
+    )  # the first stage does not see the centre
 
 
 def test_each_stage_of_the_pose_machine_refines_the_one_before():
     model = PoseMachine(stages=3).eval()
-    assert changed(model, torch.rand(1, 3, 64, 64), lambda m: m.refinements[0].refine[-1].bias.add_(1)) == [False, True, True]
+    assert changed(
+        model, torch.rand(1, 3, 64, 64), lambda m: m.refinements[0].refine[-1].bias.add_(1)
+    ) == [False, True, True]
 
 
 def test_a_smaller_pose_machine_sees_as_much_of_its_crop():
@@ -197,7 +230,9 @@ def test_a_smaller_pose_machine_sees_as_much_of_its_crop():
         model = PoseMachine(width=4, stages=3, kernels=kernels, stride=stride)
         seen = [site / 128 * 368 for site in receptive_field(model, 512)]
         assert seen == pytest.approx(paper, rel=0.15)
-        assert shapes(model(torch.rand(1, 3, 128, 128))) == [(1, 15, 128 // stride, 128 // stride)] * 3
+        assert (
+            shapes(model(torch.rand(1, 3, 128, 128))) == [(1, 15, 128 // stride, 128 // stride)] * 3
+        )
 
 
 def test_width_scales_every_layer_of_the_compared_models():
@@ -255,10 +290,19 @@ def test_the_drawn_pose_peaks_at_its_points():
 @pytest.mark.parametrize(
     "mutate, expected",
     [
-        (lambda m: m.fusion.layer6[2].weight.mul_(2), [False, True, True, True]),  # shared filters: every pass
-        (lambda m: m.fusion.norms[1][0].weight.mul_(2), [False, False, True, True]),  # batch norm of the second pass: it and what follows
+        (
+            lambda m: m.fusion.layer6[2].weight.mul_(2),
+            [False, True, True, True],
+        ),  # shared filters: every pass
+        (
+            lambda m: m.fusion.norms[1][0].weight.mul_(2),
+            [False, False, True, True],
+        ),  # batch norm of the second pass: it and what follows
         (lambda m: m.fusion.norms[2][2].bias.add_(1), [False, False, False, True]),
-        (lambda m: m.layer8a.weight.mul_(2), [True, False, False, False]),  # the feed-forward head is its own, and nothing is fed back from it
+        (
+            lambda m: m.layer8a.weight.mul_(2),
+            [True, False, False, False],
+        ),  # the feed-forward head is its own, and nothing is fed back from it
         (lambda m: m.layer8.weight.mul_(2), [False, True, True, True]),
     ],
 )
@@ -295,7 +339,9 @@ def test_paper_initialisation():
         if parameter.ndim == 4:
             assert parameter.std().item() == pytest.approx(0.01, rel=0.1), name
         else:
-            assert (parameter == (1.0 if name.endswith("weight") else 0.0)).all(), name  # batch norm's gain 1; every bias 0
+            assert (parameter == (1.0 if name.endswith("weight") else 0.0)).all(), (
+                name
+            )  # batch norm's gain 1; every bias 0
 
 
 # Re-injection
@@ -305,7 +351,10 @@ def test_intermediate_heatmaps_are_handed_on_only_where_supervised():
     every, last = SMALL["hourglass"](), SMALL["hourglass-last"]()
     torch.manual_seed(0)
     images = torch.rand(1, 3, 96, 96)
-    assert changed(every.eval(), images, lambda m: m.junctions[0].heatmaps.bias.add_(1)) == [True, True]
+    assert changed(every.eval(), images, lambda m: m.junctions[0].heatmaps.bias.add_(1)) == [
+        True,
+        True,
+    ]
     reinjection = 32 * 16 + 16 + 16 * 32 + 32  # the two convolutions in which the variants differ
     assert parameters(every) - parameters(last) == reinjection
 
@@ -319,7 +368,11 @@ def test_every_parameter_gets_a_gradient(name):
     model = (SMALL | COMPARED)[name]()
     side = 96 if "hourglass" in name else 64
     sum(site.square().mean() for site in model(torch.rand(2, 3, side, side))).backward()
-    assert [key for key, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.isfinite().all()] == []
+    assert [
+        key
+        for key, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.isfinite().all()
+    ] == []
 
 
 @pytest.mark.parametrize("name", [*SMALL, *COMPARED])
@@ -343,7 +396,9 @@ def test_state_dict_round_trip(name, tmp_path):
     model(images)  # moves batch norm's moments
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     other.load_state_dict(torch.load(tmp_path / "weights.pt"))
-    assert all(torch.equal(a, b) for a, b in zip(model.eval()(images), other.eval()(images), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.eval()(images), other.eval()(images), strict=True)
+    )
 
 
 # What a person can mend
@@ -357,7 +412,10 @@ def test_state_dict_round_trip(name, tmp_path):
         (lambda: Recurrent(kernels=(9, 9, 7)), "five"),
         (lambda: Recurrent(iterations=-1), "iterations=-1"),
         (lambda: Recurrent(init="xavier"), "xavier"),
-        (lambda: StackedHourglass(1, features=32, depth=3)(torch.rand(1, 3, 80, 96)), "80 x 96 px.*multiples of 32"),
+        (
+            lambda: StackedHourglass(1, features=32, depth=3)(torch.rand(1, 3, 80, 96)),
+            "80 x 96 px.*multiples of 32",
+        ),
         (lambda: StackedHourglass(head="demo"), "demo"),
         (lambda: StackedHourglass(supervision="none"), "none"),
         (lambda: StackedHourglass(2, supervision="upsampling"), "one hourglass"),

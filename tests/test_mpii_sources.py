@@ -1,8 +1,20 @@
-"""MPII's three sources: the official nested .mat with its empty, scalar and missing fields, Newell's h5, and which file of a folder is read."""
+"""MPII's three sources: the official nested .mat with its empty, scalar and missing fields,
+Newell's h5, and which file of a folder is read."""
 
 import numpy as np
 import pytest
-from official_files import cells, mpii, mpii_h5, picture, record, rect, release, split_h5, write_h5, write_mat
+from official_files import (
+    cells,
+    mpii,
+    mpii_h5,
+    picture,
+    record,
+    rect,
+    release,
+    split_h5,
+    write_h5,
+    write_mat,
+)
 
 from paperlib import PaperlibError
 from paperlib.data.mpii import load_mpii
@@ -26,7 +38,8 @@ def image(name, *rects, **more):
 
 
 def test_the_splits_of_the_mat(tmp_path):
-    """Validation is whom the list names; training is who shares no image with them; the test set's joints are not known."""
+    """Validation is whom the list names; training is who shares no image with them; the test set's
+    joints are not known."""
     folder = official(
         tmp_path,
         image("train.jpg", rect(POINTS), EMPTY_RECT, rect(POINTS, centre=(31.0, 21.0))),
@@ -36,12 +49,24 @@ def test_the_splits_of_the_mat(tmp_path):
         validation=[(2, 1)],
     )
     train, valid = (load_mpii(folder, split, strict=True) for split in ("train", "valid"))
-    assert [name.rsplit("/", 1)[1] for name in train.image] == ["train.jpg"] * 2 and train.centre.tolist() == [[10, 20], [30, 20]]
-    assert [name.rsplit("/", 1)[1] for name in valid.image] == ["valid.jpg"] and valid.centre.tolist() == [[50, 20]]
-    assert [len(others) for others in (*train.others, *valid.others)] == [1, 1, 1]  # the neighbour who is of no split is there
-    assert train.state[0].tolist() == [ABSENT, OCCLUDED] + [VISIBLE] * 14 and train.joints[0, 1:].tolist() == [[j, 2 * j] for j in range(1, 16)]
+    assert [name.rsplit("/", 1)[1] for name in train.image] == [
+        "train.jpg"
+    ] * 2 and train.centre.tolist() == [[10, 20], [30, 20]]
+    assert [name.rsplit("/", 1)[1] for name in valid.image] == [
+        "valid.jpg"
+    ] and valid.centre.tolist() == [[50, 20]]
+    assert [len(others) for others in (*train.others, *valid.others)] == [
+        1,
+        1,
+        1,
+    ]  # the neighbour who is of no split is there
+    assert train.state[0].tolist() == [ABSENT, OCCLUDED] + [VISIBLE] * 14 and train.joints[
+        0, 1:
+    ].tolist() == [[j, 2 * j] for j in range(1, 16)]
     assert train.scale[0] == 2 and train.head_size[0] == pytest.approx(0.6 * np.hypot(30, 40))
-    assert (train.others[0][0, 1:] == train.joints[1, 1:]).all() and np.isnan(train.others[0][0, 0]).all()
+    assert (train.others[0][0, 1:] == train.joints[1, 1:]).all() and np.isnan(
+        train.others[0][0, 0]
+    ).all()
 
 
 def somebody(x=5.0, **more):
@@ -62,7 +87,9 @@ def test_the_people_of_the_test_set(tmp_path):
     people = load_mpii(folder, "test", strict=True)
     names = [name.rsplit("/", 1)[1] for name in people.image]
     assert names == ["one.jpg", "three.jpg", "three.jpg"]
-    assert people.centre.tolist() == [[10, 6], [11, 6], [12, 6]] and people.scale.tolist() == [3] * 3
+    assert (
+        people.centre.tolist() == [[10, 6], [11, 6], [12, 6]] and people.scale.tolist() == [3] * 3
+    )
     assert (people.state == ABSENT).all() and np.isnan(people.joints).all()
     assert np.isnan(people.head_size).all() and [len(others) for others in people.others] == [0] * 3
     separated = load_mpii(folder, "test", separated=True)
@@ -111,11 +138,20 @@ def test_missing_fields(tmp_path):
         del note["is_visible"]
     boxless = {name: value for name, value in rect(POINTS).items() if name not in ("x1", "x2")}
     one = rect([[0.0, 0.0, 0.0]] * 15 + [[7.0, 8.0, 1.0]])  # one point is no array
-    folder = official(tmp_path, image("bare.jpg", bare), image("boxless.jpg", boxless), image("one.jpg", one), image("none.jpg", {"scale": 2.0}))
+    folder = official(
+        tmp_path,
+        image("bare.jpg", bare),
+        image("boxless.jpg", boxless),
+        image("one.jpg", one),
+        image("none.jpg", {"scale": 2.0}),
+    )
     people = load_mpii(folder, "train", strict=True)
     assert len(people) == 3 and (people.state[0, 1:] == VISIBLE).all()
     assert np.isnan(people.head_size).tolist() == [False, True, False]
-    assert np.argwhere(people.state[2]).tolist() == [[15]] and people.joints[2, 15].tolist() == [6, 7]
+    assert np.argwhere(people.state[2]).tolist() == [[15]] and people.joints[2, 15].tolist() == [
+        6,
+        7,
+    ]
 
 
 def test_separated_people(tmp_path):
@@ -127,9 +163,15 @@ def test_separated_people(tmp_path):
     )
     assert len(load_mpii(folder, "train")) == 5
     people = load_mpii(folder, "train", separated=True)
-    assert [name.rsplit("/", 1)[1] for name in people.image] == ["two.jpg", "both.jpg", "both.jpg"] and people.centre[0, 0] == 30
+    assert [name.rsplit("/", 1)[1] for name in people.image] == [
+        "two.jpg",
+        "both.jpg",
+        "both.jpg",
+    ] and people.centre[0, 0] == 30
     assert [len(others) for others in people.others] == [1, 1, 1]
-    with pytest.raises(PaperlibError, match="mpii_annotations.json: does not say who is sufficiently separated"):
+    with pytest.raises(
+        PaperlibError, match="mpii_annotations.json: does not say who is sufficiently separated"
+    ):
         load_mpii(mpii(tmp_path, record()), "train", separated=True)
 
 
@@ -147,7 +189,9 @@ def test_a_bad_row_of_the_mat(tmp_path, why):
     folder = official(tmp_path, image("a.jpg", rect(POINTS), BAD_RECTS[why]))
     people = load_mpii(folder, "train")
     assert len(people) == 1 and people.left_out == {why: 1} and len(people.others[0]) == 1
-    with pytest.raises(PaperlibError, match=f"{MAT}: person 1 of the split: {why} .image '.*a.jpg'"):
+    with pytest.raises(
+        PaperlibError, match=f"{MAT}: person 1 of the split: {why} .image '.*a.jpg'"
+    ):
         load_mpii(folder, "train", strict=True)
 
 
@@ -162,22 +206,33 @@ def test_a_mat_that_is_not_mpiis(tmp_path):
         write_mat(tmp_path / MAT, tree)
         with pytest.raises(
             PaperlibError,
-            match=f"{MAT}: is not MPII's: it has no struct RELEASE with annolist, img_train and single_person, only \\['{list(tree)[0]}'\\]",
+            match=f"{MAT}: is not MPII's: it has no struct RELEASE with annolist, img_train and "
+            f"single_person, only \\['{list(tree)[0]}'\\]",
         ):
             load_mpii(tmp_path, "train")
     wrong = rect(POINTS)
     wrong["annopoints"]["point"][0]["id"] = 16.0
-    with pytest.raises(PaperlibError, match=f"{MAT}: cannot be read.*a point has id 16, MPII's joints are 0 to 15"):
+    with pytest.raises(
+        PaperlibError, match=f"{MAT}: cannot be read.*a point has id 16, MPII's joints are 0 to 15"
+    ):
         load_mpii(official(tmp_path, image("a.jpg", wrong)), "train")
 
 
 def test_a_mat_without_the_right_split(tmp_path):
-    folder = official(tmp_path, image("a.jpg", rect(POINTS), EMPTY_RECT), validation=[(0, 0), (0, 1)])
-    with pytest.raises(PaperlibError, match="valid.h5: names 1 validation people whom .*mat does not have, the first is person 1 of image 0"):
+    folder = official(
+        tmp_path, image("a.jpg", rect(POINTS), EMPTY_RECT), validation=[(0, 0), (0, 1)]
+    )
+    with pytest.raises(
+        PaperlibError,
+        match="valid.h5: names 1 validation people whom .*mat does not have, the first is "
+        "person 1 of image 0",
+    ):
         load_mpii(folder, "valid")
     (folder / "annot/valid.h5").unlink()
     with pytest.raises(
-        PaperlibError, match="annot/valid.h5: no such file; the official .mat does not say who is of the validation split: .*paperlib data fetch mpii"
+        PaperlibError,
+        match="annot/valid.h5: no such file; the official .mat does not say who is of the "
+        "validation split: .*paperlib data fetch mpii",
     ):
         load_mpii(folder, "train")
 
@@ -185,23 +240,51 @@ def test_a_mat_without_the_right_split(tmp_path):
 def test_the_h5_is_moved_back(tmp_path):
     points = [[x + 0.7, y + 0.4, v] if v or x else [x, y, v] for x, y, v in POINTS]
     other = [[30.0, 40.0, 1.0]] * 16
-    true = load_mpii(mpii(tmp_path / "json", record(joint_self=points), record("b.jpg"), record(joint_self=other)), "train", need_images=False)
+    true = load_mpii(
+        mpii(
+            tmp_path / "json", record(joint_self=points), record("b.jpg"), record(joint_self=other)
+        ),
+        "train",
+        need_images=False,
+    )
     for split in ("train", "valid"):
         mpii_h5(tmp_path / f"annot/{split}.h5", true)
         people = load_mpii(tmp_path, split, need_images=False, strict=True)
         assert [name.rsplit("/", 1)[1] for name in people.image] == ["a.jpg", "b.jpg", "a.jpg"]
-        assert people.centre == pytest.approx(true.centre) and people.scale == pytest.approx(true.scale) and (people.head_size == 50).all()
-        assert (people.state == true.state).all() and people.joints[0, 1:].tolist() == [[j, 2 * j] for j in range(1, 16)]
-        assert [len(others) for others in people.others] == [1, 0, 1] and (people.others[0][0] == [29, 39]).all()
+        assert (
+            people.centre == pytest.approx(true.centre)
+            and people.scale == pytest.approx(true.scale)
+            and (people.head_size == 50).all()
+        )
+        assert (people.state == true.state).all() and people.joints[0, 1:].tolist() == [
+            [j, 2 * j] for j in range(1, 16)
+        ]
+        assert [len(others) for others in people.others] == [1, 0, 1] and (
+            people.others[0][0] == [29, 39]
+        ).all()
 
 
 @pytest.mark.parametrize(
-    "changes", [{"imgname": np.ones(2)}, {"imgname": np.array([b"a.jpg"])}, {"normalize": np.zeros(2)}, {"visible": np.full((2, 16), -1)}]
+    "changes",
+    [
+        {"imgname": np.ones(2)},
+        {"imgname": np.array([b"a.jpg"])},
+        {"normalize": np.zeros(2)},
+        {"visible": np.full((2, 16), -1)},
+    ],
 )
 def test_a_bad_h5(tmp_path, changes):
-    tree = {"part": np.ones((2, 16, 2)), "visible": np.ones((2, 16)), "center": np.ones((2, 2)), "scale": np.ones(2), "normalize": np.ones(2)}
+    tree = {
+        "part": np.ones((2, 16, 2)),
+        "visible": np.ones((2, 16)),
+        "center": np.ones((2, 2)),
+        "scale": np.ones(2),
+        "normalize": np.ones(2),
+    }
     (tmp_path / "annot").mkdir()
-    write_h5(tmp_path / "annot/train.h5", tree | {"imgname": np.array([b"a.jpg", b"b.jpg"])} | changes)
+    write_h5(
+        tmp_path / "annot/train.h5", tree | {"imgname": np.array([b"a.jpg", b"b.jpg"])} | changes
+    )
     with pytest.raises(PaperlibError, match="annot/train.h5: "):
         load_mpii(tmp_path, "train", need_images=False, strict=True)
 
@@ -211,12 +294,24 @@ def test_which_file_of_a_folder_is_read(tmp_path):
     true = load_mpii(mpii(tmp_path, record(scale_provided=1.0)), "train", need_images=False)
     official(tmp_path, image("a.jpg", rect(POINTS, scale=3.0)))
     (tmp_path / "mpii_human_pose_v1_u12_2").mkdir()
-    write_mat(tmp_path / "mpii_human_pose_v1_u12_2" / MAT, release([image("a.jpg", rect(POINTS, scale=4.0))]))
+    write_mat(
+        tmp_path / "mpii_human_pose_v1_u12_2" / MAT,
+        release([image("a.jpg", rect(POINTS, scale=4.0))]),
+    )
     mpii_h5(tmp_path / "annot/train.h5", true)
-    for scale, name in ((1, "mpii_annotations.json"), (3, MAT), (4, f"mpii_human_pose_v1_u12_2/{MAT}"), (1, "annot/train.h5")):
+    for scale, name in (
+        (1, "mpii_annotations.json"),
+        (3, MAT),
+        (4, f"mpii_human_pose_v1_u12_2/{MAT}"),
+        (1, "annot/train.h5"),
+    ):
         assert load_mpii(tmp_path, "train").scale.tolist() == [scale]
         (tmp_path / name).unlink()
-    with pytest.raises(PaperlibError, match="mpii_annotations.json: no such file; nor is there .*mat, .*annot/train.h5, .*; PAPERLIB_DATA"):
+    with pytest.raises(
+        PaperlibError,
+        match="mpii_annotations.json: no such file; nor is there .*mat, .*annot/train.h5, .*; "
+        "PAPERLIB_DATA",
+    ):
         load_mpii(tmp_path, "train")
 
 

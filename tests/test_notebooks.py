@@ -1,4 +1,5 @@
-"""The stored notebooks, without running them: clean, tagged, short cells, each artifact made in exactly one place; and their parameters."""
+"""The stored notebooks, without running them: clean, tagged, short cells, each artifact made in
+exactly one place; and their parameters."""
 
 import json
 import re
@@ -11,15 +12,21 @@ import pytest
 from PIL import Image
 
 import paperlib
-from paperlib import PaperlibError, cli
-from paperlib.reproduce import notebooks
-from paperlib.reproduce.catalogue import catalogue
-from paperlib.reproduce.notebooks import FOLDER, ORDER, artifacts_of, check_parameters, choose, clean, runs_of, stamp
+from companion.execute import notebooks
+from companion.execute.notebooks import check_parameters, clean, stamp
+from companion.runs import notebook_index
+from companion.runs.catalogue import catalogue
+from companion.runs.notebook_index import FOLDER, ORDER, artifacts_of, choose, runs_of
+from paperlib import PaperlibError
 from paperlib.writing import write_whole
 
 INVENTORY = [
-    *(f"R-fig{i}" for i in range(1, 10)), *(f"R-tab{i}" for i in range(1, 5)), *(f"H-fig{i}" for i in range(1, 12)), "H-tab1", "H-tab2",
-]  # fmt: skip
+    *(f"R-fig{i}" for i in range(1, 10)),
+    *(f"R-tab{i}" for i in range(1, 5)),
+    *(f"H-fig{i}" for i in range(1, 12)),
+    "H-tab1",
+    "H-tab2",
+]
 EVERY = pytest.mark.parametrize("name", ORDER)
 
 
@@ -48,8 +55,14 @@ def test_it_is_valid_and_stored_without_outputs(notebook, name):
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code_cells(notebook))
-    assert notebook.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
-    assert set(notebook.metadata) <= {"kernelspec", "language_info"} and set(notebook.metadata.language_info) == {"name"}
+    assert notebook.metadata.kernelspec == {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"} and set(
+        notebook.metadata.language_info
+    ) == {"name"}
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
 
@@ -60,9 +73,14 @@ def test_it_begins_with_its_title_what_it_makes_and_its_parameters(notebook, nam
     assert first.cell_type == "markdown" and first.source.startswith("# ")
     assert all(artifact in first.source for artifact in artifacts_of(name))
     assert re.search(r"\bmin|\bseconds", first.source)
-    assert [tags(cell).count("parameters") for cell in notebook.cells].count(1) == 1 and "parameters" in tags(second)
-    for line in ('size: str = ""  # one of: tiny, smoke, short, paper', 'data: str = "synthetic"  # one of: synthetic, real',
-                 'device: str = "auto"  # one of: auto, cpu, cuda'):  # fmt: skip
+    assert [tags(cell).count("parameters") for cell in notebook.cells].count(
+        1
+    ) == 1 and "parameters" in tags(second)
+    for line in (
+        'size: str = ""  # one of: tiny, smoke, short, paper',
+        'data: str = "synthetic"  # one of: synthetic, real',
+        'device: str = "auto"  # one of: auto, cpu, cuda',
+    ):
         assert line in second.source.splitlines()
 
 
@@ -70,12 +88,20 @@ def test_it_begins_with_its_title_what_it_makes_and_its_parameters(notebook, nam
 def test_a_parameter_is_annotated_and_its_range_is_one_that_the_runner_reads(notebook, name):
     for line in notebook.cells[1].source.splitlines():
         if line.strip() and not line.startswith("#"):
-            assert re.match(r"\w+: (str|int|float|bool) = .+  # (one of: |from \S+ to \S+)", line) or ": bool" in line or ": str" in line, line
+            assert (
+                re.match(r"\w+: (str|int|float|bool) = .+  # (one of: |from \S+ to \S+)", line)
+                or ": bool" in line
+                or ": str" in line
+            ), line
 
 
 @EVERY
 def test_cells_are_short_and_have_prose_above(notebook, name):
-    long = [cell.source.splitlines()[0] for cell in code_cells(notebook) if len(cell.source.splitlines()) > 20]
+    long = [
+        cell.source.splitlines()[0]
+        for cell in code_cells(notebook)
+        if len(cell.source.splitlines()) > 20
+    ]
     assert not long, long
     texts = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
     assert texts > 20 * len(code_cells(notebook)) / 2
@@ -84,13 +110,26 @@ def test_cells_are_short_and_have_prose_above(notebook, name):
 @EVERY
 def test_a_tagged_cell_saves_that_artifact_and_a_cell_that_saves_is_tagged(notebook, name):
     for cell in code_cells(notebook):
-        made = [(kind, artifact) for kind, _, artifact in (tag.partition(":") for tag in tags(cell)) if kind in ("figure", "table")]
+        made = [
+            (kind, artifact)
+            for kind, _, artifact in (tag.partition(":") for tag in tags(cell))
+            if kind in ("figure", "table")
+        ]
         for kind, artifact in made:
-            assert f"save_{kind}(" in cell.source and re.search(rf'"{artifact}"', cell.source), (kind, artifact, cell.source)
+            assert f"save_{kind}(" in cell.source and re.search(rf'"{artifact}"', cell.source), (
+                kind,
+                artifact,
+                cell.source,
+            )
         assert len(made) == len(re.findall(r"\bsave_(?:figure|table)\(", cell.source)), cell.source
-        assert set(tag.partition(":")[0] for tag in tags(cell)) <= {"figure", "table", "claims", "parameters", "nbval-ignore-output", "nbval-skip"}, (
-            tags(cell)
-        )
+        assert set(tag.partition(":")[0] for tag in tags(cell)) <= {
+            "figure",
+            "table",
+            "claims",
+            "parameters",
+            "nbval-ignore-output",
+            "nbval-skip",
+        }, tags(cell)
 
 
 # Each widget, and the function whose figure stands for it where there is no kernel.
@@ -98,8 +137,8 @@ TWINS = {
     "heatmap_explorer": "pictures.one_heatmap",
     "target_playground": "playground.playground",
     "metric_microscope": "microscope.microscope",
-    "receptive_field_viewer": "fields.receptive_fields",
-    "two_people_slider": "hourglass_pictures.pairs",
+    "receptive_field_viewer": "receptive_fields.receptive_fields",
+    "two_people_slider": "stacks.pairs",
     "learning_view": "training.learning",
 }
 
@@ -110,7 +149,10 @@ def test_every_widget_has_a_static_twin(notebook, name):
     for cell in sources:
         for widget in re.findall(r"\bwidgets\.(\w+)\(", cell):
             before = sources[: sources.index(cell)]
-            assert any(re.search(rf"save_figure\(study, \"[^\"]+\", {TWINS[widget]}\b", other) for other in before), widget
+            assert any(
+                re.search(rf"save_figure\(study, \"[^\"]+\", {TWINS[widget]}\b", other)
+                for other in before
+            ), widget
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -118,12 +160,21 @@ def test_it_has_contents_sections_that_begin_a_cell_and_exercises_with_answers(n
     """A section that begins a cell can begin a slide."""
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     sections = [text.splitlines()[0] for text in texts if text.startswith("## ")]
-    assert sum(line.startswith("## ") for text in texts for line in text.splitlines()) == len(sections)
+    assert sum(line.startswith("## ") for text in texts for line in text.splitlines()) == len(
+        sections
+    )
     *numbered, last = sections
-    assert [section.split()[1] for section in numbered] == [f"{int(name[:2])}.{n + 1}" for n in range(len(numbered))]
+    assert [section.split()[1] for section in numbered] == [
+        f"{int(name[:2])}.{n + 1}" for n in range(len(numbered))
+    ]
     assert all(f"| {section.split()[1]} |" in texts[0] for section in numbered)
     exercises = next(text for text in texts if text.startswith(last))
-    assert last == "## Exercises" and exercises.count("<details><summary>Answer</summary>") == len(re.findall(r"^\d\. ", exercises, re.M)) >= 3
+    assert (
+        last == "## Exercises"
+        and exercises.count("<details><summary>Answer</summary>")
+        == len(re.findall(r"^\d\. ", exercises, re.M))
+        >= 3
+    )
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -137,7 +188,11 @@ def test_no_measure_becomes_a_mail_address(notebook, name):
 @EVERY
 def test_no_path_of_a_machine_and_no_shell(notebook, name):
     for cell in code_cells(notebook):
-        assert not re.search(r"^\s*(!|%(?!matplotlib inline$))|/(home|tmp|work|Users)/|[A-Z]:\\\\", cell.source, re.MULTILINE), cell.source
+        assert not re.search(
+            r"^\s*(!|%(?!matplotlib inline$))|/(home|tmp|work|Users)/|[A-Z]:\\\\",
+            cell.source,
+            re.MULTILINE,
+        ), cell.source
 
 
 def test_every_artifact_of_the_inventory_is_made_in_exactly_one_cell():
@@ -151,13 +206,18 @@ def test_every_artifact_of_the_catalogue_is_made_somewhere():
     made = {artifact for name in ORDER for artifact in artifacts_of(name)}
     wanted = {artifact for run in catalogue("smoke").values() for artifact in run.artifacts}
     assert wanted <= made, f"trained for but made nowhere: {sorted(wanted - made)}"
-    assert {run for name in ORDER for run in runs_of(name, catalogue("smoke"))} == set(catalogue("smoke"))
+    assert {run for name in ORDER for run in runs_of(name, catalogue("smoke"))} == set(
+        catalogue("smoke")
+    )
 
 
 @EVERY
 def test_runs_that_a_notebook_names_are_in_the_catalogue(notebook, name):
     source = "\n".join(cell.source for cell in code_cells(notebook))
-    named = set(re.findall(r'"((?:recurrent|hourglass)(?:-[a-z0-9]+)*)"', source)) - {"recurrent", "hourglass"}
+    named = set(re.findall(r'"((?:recurrent|hourglass)(?:-[a-z0-9]+)*)"', source)) - {
+        "recurrent",
+        "hourglass",
+    }
     assert named <= set(catalogue("smoke")), named - set(catalogue("smoke"))
 
 
@@ -183,32 +243,44 @@ def folder(tmp_path, monkeypatch):
         cells=[
             nbformat.v4.new_markdown_cell("# A"),
             nbformat.v4.new_code_cell("\n".join(parameters), metadata={"tags": ["parameters"]}),
-            nbformat.v4.new_code_cell("1 / 0", metadata={"tags": ["figure:R-fig1", "nbval-ignore-output"]}),
+            nbformat.v4.new_code_cell(
+                "1 / 0", metadata={"tags": ["figure:R-fig1", "nbval-ignore-output"]}
+            ),
             nbformat.v4.new_code_cell("2", metadata={"tags": ["table:R-tab2"]}),
         ]
     )
     made.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
     nbformat.write(made, tmp_path / "01_data.ipynb")
-    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    monkeypatch.setattr(notebook_index, "FOLDER", tmp_path)
     return tmp_path
 
 
 def test_artifacts_are_read_from_the_tags(folder):
     assert artifacts_of("01_data") == ("R-fig1", "R-tab2")
-    wanted = {name for name, run in catalogue("tiny").items() if {"R-fig1", "R-tab2"} & set(run.artifacts)}
+    wanted = {
+        name for name, run in catalogue("tiny").items() if {"R-fig1", "R-tab2"} & set(run.artifacts)
+    }
     assert set(runs_of("01_data", catalogue("tiny"))) == wanted and wanted
 
 
 def test_parameters_take_the_notebooks_types(folder):
     given = {"size": "tiny", "person": "7", "zoom": 2, "flip": "False"}
-    assert check_parameters("01_data", given) == {"size": "tiny", "person": 7, "zoom": 2, "flip": False}
+    assert check_parameters("01_data", given) == {
+        "size": "tiny",
+        "person": 7,
+        "zoom": 2,
+        "flip": False,
+    }
     assert check_parameters("01_data", {"size": "", "zoom": "0.5"}) == {"size": "", "zoom": 0.5}
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"persn": 3}, "notebook 01_data has no parameter 'persn'; it has size, person, zoom, flip"),
+        (
+            {"persn": 3},
+            "notebook 01_data has no parameter 'persn'; it has size, person, zoom, flip",
+        ),
         ({"person": "three"}, "person is 'three', but must be of type int"),
         ({"person": 1.5}, "person is 1.5, but must be of type int"),
         ({"person": True}, "person is True, but must be of type int"),
@@ -265,22 +337,19 @@ def test_the_stamp_is_of_the_photographs_pixels(folder, tmp_path):
     assert stamps[0] == stamps[2] != stamps[1]
 
 
-@pytest.mark.parametrize("words", [("plan",), ("reproduce", "--only", "02")])
-def test_outside_a_checkout_one_line_says_what_is_missing(tmp_path, monkeypatch, capsys, words):
-    """As from a wheel, which has no notebooks."""
-    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
-    monkeypatch.setattr("sys.argv", ["paperlib", *words])
-    with pytest.raises(SystemExit, match="1"):
-        cli.main()
-    out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1
-    assert "they are not part of the installed package: clone the repository" in err
-
-
 def test_the_stamp_is_of_source_parameters_and_inputs(folder):
     base = stamp("01_data", {"size": "tiny"}, ["run a"])
     assert base == stamp("01_data", {"size": "tiny"}, ["run a"])
-    assert len({base, stamp("01_data", {"size": "smoke"}, ["run a"]), stamp("01_data", {"size": "tiny"}, ["run b"])}) == 3
+    assert (
+        len(
+            {
+                base,
+                stamp("01_data", {"size": "smoke"}, ["run a"]),
+                stamp("01_data", {"size": "tiny"}, ["run b"]),
+            }
+        )
+        == 3
+    )
     path = folder / "01_data.ipynb"
     path.write_text(path.read_text().replace("1 / 0", "1 / 2"))
     assert stamp("01_data", {"size": "tiny"}, ["run a"]) != base
@@ -288,7 +357,11 @@ def test_the_stamp_is_of_source_parameters_and_inputs(folder):
 
 def test_a_cell_that_fails_is_named_and_its_copy_kept(folder, tmp_path):
     """Runs a kernel: the only test here that does."""
-    with pytest.raises(PaperlibError, match=r"01_data\.ipynb, cell \d+: ZeroDivisionError: division by zero; see .*01_data\.failed\.ipynb"):
+    with pytest.raises(
+        PaperlibError,
+        match=r"01_data\.ipynb, cell \d+: ZeroDivisionError: division by zero; see "
+        r".*01_data\.failed\.ipynb",
+    ):
         notebooks.execute("01_data", tmp_path / "results", {"person": 4}, "key")
     failed = tmp_path / "results" / "notebooks"
     assert [path.name for path in failed.iterdir()] == ["01_data.failed.ipynb"]
@@ -304,19 +377,25 @@ def test_the_kernel_is_this_interpreter_whatever_the_user_has_installed(tmp_path
     startup = home / ".ipython/profile_default/startup/mine.py"
     startup.parent.mkdir(parents=True)
     startup.write_text("x = 'of the start-up file'")
-    for name, value in {"HOME": home, "IPYTHONDIR": home / ".ipython", "PYTHONSTARTUP": startup,
-                        "JUPYTER_DATA_DIR": home / ".local/share/jupyter", "MPLBACKEND": "TkAgg",
-                        "JUPYTER_PREFER_ENV_PATH": "0"}.items():  # fmt: skip
+    for name, value in {
+        "HOME": home,
+        "IPYTHONDIR": home / ".ipython",
+        "PYTHONSTARTUP": startup,
+        "JUPYTER_DATA_DIR": home / ".local/share/jupyter",
+        "MPLBACKEND": "TkAgg",
+        "JUPYTER_PREFER_ENV_PATH": "0",
+    }.items():
         monkeypatch.setenv(name, str(value))
     cells = [
         "import os, sys",
         "import paperlib",
-        "print(sys.executable, paperlib.__file__, os.environ['MPLBACKEND'], 'x' in globals(), sep='|')",
+        "print(sys.executable, paperlib.__file__, os.environ['MPLBACKEND'], 'x' in "
+        "globals(), sep='|')",
     ]
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(cells))])
     made.metadata.kernelspec = {"display_name": "theirs", "language": "python", "name": "python3"}
     nbformat.write(made, tmp_path / "01_data.ipynb")
-    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    monkeypatch.setattr(notebook_index, "FOLDER", tmp_path)
     copy = notebooks.execute("01_data", tmp_path / "the results", {}, "key")
     said = nbformat.read(copy, 4).cells[0].outputs[0].text.strip().split("|")
     assert said[:2] == [sys.executable, paperlib.__file__]
@@ -324,7 +403,8 @@ def test_the_kernel_is_this_interpreter_whatever_the_user_has_installed(tmp_path
 
 
 def test_two_that_want_one_notebook_execute_it_once(tmp_path, monkeypatch, capsys):
-    """As two processes do: the second waits, and takes what the first made; what another key asks for is executed for it."""
+    """As two processes do: the second waits, and takes what the first made; what another key asks
+    for is executed for it."""
     begun, made = threading.Event(), []
 
     def slowly(name, results, parameters, key, provenance):
@@ -340,22 +420,40 @@ def test_two_that_want_one_notebook_execute_it_once(tmp_path, monkeypatch, capsy
         first = threading.Thread(target=notebooks.execute, args=("01_data", tmp_path, {}, "key"))
         first.start()
         assert begun.wait(5)
-        assert notebooks.execute("01_data", tmp_path, {}, second) == tmp_path / "notebooks" / "01_data.ipynb"
+        assert (
+            notebooks.execute("01_data", tmp_path, {}, second)
+            == tmp_path / "notebooks" / "01_data.ipynb"
+        )
         first.join()
         assert made == list(dict.fromkeys(["key", second]))
         assert "01_data: another process is executing it" in capsys.readouterr().out
     notebooks.execute("01_data", tmp_path, {}, "another key")
-    assert made[-1] == "another key" and len(made) == 3  # one that need not wait executes: whoever asks has found it out of date
+    assert (
+        made[-1] == "another key" and len(made) == 3
+    )  # one that need not wait executes: whoever asks has found it out of date
 
 
 def test_an_executed_copy_is_stored_clean():
-    made = nbformat.v4.new_notebook(metadata={"papermill": {"duration": 3}, "widgets": {}, "kernelspec": {"name": "python3", "display_name": "mine"}})
-    injected = nbformat.v4.new_code_cell("size = 'tiny'", metadata={"tags": ["injected-parameters"]})
-    cell = nbformat.v4.new_code_cell("x", metadata={"tags": ["figure:R-fig1"], "papermill": {"start_time": "now"}, "execution": {}})
+    made = nbformat.v4.new_notebook(
+        metadata={
+            "papermill": {"duration": 3},
+            "widgets": {},
+            "kernelspec": {"name": "python3", "display_name": "mine"},
+        }
+    )
+    injected = nbformat.v4.new_code_cell(
+        "size = 'tiny'", metadata={"tags": ["injected-parameters"]}
+    )
+    cell = nbformat.v4.new_code_cell(
+        "x",
+        metadata={"tags": ["figure:R-fig1"], "papermill": {"start_time": "now"}, "execution": {}},
+    )
     output = nbformat.v4.new_output
     cell.outputs = [
         output("stream", name="stderr", text="10%|"),
-        output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "bar"}),
+        output(
+            "display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "bar"}
+        ),
         output("stream", name="stdout", text="kept"),
         output("display_data", {"text/plain": "kept too"}),
     ]
@@ -363,5 +461,8 @@ def test_an_executed_copy_is_stored_clean():
     cleaned = clean(made)
     assert set(cleaned.metadata) == {"kernelspec", "language_info"} and len(cleaned.cells) == 1
     assert cleaned.cells[0].metadata == {"tags": ["figure:R-fig1"]}
-    assert [out.get("text") or out["data"]["text/plain"] for out in cleaned.cells[0].outputs] == ["kept", "kept too"]
+    assert [out.get("text") or out["data"]["text/plain"] for out in cleaned.cells[0].outputs] == [
+        "kept",
+        "kept too",
+    ]
     assert "papermill" not in json.dumps(cleaned)

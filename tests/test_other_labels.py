@@ -7,14 +7,15 @@ import pytest
 from official_files import annot_h5, coco, hrnet, leeds, lsp, mpii, picture, record, write_h5
 from typer.testing import CliRunner
 
-from paperlib import PaperlibError, cli
+from companion.app import cli
+from companion.measure.scores import measure
+from companion.runs.study import NotMeasured, Study
+from paperlib import PaperlibError
 from paperlib.data.check import check
 from paperlib.data.coco import load_coco
 from paperlib.data.lsp import load_lsp, load_lspet
 from paperlib.data.mpii import load_mpii
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, concatenate
-from paperlib.reproduce.measures import measure
-from paperlib.reproduce.study import NotMeasured, Study
 from paperlib.skeleton import COCO
 
 # ---------------------------------------------------------------- MPII

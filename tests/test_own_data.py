@@ -10,14 +10,15 @@ from official_files import ANIMAL, own_coco
 from PIL import Image
 from typer.testing import CliRunner
 
-from paperlib import PaperlibError, cli
+from companion.app import cli
+from companion.app.photos import people_in, predict_photos
+from companion.app.pretrained import best_weights
+from companion.runs.own import How, own_run, read_labels, train_own
+from paperlib import PaperlibError
 from paperlib.codecs import HourglassCodec
 from paperlib.data.own import load_own, reference, split_by_image
 from paperlib.own_data import coco_results, score_own
 from paperlib.people import ABSENT, OCCLUDED
-from paperlib.photo import people_in, predict_photos
-from paperlib.reproduce.best import best_weights
-from paperlib.reproduce.own_runs import How, own_run, read_labels, train_own
 from paperlib.skeleton import FLIC, LSP, SKELETONS, joint_map, plain_name
 
 PERSON = ("LShoulder", "right shoulder", "hip.L", "R_Hip", "head")

@@ -1,6 +1,8 @@
-"""The front page: one file with everything in it, and, in a real browser, filters that work by keyboard, both schemes, and a phone's width.
+"""The front page: one file with everything in it, and, in a real browser, filters that work by
+keyboard, both schemes, and a phone's width.
 
-The browser is Debian's chromium, driven by playwright (pip install -e .[browser]); without either those tests skip.
+The browser is Debian's chromium, driven by playwright (pip install -e .[browser]); without either
+those tests skip.
 """
 
 import re
@@ -15,14 +17,16 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from companion.artifacts.artifacts import save_figure, save_table
+from companion.artifacts.claims_file import save_claims
+from companion.artifacts.front_page import interval_svg, page_html, write_page
+from companion.artifacts.verify import verify
+from companion.figures.pictures import gallery
+from companion.measure.verdict import COLUMNS, VERDICTS, verdict_of_all
+from companion.published.claims import claims
+from companion.runs.study import Study
 from paperlib import PaperlibError
-from paperlib.reproduce.artifacts import save_claims, save_figure, save_table
-from paperlib.reproduce.board import END, START, board, write_board
-from paperlib.reproduce.ledger import COLUMNS, VERDICTS, claims, verdict_of_all
-from paperlib.reproduce.page import interval_svg, page_html, write_page
-from paperlib.reproduce.study import Study
-from paperlib.reproduce.verify import verify
-from paperlib.show.pictures import gallery
+from tools.readme_board import END, START, board, write_board
 
 PEOPLE = {
     "images": np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), dtype=np.uint8),
@@ -37,22 +41,73 @@ def ledger_rows() -> pd.DataFrame:
     rows = []
     for number, claim in enumerate(claims()):
         found = ESTIMATES[number % 4]
-        interval = "; ".join(f"{x:+.2f} [{low:+.2f}, {high:+.2f}]" for x, low, high in found) or "not measured"
-        row = {"id": claim["id"], "claim": claim["text"], "paper": claim["printed"], "ours": "1.0 <b> 2", "interval": interval}
-        rows.append(row | {"seeds": 1, "verdict": verdict_of_all(found, claim), "why": f"because of {claim['id']}"})
+        interval = (
+            "; ".join(f"{x:+.2f} [{low:+.2f}, {high:+.2f}]" for x, low, high in found)
+            or "not measured"
+        )
+        row = {
+            "id": claim["id"],
+            "claim": claim["text"],
+            "paper": claim["printed"],
+            "ours": "1.0 <b> 2",
+            "interval": interval,
+        }
+        rows.append(
+            row
+            | {
+                "seeds": 1,
+                "verdict": verdict_of_all(found, claim),
+                "why": f"because of {claim['id']}",
+            }
+        )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 @pytest.fixture(scope="module")
 def results(tiny, tmp_path_factory) -> Path:
-    study = Study("tiny", "synthetic", "cpu", progress=False, folders=replace(tiny.folders, results=tmp_path_factory.mktemp("results")))
+    study = Study(
+        "tiny",
+        "synthetic",
+        "cpu",
+        progress=False,
+        folders=replace(tiny.folders, results=tmp_path_factory.mktemp("results")),
+    )
     save_figure(study, "R-fig6", gallery, PEOPLE)
     save_figure(study, "01-people", gallery, PEOPLE)
     columns = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total"]
     table = pd.DataFrame([[90.0] * 8, [50.0] * 8], columns=columns)
-    table = table.assign(method=["Newell & co", "ours: hourglass"], source=["paper", "ours"], difference=[np.nan, -40.0], low=[np.nan, 45.0])
-    table = table.assign(high=[np.nan, 55.0], inside=["", "no"], note="", beside="Newell & co", study=["", "synthetic-tiny"])
-    save_table(study, "H-tab2", table[["method", "source", *columns, "difference", "low", "high", "inside", "note", "beside", "study"]], "PCKh")
+    table = table.assign(
+        method=["Newell & co", "ours: hourglass"],
+        source=["paper", "ours"],
+        difference=[np.nan, -40.0],
+        low=[np.nan, 45.0],
+    )
+    table = table.assign(
+        high=[np.nan, 55.0],
+        inside=["", "no"],
+        note="",
+        beside="Newell & co",
+        study=["", "synthetic-tiny"],
+    )
+    save_table(
+        study,
+        "H-tab2",
+        table[
+            [
+                "method",
+                "source",
+                *columns,
+                "difference",
+                "low",
+                "high",
+                "inside",
+                "note",
+                "beside",
+                "study",
+            ]
+        ],
+        "PCKh",
+    )
     save_claims(study, ledger_rows(), ())
     write_page(study.results)
     return study.results
@@ -79,18 +134,26 @@ def page(results) -> Elements:
 
 
 def test_the_page_is_one_file(results, page):
-    """Nothing is fetched: pictures, styles and scripts are inside; links go to files beside it or within it."""
+    """Nothing is fetched: pictures, styles and scripts are inside; links go to files beside it or
+    within it."""
     text = (results / "index.html").read_text()
     assert text.startswith("<!doctype html>") and len(text) < 6e6
     assert not page.of("link") and not [tag for tag in page.of("script", "iframe") if "src" in tag]
-    assert all(image["src"].startswith("data:image/webp;base64,") for image in page.of("img")) and len(page.of("img")) == 2
+    assert (
+        all(image["src"].startswith("data:image/webp;base64,") for image in page.of("img"))
+        and len(page.of("img")) == 2
+    )
     assert not re.search(r"url\(|@import|https?://", text.split("</style>")[0])
     assert all(re.match(r"#|figures/|tables/|notebooks/", link["href"]) for link in page.of("a"))
 
 
 def test_every_claim_and_artifact_is_on_it(page, results):
     items = {item["id"]: item for item in page.of("li", "article") if "data-item" in item}
-    assert {claim["id"] for claim in claims()} <= set(items) and {"R-fig6", "H-tab2", "01-people"} <= set(items)
+    assert {claim["id"] for claim in claims()} <= set(items) and {
+        "R-fig6",
+        "H-tab2",
+        "01-people",
+    } <= set(items)
     assert {item["data-paper"] for item in items.values()} == {"R", "H", ""}
     slugs = {verdict.replace(" ", "-") for verdict in VERDICTS}
     assert {word for item in items.values() for word in item["data-verdicts"].split()} == slugs
@@ -100,10 +163,19 @@ def test_every_claim_and_artifact_is_on_it(page, results):
 
 def test_it_reads_without_eyes(page):
     assert page.of("html")[0]["lang"] == "en" and len(page.of("h1")) == 1 and page.of("main")
-    assert all(len(image["alt"]) > 20 and image["width"] and image["height"] for image in page.of("img"))
+    assert all(
+        len(image["alt"]) > 20 and image["width"] and image["height"] for image in page.of("img")
+    )
     assert "skip" in page.of("a")[0]["class"] and page.of("a")[0]["href"] == "#claims"
-    assert all(region["tabindex"] == "0" and region["aria-label"] for region in page.of("div") if region.get("role") == "region")
-    assert all(button["type"] == "button" and button["aria-pressed"] in ("true", "false") for button in page.of("button"))
+    assert all(
+        region["tabindex"] == "0" and region["aria-label"]
+        for region in page.of("div")
+        if region.get("role") == "region"
+    )
+    assert all(
+        button["type"] == "button" and button["aria-pressed"] in ("true", "false")
+        for button in page.of("button")
+    )
     ids = [attributes["id"] for _, attributes in page.found if "id" in attributes]
     assert len(set(ids)) == len(ids)
 
@@ -111,27 +183,59 @@ def test_it_reads_without_eyes(page):
 def test_the_paper_stands_beside_ours(results):
     text = (results / "index.html").read_text()
     head = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<th .*?</th>", text)[:7]]
-    assert head == ["method", "paper", "recomputed", "ours", "difference", "95 % interval", "inside?"]
+    assert head == [
+        "method",
+        "paper",
+        "recomputed",
+        "ours",
+        "difference",
+        "95 % interval",
+        "inside?",
+    ]
     row = re.search(r"<tr><td>Newell &amp; co</td>(.*?)</tr>", text)[1]
     assert re.findall(r">([^<]+)<", row) == ["90.0", "-", "50.0", "-40.0", "[45.0, 55.0]", "no"]
 
 
 def test_the_cell_that_made_it_is_named_as_every_viewer_shows_it(results, tmp_path):
-    """No address opens a notebook at a cell, so the link is to the notebook and its words say which cell."""
+    """No address opens a notebook at a cell, so the link is to the notebook and its words say which
+    cell."""
     copy = Path(shutil.copytree(results, tmp_path / "results"))
     (copy / "notebooks").mkdir()
-    cells = [new_code_cell("1", id="a", execution_count=6), new_code_cell("2", id="b", execution_count=7, metadata={"tags": ["figure:R-fig6"]})]
+    cells = [
+        new_code_cell("1", id="a", execution_count=6),
+        new_code_cell("2", id="b", execution_count=7, metadata={"tags": ["figure:R-fig6"]}),
+    ]
     nbformat.write(new_notebook(cells=cells), copy / "notebooks/03_recurrent.ipynb")
     text = page_html(copy)
-    assert '<a href="notebooks/03_recurrent.ipynb">03_recurrent, cell [7]</a>' in text and "cell-id" not in text
-    assert all((copy / link["href"]).exists() for link in Elements(text).of("a") if link["href"].startswith("notebooks/"))
+    assert (
+        '<a href="notebooks/03_recurrent.ipynb">03_recurrent, cell [7]</a>' in text
+        and "cell-id" not in text
+    )
+    assert all(
+        (copy / link["href"]).exists()
+        for link in Elements(text).of("a")
+        if link["href"].startswith("notebooks/")
+    )
 
 
 def test_an_interval_is_drawn_to_scale():
     drawn = interval_svg([(5.0, -5.0, 10.0)], {"kind": "effect"})
-    x1, x2, x = (float(number) for number in re.search(r'range" x1="([\d.]+)" x2="([\d.]+)".*?cx="([\d.]+)"', drawn).groups())
-    assert x - 88 == pytest.approx(40, abs=0.1) and x1 - 88 == pytest.approx(-40, abs=0.1) and x2 - 88 == pytest.approx(80, abs=0.1)
-    assert "band" not in drawn and 'class="band"' in interval_svg([(0.0, -1.0, 1.0)], {"kind": "equal"}) and interval_svg([], {}) == ""
+    x1, x2, x = (
+        float(number)
+        for number in re.search(
+            r'range" x1="([\d.]+)" x2="([\d.]+)".*?cx="([\d.]+)"', drawn
+        ).groups()
+    )
+    assert (
+        x - 88 == pytest.approx(40, abs=0.1)
+        and x1 - 88 == pytest.approx(-40, abs=0.1)
+        and x2 - 88 == pytest.approx(80, abs=0.1)
+    )
+    assert (
+        "band" not in drawn
+        and 'class="band"' in interval_svg([(0.0, -1.0, 1.0)], {"kind": "equal"})
+        and interval_svg([], {}) == ""
+    )
 
 
 def test_verify_makes_the_page_again(results, tmp_path):
@@ -156,17 +260,31 @@ def test_readmes_board(results, tmp_path):
         write_board(readme, results)
 
 
-# --- in a browser --------------------------------------------------------------------------------------------------------------------------
+# --- in a browser
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e .[browser]")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install -e .[browser]"
+    )
+    chromium = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if not chromium:
         pytest.skip("needs chromium: apt install chromium")
     with playwright.sync_playwright() as driver:
-        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+        quiet = [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+        ]
         found = driver.chromium.launch(executable_path=chromium, args=quiet)
         yield found
         found.close()
@@ -182,7 +300,10 @@ def opened(browser, results):
         said = []
         tab.on("console", lambda message: said.append(message.text))
         tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: request.url.startswith(("file:", "data:")) or said.append(request.url))
+        tab.on(
+            "request",
+            lambda request: request.url.startswith(("file:", "data:")) or said.append(request.url),
+        )
         tab.goto((results / "index.html").as_uri())
         tabs.append(tab)
         return tab, said
@@ -193,7 +314,9 @@ def opened(browser, results):
 
 
 def shown(tab) -> list[str]:
-    return tab.eval_on_selector_all("[data-item]", "all => all.filter(e => e.offsetParent !== null).map(e => e.id)")
+    return tab.eval_on_selector_all(
+        "[data-item]", "all => all.filter(e => e.offsetParent !== null).map(e => e.id)"
+    )
 
 
 def test_filters_work_by_keyboard(opened):
@@ -211,9 +334,17 @@ def test_filters_work_by_keyboard(opened):
         tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "contradicted"
     tab.keyboard.press("Space")
-    wanted = {row["id"] for row in ledger_rows().to_dict("records") if row["verdict"] == "contradicted" and row["id"][0] == "H"}
-    assert set(shown(tab)) - {"H-tab2"} == wanted and f"{len(wanted)} claims" in tab.inner_text("[role=status]")
-    assert tab.get_attribute("button:text-is('contradicted')", "aria-pressed") == "true" and said == []
+    wanted = {
+        row["id"]
+        for row in ledger_rows().to_dict("records")
+        if row["verdict"] == "contradicted" and row["id"][0] == "H"
+    }
+    assert set(shown(tab)) - {"H-tab2"} == wanted and f"{len(wanted)} claims" in tab.inner_text(
+        "[role=status]"
+    )
+    assert (
+        tab.get_attribute("button:text-is('contradicted')", "aria-pressed") == "true" and said == []
+    )
 
 
 def test_a_link_to_something_hidden_shows_it(opened):
@@ -234,7 +365,9 @@ def test_nothing_runs_over_the_edge(opened, width, scheme):
             details.click()
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     wide = tab.eval_on_selector_all(
-        "main *", "all => all.filter(e => !e.closest('.scroll') && e.getBoundingClientRect().right > innerWidth + 1).length"
+        "main *",
+        "all => all.filter(e => !e.closest('.scroll') && e.getBoundingClientRect().right "
+        "> innerWidth + 1).length",
     )
     assert wide == 0 and said == []
 
@@ -243,8 +376,17 @@ def test_nothing_runs_over_the_edge(opened, width, scheme):
 def test_text_stands_out_from_its_ground(opened, scheme):
     """WCAG AA: 4.5 to 1, for body text, soft text, links and the four verdicts."""
     tab, _ = opened(scheme=scheme)
-    colours = "e => [getComputedStyle(e).color, getComputedStyle(e.closest('.card') || document.body).backgroundColor]"
-    for selector in ("p.lead", "p.soft", "summary", ".card a", *(f".{verdict.replace(' ', '-')} .verdict" for verdict in VERDICTS)):
+    colours = (
+        "e => [getComputedStyle(e).color, "
+        "getComputedStyle(e.closest('.card') || document.body).backgroundColor]"
+    )
+    for selector in (
+        "p.lead",
+        "p.soft",
+        "summary",
+        ".card a",
+        *(f".{verdict.replace(' ', '-')} .verdict" for verdict in VERDICTS),
+    ):
         text, ground = (luminance(colour) for colour in tab.eval_on_selector(selector, colours))
         contrast = (max(text, ground) + 0.05) / (min(text, ground) + 0.05)
         assert contrast >= 4.5, (selector, contrast)

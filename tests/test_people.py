@@ -20,7 +20,9 @@ def test_people_are_selected_mapped_and_put_together(people):
     assert few.image.tolist() == people.image[[4, 1]].tolist() and len(few.others) == 2
     np.testing.assert_array_equal(few.others[0], people.others[4])
     lsp = few.to(LSP)
-    np.testing.assert_array_equal(lsp.joints[:, LSP.index("neck")], few.joints[:, MPII.index("upper_neck")])
+    np.testing.assert_array_equal(
+        lsp.joints[:, LSP.index("neck")], few.joints[:, MPII.index("upper_neck")]
+    )
     back = lsp.to(MPII)
     assert (back.state[:, [MPII.index("pelvis"), MPII.index("thorax")]] == ABSENT).all()
     both = concatenate([few, people.select(slice(0, 3))])
@@ -30,7 +32,9 @@ def test_people_are_selected_mapped_and_put_together(people):
 
 
 def test_the_identity_of_people_is_of_their_labels_and_not_of_their_folder(people):
-    moved = replace(people, image=np.array([f"/elsewhere/{Path(name).name}" for name in people.image]))
+    moved = replace(
+        people, image=np.array([f"/elsewhere/{Path(name).name}" for name in people.image])
+    )
     joints = people.joints.copy()
     joints[0, np.isfinite(joints[0, :, 0]).argmax(), 0] += 0.5
     assert moved.sha256() == people.sha256()

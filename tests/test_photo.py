@@ -1,4 +1,5 @@
-"""Poses in photographs: what a box becomes, which way up, what is written, and one clear line for whatever is no photograph or no box."""
+"""Poses in photographs: what a box becomes, which way up, what is written, and one clear line for
+whatever is no photograph or no box."""
 
 import json
 import os
@@ -10,23 +11,24 @@ import torch
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from paperlib import PaperlibError, cli, person_search, photo, photograph
+from companion.app import cli, photos
+from companion.app.photos import PartlyRead, clip_box, predict_photos
+from companion.app.pretrained import best_weights
+from companion.figures.photos import pose_on_photo, pose_picture
+from companion.figures.pictures import one_heatmap
+from companion.measure.scores import measure
+from companion.samples.heatmaps import heatmaps_on_photo
+from paperlib import PaperlibError, person_search, photograph
 from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.data.images import image_size, read_image
 from paperlib.data.mpii import load_mpii
 from paperlib.models import StackedHourglass
 from paperlib.people import VISIBLE
 from paperlib.person_search import HEIGHTS, boxes_all_over, boxes_around, distinct, find_person
-from paperlib.photo import PartlyRead, clip_box, predict_photos
 from paperlib.photograph import people_in, see, visibility
-from paperlib.reproduce.best import best_weights
-from paperlib.reproduce.measures import measure
-from paperlib.reproduce.shipping import empty_pictures, fit_visibility
-from paperlib.show.photos import pose_on_photo, pose_picture
-from paperlib.show.pictures import one_heatmap
-from paperlib.show.samples import heatmaps_on_photo
 from paperlib.skeleton import MPII
 from paperlib.weights import load_weights, save_weights, shipped
+from tools.ship_weights import empty_pictures, fit_visibility
 
 OPTIONS = {"stacks": 1, "features": 16, "depth": 3}
 CODEC = HourglassCodec(side=64, peak=12.0)
@@ -38,7 +40,11 @@ def untrained(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
     save_weights(
-        {"name": "little", "kind": "untrained", "people": 0, "run": {"steps": 0}}, StackedHourglass(**OPTIONS).eval(), CODEC, OPTIONS, folder
+        {"name": "little", "kind": "untrained", "people": 0, "run": {"steps": 0}},
+        StackedHourglass(**OPTIONS).eval(),
+        CODEC,
+        OPTIONS,
+        folder,
     )
     return str(folder / "little.safetensors")
 
@@ -47,7 +53,9 @@ def untrained(tmp_path_factory):
 def scene(tmp_path):
     """A smooth picture of 150 x 210 px."""
     rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 256, (14, 10, 3), dtype=np.uint8)).resize((150, 210), Image.Resampling.BICUBIC).save(tmp_path / "me.png")
+    Image.fromarray(rng.integers(0, 256, (14, 10, 3), dtype=np.uint8)).resize(
+        (150, 210), Image.Resampling.BICUBIC
+    ).save(tmp_path / "me.png")
     return tmp_path / "me.png"
 
 
@@ -56,7 +64,11 @@ def predict(untrained, monkeypatch, capsys):
     """`paperlib predict` with the untrained network; returns (exit code, stdout, stderr)."""
 
     def call(*words, weights=untrained):
-        monkeypatch.setattr(sys, "argv", ["paperlib", "predict", *map(str, words), "--device", "cpu", "--weights", weights])
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            ["paperlib", "predict", *map(str, words), "--device", "cpu", "--weights", weights],
+        )
         capsys.readouterr()
         with pytest.raises(SystemExit) as done:
             cli.main()
@@ -68,26 +80,37 @@ def predict(untrained, monkeypatch, capsys):
 # ---------------------------------------------------------------- what comes out
 
 
-@pytest.mark.parametrize("boxes", [None, [(20.0, 10.0, 120.0, 200.0), (0.0, 0.0, 149.0, 90.0)]], ids=["whole", "boxes"])
+@pytest.mark.parametrize(
+    "boxes", [None, [(20.0, 10.0, 120.0, 200.0), (0.0, 0.0, 149.0, 90.0)]], ids=["whole", "boxes"]
+)
 def test_the_heatmaps_shown_are_those_that_the_pose_is_read_from(untrained, scene, boxes):
     weights, photo = best_weights(untrained, "cpu"), read_image(scene)
     numbers = heatmaps_on_photo(weights, photo, boxes)
     people = people_in(MPII, (150, 210), boxes)
     points, confidence = see(weights, photo, people)
-    np.testing.assert_allclose(numbers["maps"][:, -1].max(axis=(-2, -1)).clip(0), CODEC.peak * confidence, atol=0.01)  # float16
+    np.testing.assert_allclose(
+        numbers["maps"][:, -1].max(axis=(-2, -1)).clip(0), CODEC.peak * confidence, atol=0.01
+    )  # float16
     codec_boxes, side = CODEC.boxes(people), numbers["images"].shape[1]
     zoom = (side / codec_boxes[:, 2])[:, None, None]
     in_crop = (points - codec_boxes[:, None, :2]) * zoom + (side - 1) / 2
     np.testing.assert_allclose(numbers["found"][:, -1], in_crop, atol=0.05)
     assert np.isnan(numbers["error"]).all() and np.isnan(numbers["truth"]).all()
-    assert list(numbers["titles"]) == [f"site {k + 1} of {OPTIONS['stacks']}" for k in range(OPTIONS["stacks"])]
+    assert list(numbers["titles"]) == [
+        f"site {k + 1} of {OPTIONS['stacks']}" for k in range(OPTIONS["stacks"])
+    ]
 
 
 def test_a_joint_that_nobody_labelled_has_no_error(untrained, scene):
     numbers = heatmaps_on_photo(best_weights(untrained, "cpu"), read_image(scene))
     pose, heat, peaks, *_ = one_heatmap(numbers, joint=2).axes
-    assert heat.get_title() == "right hip" and not any("nan" in label.get_text() for label in peaks.get_xticklabels())
-    labelled = numbers | {"error": np.full_like(numbers["error"], 0.25), "truth": np.zeros_like(numbers["truth"])}
+    assert heat.get_title() == "right hip" and not any(
+        "nan" in label.get_text() for label in peaks.get_xticklabels()
+    )
+    labelled = numbers | {
+        "error": np.full_like(numbers["error"], 0.25),
+        "truth": np.zeros_like(numbers["truth"]),
+    }
     assert one_heatmap(labelled, joint=2).axes[1].get_title() == "right hip: 0.25 torsos off"
 
 
@@ -100,15 +123,24 @@ def test_the_json_is_the_contract(predict, scene, tmp_path):
     assert (found["assumed"], found["notes"], found["scales"]) == ("", [], [0.85, 1.0, 1.15])
     assert tuple(person["joints"]) == tuple(person["visible"]) == MPII.joints
     assert person["box"] == [0, 0, 149, 209]
-    assert all(-90 <= x <= 240 and -30 <= y <= 250 and 0 <= c <= 1 for x, y, c in person["joints"].values())
-    assert person["confidence"] == pytest.approx(np.mean([c for *_, c in person["joints"].values()])) and person["note"] == ""
+    assert all(
+        -90 <= x <= 240 and -30 <= y <= 250 and 0 <= c <= 1 for x, y, c in person["joints"].values()
+    )
+    assert (
+        person["confidence"] == pytest.approx(np.mean([c for *_, c in person["joints"].values()]))
+        and person["note"] == ""
+    )
     assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == [found]
     assert Image.open(found["picture"]).size[1] > 400
 
 
 def test_in_words_it_says_whose_weights(predict, scene):
     code, out, _ = predict(scene)
-    assert code == 0 and out.splitlines()[0] == "weights: little, untrained, 0 people, 0 steps; not measured" and "right_ankle (" in out
+    assert (
+        code == 0
+        and out.splitlines()[0] == "weights: little, untrained, 0 people, 0 steps; not measured"
+        and "right_ankle (" in out
+    )
 
 
 def test_several_people_come_in_the_order_of_their_boxes(untrained, scene):
@@ -117,7 +149,9 @@ def test_several_people_come_in_the_order_of_their_boxes(untrained, scene):
     assert [person["box"] for person in together] == [list(box) for box in boxes]
     for person, box in zip(together, boxes, strict=True):
         (alone,) = predict_photos([scene], untrained, boxes={str(scene): [box]})[0][0]["people"]
-        np.testing.assert_allclose(list(alone["joints"].values()), list(person["joints"].values()), atol=1e-4)
+        np.testing.assert_allclose(
+            list(alone["joints"].values()), list(person["joints"].values()), atol=1e-4
+        )
 
 
 def test_more_people_than_go_through_at_once(untrained, scene, monkeypatch):
@@ -126,23 +160,30 @@ def test_more_people_than_go_through_at_once(untrained, scene, monkeypatch):
     monkeypatch.setattr(photograph, "CHUNK", 2)
     parts = predict_photos([scene], untrained, boxes=boxes)[0][0]["people"]
     for a, b in zip(whole, parts, strict=True):
-        np.testing.assert_allclose(list(a["joints"].values()), list(b["joints"].values()), atol=1e-4)
+        np.testing.assert_allclose(
+            list(a["joints"].values()), list(b["joints"].values()), atol=1e-4
+        )
 
 
 def test_what_lies_outside_the_picture_is_not_visible(untrained):
-    weights = load_weights(photo.Path(untrained).with_suffix(".json"))
+    weights = load_weights(photos.Path(untrained).with_suffix(".json"))
     points = np.full((16, 2), 5.0)
     points[3] = 5, -20
-    person = photo._person(weights, points, np.full(16, 0.7), (0, 0, 9, 9), (10, 10))
-    assert person["visible"][MPII.joints[3]] == 0 and person["visible"][MPII.joints[2]] == pytest.approx(0.7)
+    person = photos._person(weights, points, np.full(16, 0.7), (0, 0, 9, 9), (10, 10))
+    assert person["visible"][MPII.joints[3]] == 0 and person["visible"][
+        MPII.joints[2]
+    ] == pytest.approx(0.7)
 
 
 # ---------------------------------------------------------------- boxes and crops
 
 
-@pytest.mark.parametrize(("codec", "side", "down"), [(HourglassCodec(), 250, 5), (RecurrentCodec(), 290.625, -10)])
+@pytest.mark.parametrize(
+    ("codec", "side", "down"), [(HourglassCodec(), 250, 5), (RecurrentCodec(), 290.625, -10)]
+)
 def test_a_box_becomes_the_crop_of_each_paper(codec, side, down):
-    """A person of 400 px: scale 2, the rough position 20 px above the middle, then margin and shift of the codec."""
+    """A person of 400 px: scale 2, the rough position 20 px above the middle, then margin and shift
+    of the codec."""
     (crop,) = codec.boxes(people_in(MPII, (900, 700), [(100, 50, 250, 450)]))
     np.testing.assert_allclose(crop, [175, 250 + 2 * down, 2 * side])
 
@@ -153,7 +194,8 @@ def test_the_whole_picture_is_the_crop(codec):
 
 
 def test_boxes_are_where_mpii_labels_people(real_data):
-    """On MPII validation a person's box, read by the rule, is centred where the labels have the rough position, and scaled alike."""
+    """On MPII validation a person's box, read by the rule, is centred where the labels have the
+    rough position, and scaled alike."""
     people = load_mpii(real_data / "mpii-sports", "valid", need_images=False)
     people = people.select(~np.isnan(people.joints).any(axis=(1, 2)))
     low, high = people.joints.min(axis=1), people.joints.max(axis=1)
@@ -186,18 +228,30 @@ def test_a_box_is_clipped_to_the_picture(predict, scene):
 )
 def test_a_box_that_cannot_be_is_one_line(predict, scene, tmp_path, box, expected):
     code, out, err = predict(scene, "--box", box, "--out", tmp_path / "out")
-    assert code == 1 and out == "" and err.count("\n") == 1 and expected in err and not (tmp_path / "out").exists()
+    assert (
+        code == 1
+        and out == ""
+        and err.count("\n") == 1
+        and expected in err
+        and not (tmp_path / "out").exists()
+    )
 
 
 def test_boxes_of_several_pictures_come_from_a_file(predict, scene, tmp_path):
     other = tmp_path / "you.png"
     Image.open(scene).save(other)
     as_typed = f"{tmp_path}/./you.png"  # the same path, written in another way
-    (tmp_path / "boxes.json").write_text(json.dumps({as_typed: [[10, 10, 100, 200], [40, 10, 140, 200]]}))
+    (tmp_path / "boxes.json").write_text(
+        json.dumps({as_typed: [[10, 10, 100, 200], [40, 10, 140, 200]]})
+    )
     code, out, _ = predict(scene, other, "--json", "--boxes", tmp_path / "boxes.json")
     assert code == 0 and [len(entry["people"]) for entry in json.loads(out)] == [1, 2]
     code, _, err = predict(scene, other, "--box", "1,2,3,4")
-    assert code == 1 and "it is for one image without --boxes; give the boxes of several images as --boxes FILE" in err
+    assert (
+        code == 1
+        and "it is for one image without --boxes; give the boxes of several images as --boxes FILE"
+        in err
+    )
     code, _, err = predict(scene, "--box", "1,2,3,4", "--boxes", tmp_path / "boxes.json")
     assert code == 1 and "without --boxes" in err
 
@@ -214,7 +268,9 @@ def test_boxes_of_several_pictures_come_from_a_file(predict, scene, tmp_path):
         (None, "boxes.json: cannot be read as boxes (No such file"),
     ],
 )
-def test_a_file_of_boxes_that_cannot_be_is_one_line(predict, scene, tmp_path, monkeypatch, content, expected):
+def test_a_file_of_boxes_that_cannot_be_is_one_line(
+    predict, scene, tmp_path, monkeypatch, content, expected
+):
     monkeypatch.chdir(tmp_path)
     if content:
         (tmp_path / "boxes.json").write_text(content)
@@ -266,7 +322,11 @@ def joints_of(path, weights):
     return np.array(list(found["people"][0]["joints"].values()))
 
 
-@pytest.mark.parametrize("save", [saved("L"), saved("P"), with_alpha, as_cmyk, as_grey16], ids=["grey", "palette", "alpha", "CMYK", "16 bits"])
+@pytest.mark.parametrize(
+    "save",
+    [saved("L"), saved("P"), with_alpha, as_cmyk, as_grey16],
+    ids=["grey", "palette", "alpha", "CMYK", "16 bits"],
+)
 def test_a_picture_of_any_kind(untrained, scene, tmp_path, save):
     path = save(Image.open(scene), tmp_path / "other.png")
     plain = tmp_path / "plain.png"
@@ -275,7 +335,12 @@ def test_a_picture_of_any_kind(untrained, scene, tmp_path, save):
 
 
 @pytest.mark.parametrize(
-    ("orientation", "undo"), [(6, Image.Transpose.ROTATE_90), (3, Image.Transpose.ROTATE_180), (2, Image.Transpose.FLIP_LEFT_RIGHT)]
+    ("orientation", "undo"),
+    [
+        (6, Image.Transpose.ROTATE_90),
+        (3, Image.Transpose.ROTATE_180),
+        (2, Image.Transpose.FLIP_LEFT_RIGHT),
+    ],
 )
 def test_a_picture_on_its_side_is_turned_upright(untrained, scene, tmp_path, orientation, undo):
     exif = Image.Exif()
@@ -288,7 +353,8 @@ def test_a_picture_on_its_side_is_turned_upright(untrained, scene, tmp_path, ori
 
 
 def test_the_scale_of_a_large_picture_is_its_own(untrained, scene, tmp_path):
-    """The same scene eight times as large: the same joints in other pixels, to the heatmap's grain."""
+    """The same scene eight times as large: the same joints in other pixels, to the heatmap's
+    grain."""
     Image.open(scene).resize((1200, 1680), Image.Resampling.BICUBIC).save(tmp_path / "large.png")
     small, large = joints_of(scene, untrained), joints_of(tmp_path / "large.png", untrained)
     near = np.abs((large[:, :2] + 0.5) / 8 - 0.5 - small[:, :2]).max(axis=1) < 2 * 210 / 16
@@ -335,7 +401,11 @@ def test_a_broken_photograph_stops_no_other(predict, scene, tmp_path, kind):
     assert code == 1 and err.count("\n") == 1 and "odd.png" in err and expected in err
     found = json.loads(printed)
     assert [entry["image"] for entry in found] == [str(scene), str(other)]
-    assert {path.name for path in out.iterdir()} == {"me-pose.png", "you-pose.png", "predictions.json"}
+    assert {path.name for path in out.iterdir()} == {
+        "me-pose.png",
+        "you-pose.png",
+        "predictions.json",
+    }
     assert json.loads((out / "predictions.json").read_text()) == found
 
 
@@ -364,7 +434,9 @@ def test_what_was_made_of_a_file_is_said(predict, scene, tmp_path):
     code, out, err = predict(tmp_path / "scan.tif", "--json")
     notes = json.loads(out)[0]["notes"]
     assert code == 0 and ["orientation 9" in notes[0], "2 pages" in notes[1]] == [True, True]
-    assert [line.startswith("paperlib: ") and "scan.tif: its EXIF" in line for line in err.splitlines()][0]
+    assert [
+        line.startswith("paperlib: ") and "scan.tif: its EXIF" in line for line in err.splitlines()
+    ][0]
 
 
 # ---------------------------------------------------------------- the person is looked for
@@ -402,7 +474,10 @@ def overlap(a, b):
 @pytest.mark.parametrize("photograph_is", [1, 3])
 def test_the_surest_box_is_found_wherever_it_is(untrained, monkeypatch, size, photograph_is):
     """A network that is the surer the better the box fits a person of known place and size."""
-    weights, rng = load_weights(photo.Path(untrained).with_suffix(".json")), np.random.default_rng(0)
+    weights, rng = (
+        load_weights(photos.Path(untrained).with_suffix(".json")),
+        np.random.default_rng(0),
+    )
     for _ in range(8):
         height = max(size) * rng.uniform(HEIGHTS[-1], 0.55)
         corner = rng.uniform(0, np.array(size) - height)
@@ -485,8 +560,10 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(untrained, scene, tmp_
     for path in others:
         Image.open(scene).save(path)
     found, _ = predict_photos([scene, *others], untrained, tmp_path / "out")
-    names = [photo.Path(entry["picture"]).name for entry in found]
-    assert names == ["me-pose.png", "me-2-pose.png", "me-3-pose.png", "ME-4-pose.png"] and all((tmp_path / "out" / name).exists() for name in names)
+    names = [photos.Path(entry["picture"]).name for entry in found]
+    assert names == ["me-pose.png", "me-2-pose.png", "me-3-pose.png", "ME-4-pose.png"] and all(
+        (tmp_path / "out" / name).exists() for name in names
+    )
 
 
 def test_a_photograph_is_never_overwritten(untrained, scene, tmp_path):
@@ -501,14 +578,22 @@ def test_a_folder_that_cannot_be_is_one_line(predict, scene, tmp_path):
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         code, _, err = predict(scene, "--out", out)
-        assert code == 1 and err.count("\n") == 1 and "file: a file, not a folder; choose another folder for --out" in err
+        assert (
+            code == 1
+            and err.count("\n") == 1
+            and "file: a file, not a folder; choose another folder for --out" in err
+        )
     assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_folder_without_permission_is_one_line(predict, scene, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode, **_: not mode & os.W_OK)
     code, _, err = predict(scene, "--out", tmp_path / "locked")
-    assert code == 1 and "not writable; choose another folder for --out" in err and not (tmp_path / "locked").exists()
+    assert (
+        code == 1
+        and "not writable; choose another folder for --out" in err
+        and not (tmp_path / "locked").exists()
+    )
 
 
 # ---------------------------------------------------------------- the picture
@@ -516,13 +601,23 @@ def test_a_folder_without_permission_is_one_line(predict, scene, tmp_path, monke
 
 def a_person(**changes):
     joints = {name: [10.0 + 3 * i, 20.0 + 5 * (i % 4), 0.5] for i, name in enumerate(MPII.joints)}
-    return {"joints": joints, "visible": dict.fromkeys(MPII.joints, 0.9), "box": [0.0, 0.0, 89.0, 59.0], "confidence": 0.5, "note": ""} | changes
+    return {
+        "joints": joints,
+        "visible": dict.fromkeys(MPII.joints, 0.9),
+        "box": [0.0, 0.0, 89.0, 59.0],
+        "confidence": 0.5,
+        "note": "",
+    } | changes
 
 
 def test_the_picture_keeps_the_photographs_shape_and_shows_its_people():
     grey = np.full((60, 90, 3), 99, np.uint8)
     axes = pose_on_photo(grey, [a_person(), a_person()]).axes[0]
-    assert len(axes.lines) == 2 * len(MPII.limbs) and not pose_on_photo(grey, []).axes[0].lines and not axes.patches
+    assert (
+        len(axes.lines) == 2 * len(MPII.limbs)
+        and not pose_on_photo(grey, []).axes[0].lines
+        and not axes.patches
+    )
     box = axes.get_window_extent()
     assert box.width / box.height == pytest.approx(1.5, rel=1e-6)
     assert len(pose_on_photo(grey, [a_person(box=[5.0, 5.0, 70.0, 50.0])]).axes[0].patches) == 2
@@ -542,12 +637,18 @@ def test_a_limb_is_as_faint_as_its_weaker_end():
     person["joints"]["right_ankle"][2] = 0.0
     lines = pose_on_photo(np.zeros((60, 90, 3), np.uint8), [person]).axes[0].lines
     shin = MPII.limbs.index((0, 1))
-    assert lines[shin].get_alpha() < min(line.get_alpha() for i, line in enumerate(lines) if i != shin)
+    assert lines[shin].get_alpha() < min(
+        line.get_alpha() for i, line in enumerate(lines) if i != shin
+    )
 
 
 def test_hidden_joints_are_told_apart():
     hidden = dict.fromkeys(MPII.joints, 0.9) | {"left_wrist": 0.2, "left_elbow": 0.1}
-    seen, unseen = pose_on_photo(np.zeros((60, 90, 3), np.uint8), [a_person(visible=hidden)]).axes[0].collections
+    seen, unseen = (
+        pose_on_photo(np.zeros((60, 90, 3), np.uint8), [a_person(visible=hidden)])
+        .axes[0]
+        .collections
+    )
     assert (len(seen.get_offsets()), len(unseen.get_offsets())) == (14, 2)
     assert not np.allclose(seen.get_facecolor(), unseen.get_facecolor())
 
@@ -561,11 +662,13 @@ def test_a_huge_photograph_is_drawn_small():
 
 
 def test_nobody_is_said_to_be_there_where_confidence_is_low(untrained, scene, tmp_path, predict):
-    record = photo.Path(untrained).with_suffix(".json")
+    record = photos.Path(untrained).with_suffix(".json")
     for below, note in ((2.0, "perhaps no person here: mean confidence"), (-1.0, "")):
         weights = tmp_path / "little.safetensors"
-        weights.write_bytes(photo.Path(untrained).read_bytes())
-        weights.with_suffix(".json").write_text(json.dumps(json.loads(record.read_text()) | {"no_person": {"below": below}}))
+        weights.write_bytes(photos.Path(untrained).read_bytes())
+        weights.with_suffix(".json").write_text(
+            json.dumps(json.loads(record.read_text()) | {"no_person": {"below": below}})
+        )
         code, out, err = predict(scene, "--json", weights=str(weights))
         assert (
             code == 0
@@ -578,27 +681,37 @@ def test_nobody_is_said_to_be_there_where_confidence_is_low(untrained, scene, tm
 def test_shipped_weights_see_nobody_on_a_wall(name):
     weights = load_weights(shipped()[name])
     walls = empty_pictures(4)["uniform"]
-    means = [see(weights, wall, people_in(weights.codec.skeleton, (150, 200)))[1].mean() for wall in walls]
+    means = [
+        see(weights, wall, people_in(weights.codec.skeleton, (150, 200)))[1].mean()
+        for wall in walls
+    ]
     assert max(means) < weights.record["no_person"]["below"] / 2
 
 
 def test_the_fit_of_visibility_finds_the_law_it_was_drawn_from():
     rng = np.random.default_rng(0)
     confidence = rng.random((2000, 16))
-    state = np.where(rng.random(confidence.shape) < 1 / (1 + np.exp(2 - 5 * confidence)), VISIBLE, rng.integers(0, 2, confidence.shape))
+    state = np.where(
+        rng.random(confidence.shape) < 1 / (1 + np.exp(2 - 5 * confidence)),
+        VISIBLE,
+        rng.integers(0, 2, confidence.shape),
+    )
     fit = fit_visibility(confidence, state)
-    assert fit["intercept"] == pytest.approx(-2, abs=0.15) and fit["slope"] == pytest.approx(5, abs=0.3)
+    assert fit["intercept"] == pytest.approx(-2, abs=0.15) and fit["slope"] == pytest.approx(
+        5, abs=0.3
+    )
     assert fit["brier"] < fit["brier_of_share"] - 0.02
 
 
 def test_visibility_without_a_fit_is_the_confidence(untrained):
-    weights = load_weights(photo.Path(untrained).with_suffix(".json"))
+    weights = load_weights(photos.Path(untrained).with_suffix(".json"))
     assert visibility(weights, np.array([0.2, 0.9])).tolist() == [0.2, 0.9]
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_weights_find_real_people_in_their_boxes(real_data, name):
-    """The rule for boxes against the labelled centre and scale: on 48 MPII people not more than 5 points are lost."""
+    """The rule for boxes against the labelled centre and scale: on 48 MPII people not more than 5
+    points are lost."""
     weights = load_weights(shipped()[name])
     people = load_mpii(real_data / "mpii-sports", "valid")
     people = people.select(~np.isnan(people.joints).any(axis=(1, 2))).select(slice(0, 48))
@@ -609,5 +722,7 @@ def test_shipped_weights_find_real_people_in_their_boxes(real_data, name):
         box = (*(joints.min(axis=0) - pad), *(joints.max(axis=0) + pad))
         ours.append(see(weights, picture, people_in(MPII, picture.shape[1::-1], [box]), (1.0,))[0])
         labelled.append(see(weights, picture, people.select(slice(i, i + 1)), (1.0,))[0])
-    boxed, given = (measure(np.concatenate(points), people, "mpii").scores.total for points in (ours, labelled))
+    boxed, given = (
+        measure(np.concatenate(points), people, "mpii").scores.total for points in (ours, labelled)
+    )
     assert boxed > given - 5 and boxed > 30

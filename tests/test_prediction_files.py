@@ -10,10 +10,10 @@ import pytest
 import scipy.io
 from typer.testing import CliRunner
 
+from companion.app.cli import app
 from paperlib import PaperlibError
-from paperlib.cli import app
-from paperlib.joint_names import joint_called, read_column
-from paperlib.prediction_files import read_points, read_predictions
+from paperlib.files.joint_names import joint_called, read_column
+from paperlib.files.predictions import read_points, read_predictions
 from paperlib.score import score_file
 from paperlib.skeleton import COCO, FLIC, LSP, MPII, joint_map
 
@@ -69,9 +69,22 @@ def long() -> pd.DataFrame:
 
 @pytest.mark.parametrize(
     "name",
-    ["rankle", "r_ankle", "right_ankle", "R Ankle", "RAnkle", "ankle_right", "Right Ankle (px)",
-     "rightAnkle", "RIGHT_ANKLE", "ankle.R", "rank", "0_right_ankle", "right-ankle"],
-)  # fmt: skip
+    [
+        "rankle",
+        "r_ankle",
+        "right_ankle",
+        "R Ankle",
+        "RAnkle",
+        "ankle_right",
+        "Right Ankle (px)",
+        "rightAnkle",
+        "RIGHT_ANKLE",
+        "ankle.R",
+        "rank",
+        "0_right_ankle",
+        "right-ankle",
+    ],
+)
 def test_a_joint_by_many_names(name):
     assert joint_called(name) == "right_ankle"
 
@@ -88,11 +101,23 @@ def test_every_joint_of_every_skeleton_is_called_by_its_own_name():
 
 @pytest.mark.parametrize(
     ("text", "joint", "field"),
-    [("x_left_knee", "left_knee", "x"), ("left knee.y", "left_knee", "y"), ("x0", 0, "x"),
-     ("15_y", 15, "y"), ("kp3_x", 3, "x"), ("LKneeX", "left_knee", "x"), ("lknex", "left_knee", "x"),
-     ("ylkne", "left_knee", "y"), ("left_knee_likelihood", "left_knee", "score"), ("c0", 0, "score"),
-     ("score", None, "score"), ("c", None, ""), ("bbox_x", None, "x"), ("image", None, "")],
-)  # fmt: skip
+    [
+        ("x_left_knee", "left_knee", "x"),
+        ("left knee.y", "left_knee", "y"),
+        ("x0", 0, "x"),
+        ("15_y", 15, "y"),
+        ("kp3_x", 3, "x"),
+        ("LKneeX", "left_knee", "x"),
+        ("lknex", "left_knee", "x"),
+        ("ylkne", "left_knee", "y"),
+        ("left_knee_likelihood", "left_knee", "score"),
+        ("c0", 0, "score"),
+        ("score", None, "score"),
+        ("c", None, ""),
+        ("bbox_x", None, "x"),
+        ("image", None, ""),
+    ],
+)
 def test_what_a_column_says(text, joint, field):
     found = read_column(text)
     assert (found.joint, found.field) == (joint, field)
@@ -103,11 +128,17 @@ def test_what_a_column_says(text, joint, field):
 
 @pytest.mark.parametrize(
     ("names", "form", "score"),
-    [(MPII.joints, "{joint}_{axis}", ""), (SHORT, "{axis}_{joint}", "score"),
-     (CAMEL, "{joint}{Axis}", ""), (SPACED, "{joint}.{axis}", "likelihood"),
-     (TURNED, "{joint} ({axis})", "confidence"), (SHORT, "{joint}{axis}", ""),
-     (DOTTED, "{axis}: {joint}", "v"), (SPACED, "X coordinate of {joint}", "")],
-)  # fmt: skip
+    [
+        (MPII.joints, "{joint}_{axis}", ""),
+        (SHORT, "{axis}_{joint}", "score"),
+        (CAMEL, "{joint}{Axis}", ""),
+        (SPACED, "{joint}.{axis}", "likelihood"),
+        (TURNED, "{joint} ({axis})", "confidence"),
+        (SHORT, "{joint}{axis}", ""),
+        (DOTTED, "{axis}: {joint}", "v"),
+        (SPACED, "X coordinate of {joint}", ""),
+    ],
+)
 def test_columns_that_name_joints_in_another_order(names, form, score, tmp_path):
     if "{axis}" not in form and "{Axis}" not in form:
         form = form.replace("X", "{Axis}")
@@ -117,9 +148,17 @@ def test_columns_that_name_joints_in_another_order(names, form, score, tmp_path)
 
 @pytest.mark.parametrize(
     "options",
-    [{"sep": ";"}, {"sep": "|"}, {"sep": "\t"}, {"sep": ";", "decimal": ","}, {"decimal": ","},
-     {"sep": "\t", "decimal": ","}, {"encoding": "utf-8-sig"}, {"encoding": "utf-16", "sep": "\t"}],
-)  # fmt: skip
+    [
+        {"sep": ";"},
+        {"sep": "|"},
+        {"sep": "\t"},
+        {"sep": ";", "decimal": ","},
+        {"decimal": ","},
+        {"sep": "\t", "decimal": ","},
+        {"encoding": "utf-8-sig"},
+        {"encoding": "utf-16", "sep": "\t"},
+    ],
+)
 @pytest.mark.parametrize("header", [True, False])
 def test_separators_decimal_commas_and_marks(options, header, tmp_path):
     table = wide() if header else pd.DataFrame(POINTS.reshape(PEOPLE, 32))

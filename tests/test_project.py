@@ -1,11 +1,14 @@
-"""The project as a whole: pins, environments, the order of imports, sizes of files, and nothing of one machine in them."""
+"""The project as a whole: pins, environments, the order of imports, sizes of files, and nothing of
+one machine in them."""
 
 import ast
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,6 @@ from packaging.specifiers import SpecifierSet
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "paperlib"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 
 def name_of(package):
@@ -28,7 +30,10 @@ PINS = dict(
     for line in (ROOT / "constraints.txt").read_text().splitlines()
     if line and not line.startswith("#")
 )
-REQUIRED = [Requirement(text) for text in (*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), []))]
+REQUIRED = [
+    Requirement(text)
+    for text in (*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), []))
+]
 
 
 # ---------------------------------------------------------------- what is installed
@@ -40,7 +45,8 @@ def test_every_direct_dependency_is_pinned_within_its_range(needed):
 
 
 def test_the_pins_need_nothing_that_is_not_pinned():
-    """A pin of which a requirement is left open installs another version tomorrow. Read from what is installed here."""
+    """A pin of which a requirement is left open installs another version tomorrow. Read from what
+    is installed here."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     todo, seen = [name_of(needed.name) for needed in REQUIRED], set()
@@ -54,40 +60,75 @@ def test_the_pins_need_nothing_that_is_not_pinned():
         except PackageNotFoundError:
             continue
         needs = [Requirement(text) for text in texts]
-        todo += [name_of(need.name) for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
-    apart = {"triton", "cuda-bindings", "cuda-toolkit", "setuptools", "pip"}  # of a torch for GPUs, and of every environment
-    unpinned = {package for package in seen - set(PINS) if not package.startswith("nvidia-")} - apart
+        todo += [
+            name_of(need.name)
+            for need in needs
+            if need.marker is None or need.marker.evaluate({"extra": ""})
+        ]
+    apart = {
+        "triton",
+        "cuda-bindings",
+        "cuda-toolkit",
+        "setuptools",
+        "pip",
+    }  # of a torch for GPUs, and of every environment
+    unpinned = {
+        package for package in seen - set(PINS) if not package.startswith("nvidia-")
+    } - apart
     assert not unpinned, sorted(unpinned)
 
 
 def test_nothing_is_imported_that_is_not_required():
-    import sys
-
-    known = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
+    known = {
+        "cv2": "opencv-python-headless",
+        "PIL": "pillow",
+        "yaml": "pyyaml",
+        "sklearn": "scikit-learn",
+    }
     through = {"traitlets", "IPython", "pygments", "packaging"}  # with jupyterlab
     required = {name_of(needed.name) for needed in REQUIRED}
     imported = {}
-    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")]:
+    for path in [*MODULES.values(), *(ROOT / "tests").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             imported |= {name.split(".")[0]: path.name for name in names if name}
-    foreign = set(imported) - set(sys.stdlib_module_names) - {"paperlib", "tests", "official_files", "golden_trainings"} - through
-    missing = {name: imported[name] for name in foreign if name_of(known.get(name, name)) not in required}
+    foreign = (
+        set(imported)
+        - set(sys.stdlib_module_names)
+        - {"paperlib", "companion", "tools", "tests", "official_files", "golden_trainings"}
+        - through
+    )
+    missing = {
+        name: imported[name] for name in foreign if name_of(known.get(name, name)) not in required
+    }
     assert not missing, missing
 
 
 def test_conda_installs_the_same():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
-    assert pip == ["-c constraints.txt", "-e .[test]"]
-    (python,) = [part for part in environment["dependencies"] if isinstance(part, str) and part.startswith("python=")]
+    assert pip == ["-c constraints.txt", "-e .[companion,test]"]
+    (python,) = [
+        part
+        for part in environment["dependencies"]
+        if isinstance(part, str) and part.startswith("python=")
+    ]
     assert python.removeprefix("python=") in SpecifierSet(PROJECT["requires-python"])
     assert "pip" in environment["dependencies"]
 
 
 def test_make_installs_the_same():
     makefile = (ROOT / "Makefile").read_text()
-    assert re.search(r"pip install .*-c constraints\.txt -e '\.\[\$\(EXTRAS\)\]'", makefile) and "EXTRAS ?= test\n" in makefile
+    assert (
+        re.search(r"pip install .*-c constraints\.txt -e '\.\[\$\(EXTRAS\)\]'", makefile)
+        and "EXTRAS ?= companion,test\n" in makefile
+    )
     lowest = PROJECT["requires-python"].removeprefix(">=")
     assert f"sys.version_info >= ({lowest.replace('.', ', ')})" in makefile
 
@@ -95,11 +136,16 @@ def test_make_installs_the_same():
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 @pytest.mark.parametrize(
     ("given", "root"),
-    [("/some folder/data", ""), ("~/my data", ""), ("some folder/d", f"{ROOT}/"), ("d", f"{ROOT}/")],
+    [
+        ("/some folder/data", ""),
+        ("~/my data", ""),
+        ("some folder/d", f"{ROOT}/"),
+        ("d", f"{ROOT}/"),
+    ],
 )
 @pytest.mark.parametrize("how", ["environment", "argument"])
 def test_make_hands_on_a_folder_with_spaces(tmp_path, given, root, how):
-    (tmp_path / "show.mk").write_text("include Makefile\nshow:\n\t@printf %s \"$$PAPERLIB_DATA\"\n")
+    (tmp_path / "show.mk").write_text('include Makefile\nshow:\n\t@printf %s "$$PAPERLIB_DATA"\n')
     words = ["make", "-s", "-f", str(tmp_path / "show.mk"), "show"]
     words += [f"PAPERLIB_DATA={given}"] if how == "argument" else []
     given_so = {"PAPERLIB_DATA": given} if how == "environment" else {}
@@ -111,67 +157,144 @@ def test_make_hands_on_a_folder_with_spaces(tmp_path, given, root, how):
 # ---------------------------------------------------------------- the house
 
 
+def name_of_module(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {
+    name_of_module(path): path
+    for folder in ("paperlib", "companion", "tools")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
+
+
 def ours(module):
     """The modules of ours that a module imports, at its top or inside a function."""
     found = set()
-    for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "paperlib":
-            inner = node.module.removeprefix("paperlib").strip(".")
-            names = [f"{inner}.{a.name}".strip(".") for a in node.names]
-            found |= {name if (PACKAGE / (name.replace(".", "/") + ".py")).exists() or (PACKAGE / name.replace(".", "/")).is_dir() else inner
-                      for name in names}  # fmt: skip
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{a.name}" for a in node.names}
+            found |= {name if name in MODULES else node.module for name in inner}
         elif isinstance(node, ast.Import):
-            found |= {a.name.removeprefix("paperlib.") for a in node.names if a.name.startswith("paperlib.")}
-    return {name for name in found if name}
+            found |= {a.name for a in node.names}
+    return found & set(MODULES)
 
 
-# DESIGN: skeleton -> people -> data, geometry -> codecs -> models, losses -> train, predict -> metrics; each floor sees only those below.
+# Each floor of paperlib sees only those below it.
 GROUND = {
-    "skeleton.py": set(),
-    "people.py": {"skeleton"},
-    "geometry.py": set(),
-    "codecs.py": {"geometry", "people", "skeleton"},
-    "losses.py": {"codecs"},
-    "metrics.py": {"people", "skeleton"},
-    "compared.py": {"codecs", "geometry", "losses", "models.error_feedback", "people", "skeleton"},
-    "device.py": set(),
-    "mathematics.py": set(),
-    "train.py": {"codecs", "compared", "data.crops", "device", "losses"},
-    "predict.py": {"codecs", "data.crops", "device", "geometry"},
-    "watch.py": {"codecs", "data.crops", "metrics", "predict", "train"},
+    "skeleton": set(),
+    "people": {"skeleton"},
+    "geometry": set(),
+    "codecs": {"geometry", "people", "skeleton"},
+    "losses": {"codecs"},
+    "metrics": {"people", "skeleton"},
+    "compared": {"codecs", "geometry", "losses", "models.error_feedback", "people", "skeleton"},
+    "device": set(),
+    "mathematics": set(),
+    "train": {"codecs", "compared", "data.crops", "device", "losses"},
+    "predict": {"codecs", "data.crops", "device", "geometry"},
+    "validation": {"codecs", "data.crops", "metrics", "predict", "train"},
 }
 
 
 @pytest.mark.parametrize("module", GROUND)
 def test_the_ground_floor_stands_on_what_is_below_it(module):
-    assert ours(module) <= GROUND[module]
+    below = {f"paperlib.{name}" for name in GROUND[module]} | {"paperlib"}
+    assert ours(f"paperlib.{module}") <= below
 
 
-ABOVE = ("cli.py", "cli_data.py", "cli_files.py", "cli_own.py", "cli_predict.py", "photo.py", "__main__.py")
-SCIENCE = [m for m in MODULES if not m.startswith(("show/", "reproduce/")) and m not in ABOVE]
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("paperlib")])
+def test_the_science_imports_nothing_of_the_companion(module):
+    assert {name.split(".")[0] for name in ours(module)} <= {"paperlib"}
 
 
-@pytest.mark.parametrize("module", SCIENCE)
-def test_the_science_reads_without_the_bookkeeping(module):
-    above = {name for name in ours(module) if name.split(".")[0] in ("show", "reproduce", "cli", "photo")}
-    assert not above, above
+def test_the_science_needs_neither_jupyter_nor_matplotlib():
+    """Every module of paperlib is imported with none of the companion's requirements at hand."""
+    modules = [m for m in MODULES if m.startswith("paperlib")]
+    names = {"jupyter-client": "jupyter_client", "lightning-fabric": "lightning_fabric"}
+    absent = [
+        names.get(needed.name, needed.name)
+        for needed in map(Requirement, PROJECT["optional-dependencies"]["companion"])
+    ]
+    code = (
+        "import sys, importlib\n"
+        f"sys.modules |= dict.fromkeys({[*absent, 'companion', 'IPython']!r})\n"
+        f"[importlib.import_module(name) for name in {modules!r}]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("models/")])
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("paperlib.models")])
 def test_a_model_knows_nothing_but_models(module):
-    assert {name.split(".")[0] for name in ours(module)} <= {"models", "skeleton"}
+    assert {name.split(".")[1] for name in ours(module) - {"paperlib"}} <= {"models", "skeleton"}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(("show/", "reproduce/"))])
-def test_nothing_stands_on_the_doors(module):
-    assert not ours(module) & {"cli"}
+# The rooms of the companion from the ground up: a room sees only those named before it.
+FLOORS = (
+    ("settings", "drawn", "published", "figures"),
+    ("runs",),
+    ("measure", "samples"),
+    ("artifacts",),
+    ("execute",),
+    ("app",),
+)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.count(".") and m.startswith("comp")])
+def test_a_room_of_the_companion_sees_only_the_floors_below(module):
+    room = module.split(".")[1]
+    floor = next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+    below = {room, *(name for rooms in FLOORS[:floor] for name in rooms)}
+    seen = {name.split(".")[1] for name in ours(module) if name.startswith("companion.")}
+    assert seen <= below, seen - below
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("companion.figures")])
+def test_a_figure_is_drawn_of_numbers_alone(module):
+    assert not [
+        name for name in ours(module) if name.startswith(("paperlib.train", "paperlib.data"))
+    ]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_is_short_and_says_what_it_does(module):
-    text = (PACKAGE / module).read_text()
-    assert len(text.splitlines()) <= 300
-    assert module == "__main__.py" or ast.get_docstring(ast.parse(text)), "no docstring"
+    text = MODULES[module].read_text()
+    assert len(text.splitlines()) <= 450
+    assert ast.get_docstring(ast.parse(text)), "no docstring"
+
+
+def test_every_room_is_in_the_wheel():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    rooms = {name_of_module(path / "x").rpartition(".")[0] for path in folders_of_code()}
+    assert set(listed) == rooms | {"companion.notebooks"}
+
+
+def folders_of_code():
+    return {path.parent for name, path in MODULES.items() if not name.startswith("tools")}
+
+
+def test_the_wheel_holds_all_that_the_commands_need(tmp_path):
+    """Built from a copy, for a build leaves folders behind."""
+    kept = ("pyproject.toml", "README.md", "LICENSE", "paperlib", "companion", "notebooks")
+    for name in kept:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "-w", "dist", "."], cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("two_pose_papers-*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    there = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("paperlib", "companion")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert there <= inside, there - inside
+    notebooks = {
+        f"companion/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")
+    }
+    assert len(notebooks) == 7 and notebooks <= inside
 
 
 # ---------------------------------------------------------------- what is stored
@@ -179,13 +302,34 @@ def test_a_module_is_short_and_says_what_it_does(module):
 
 def tracked():
     try:
-        done = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
+        done = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
-    return [ROOT / name for name in done.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+    return [
+        ROOT / name for name in done.stdout.decode().split("\0") if name and (ROOT / name).is_file()
+    ]
 
 
-TEXT = (".py", ".ipynb", ".md", ".toml", ".txt", ".yml", ".yaml", ".cfg", ".cff", ".html", ".json", ".csv", "")
+TEXT = (
+    ".py",
+    ".ipynb",
+    ".md",
+    ".toml",
+    ".txt",
+    ".yml",
+    ".yaml",
+    ".cfg",
+    ".cff",
+    ".html",
+    ".json",
+    ".csv",
+    "",
+)
 
 
 HOMES = ("home", "Users", "work", "mnt", "root")  # where people keep checkouts
@@ -202,23 +346,50 @@ def test_no_path_of_one_machine():
 
 
 def test_no_large_file():
-    limits = {".ipynb": 500_000, ".png": 500_000, ".npz": 500_000, ".safetensors": 16_000_000, ".html": 3_000_000}  # a front page holds its pictures
-    large = [f"{path.relative_to(ROOT)}: {path.stat().st_size}" for path in tracked() if path.stat().st_size > limits.get(path.suffix, 1_000_000)]
+    limits = {
+        ".ipynb": 500_000,
+        ".png": 500_000,
+        ".npz": 500_000,
+        ".safetensors": 16_000_000,
+        ".html": 3_000_000,
+    }  # a front page holds its pictures
+    large = [
+        f"{path.relative_to(ROOT)}: {path.stat().st_size}"
+        for path in tracked()
+        if path.stat().st_size > limits.get(path.suffix, 1_000_000)
+    ]
     assert not large, large
 
 
 def test_no_images_of_people_no_caches_and_no_weights_but_the_shipped_and_the_kept_are_stored():
     """Shipped with the package, or kept with the results of a run that a figure looks into."""
     kinds = {".pt", ".safetensors", ".jpg", ".jpeg", ".h5", ".mat", ".npy", ".part", ".pyc"}
-    shipped = {path for path in tracked() if path.parent == PACKAGE / "weights" and path.suffix == ".safetensors"}
+    shipped = {
+        path
+        for path in tracked()
+        if path.parent == PACKAGE / "weights" and path.suffix == ".safetensors"
+    }
     kept = {path for path in tracked() if path.match("results/*/runs/*/weights.safetensors")}
-    assert not [path.name for path in tracked() if path.suffix in kinds and path not in shipped | kept]
+    assert not [
+        path.name for path in tracked() if path.suffix in kinds and path not in shipped | kept
+    ]
     assert sum(path.stat().st_size for path in shipped | kept) <= 50_000_000
 
 
 def test_every_fact_that_is_cited_is_there():
-    facts = (ROOT / "paperlib" / "published" / "FACTS.md").read_text()
-    places = [path for folder in ("paperlib", "notebooks") for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".toml", ".ipynb")]
-    cited = {section for path in places for section in re.findall(r"FACTS ([A-H0](?:\.\d+)?)\b", path.read_text())}
-    here = {found.rstrip(".") for found in re.findall(r"^#+ ([A-H0](?:\.\d+)?)\b", facts, re.M)} | {f"0.{n}" for n in range(1, 11)}
+    facts = (ROOT / "companion" / "published" / "FACTS.md").read_text()
+    places = [
+        path
+        for folder in ("paperlib", "companion", "notebooks")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".toml", ".ipynb")
+    ]
+    cited = {
+        section
+        for path in places
+        for section in re.findall(r"FACTS ([A-H0](?:\.\d+)?)\b", path.read_text())
+    }
+    here = {found.rstrip(".") for found in re.findall(r"^#+ ([A-H0](?:\.\d+)?)\b", facts, re.M)} | {
+        f"0.{n}" for n in range(1, 11)
+    }
     assert len(cited) > 20 and cited <= here, cited - here

@@ -1,4 +1,5 @@
-"""Runs and studies: what a run's identity holds, that it is trained once, and one clear line for whatever cannot be had."""
+"""Runs and studies: what a run's identity holds, that it is trained once, and one clear line for
+whatever cannot be had."""
 
 import json
 import math
@@ -12,23 +13,28 @@ import numpy as np
 import pytest
 import torch
 
+from companion.execute import pace
+from companion.execute import plan as plans
+from companion.measure.scores import baseline, measure_run
+from companion.runs import prediction_cache, provenance, study, train_or_load
+from companion.runs.catalogue import catalogue
+from companion.runs.cost import cost_of, memory
+from companion.runs.sizes import SCALES, SIZES
+from companion.runs.study import NotMeasured, Study
+from companion.settings import Folders
 from paperlib import PaperlibError
 from paperlib import predict as prediction
 from paperlib.models.hourglass import Residual
 from paperlib.predict import decode, folded, heatmaps, people_at_once, predict, predict_batch
-from paperlib.reproduce import machine, pace, runs, stored, study
-from paperlib.reproduce import plan as plans
-from paperlib.reproduce.catalogue import catalogue
-from paperlib.reproduce.cost import cost_of, memory
-from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.measures import baseline, measure_run
-from paperlib.reproduce.scales import SCALES, SIZES
-from paperlib.reproduce.study import NotMeasured, Study
 
 RUN = "recurrent-t1-parts"
 INVENTORY = {
-    *(f"R-fig{i}" for i in range(1, 10)), *(f"R-tab{i}" for i in range(1, 5)), *(f"H-fig{i}" for i in range(1, 12)), "H-tab1", "H-tab2",
-}  # fmt: skip
+    *(f"R-fig{i}" for i in range(1, 10)),
+    *(f"R-tab{i}" for i in range(1, 5)),
+    *(f"H-fig{i}" for i in range(1, 12)),
+    "H-tab1",
+    "H-tab2",
+}
 
 
 # ---------------------------------------------------------------- the catalogue
@@ -41,9 +47,17 @@ def test_the_catalogue_at_every_size(size, data):
     assert all(name == run.name for name, run in found.items())
     assert {artifact for run in found.values() for artifact in run.artifacts} <= INVENTORY
     for run in found.values():
-        assert run.test_on in ("mpii", "lsp", "flic") and run.recipe.steps > 0 and run.recipe.factor(0) > 0
+        assert (
+            run.test_on in ("mpii", "lsp", "flic")
+            and run.recipe.steps > 0
+            and run.recipe.factor(0) > 0
+        )
         if run.network.kind != "error_feedback":  # which takes any side
-            assert run.codec.side % (8 * run.codec.stride if run.network.kind == "hourglass" else run.codec.stride) == 0
+            assert (
+                run.codec.side
+                % (8 * run.codec.stride if run.network.kind == "hourglass" else run.codec.stride)
+                == 0
+            )
         assert hash(run) == hash(replace(run))
 
 
@@ -61,11 +75,16 @@ def test_networks_say_what_their_codecs_read(tiny):
         if run.network.kind == "error_feedback":
             assert sites[-1].shape == (2, len(run.codec.skeleton), 2), run.name
         else:
-            assert sites[-1].shape == (2, run.codec.channels, *[run.codec.side // run.codec.stride] * 2), run.name
+            assert sites[-1].shape == (
+                2,
+                run.codec.channels,
+                *[run.codec.side // run.codec.stride] * 2,
+            ), run.name
 
 
 def test_every_artifact_that_needs_training_has_its_run():
-    """All but those drawn from the model (R-fig3, H-fig1, H-fig3, H-fig4) and the sizes (R-tab3)."""
+    """All but those drawn from the model (R-fig3, H-fig1, H-fig3, H-fig4) and the sizes
+    (R-tab3)."""
     made = {artifact for run in catalogue("smoke").values() for artifact in run.artifacts}
     assert INVENTORY - made == {"R-fig3", "R-tab3", "H-fig1", "H-fig3", "H-fig4"}
 
@@ -73,9 +92,16 @@ def test_every_artifact_that_needs_training_has_its_run():
 def test_the_papers_recipes():
     """FACTS A.7, C.4."""
     found = catalogue("paper", "real")
-    assert found["recurrent"].recipe.steps == pytest.approx(50 * 22_246 / 20, abs=1) and found["hourglass"].recipe.steps == 100 * 8000
+    assert (
+        found["recurrent"].recipe.steps == pytest.approx(50 * 22_246 / 20, abs=1)
+        and found["hourglass"].recipe.steps == 100 * 8000
+    )
     assert [found[name].codec.side for name in ("recurrent", "hourglass")] == [248, 256]
-    assert (found["hourglass"].codec.sigma, found["hourglass"].codec.absent, found["recurrent"].codec.tail) == (1.0, "zero", 1e-18)
+    assert (
+        found["hourglass"].codec.sigma,
+        found["hourglass"].codec.absent,
+        found["recurrent"].codec.tail,
+    ) == (1.0, "zero", 1e-18)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +110,14 @@ def test_the_papers_recipes():
         (lambda: Study("smal"), "size 'smal'.*tiny, smoke, night, short, paper"),
         (lambda: Study("tiny", "reel"), "data 'reel'.*synthetic or real"),
         (lambda: Study("tiny", device="gpu"), "device 'gpu'.*auto, cuda, mps or cpu"),
-        (lambda: Study("tiny", "real", folders=Folders(Path("/nowhere/data"), Path("runs"), Path("results"))), "/nowhere/data.*PAPERLIB_DATA"),
+        (
+            lambda: Study(
+                "tiny",
+                "real",
+                folders=Folders(Path("/nowhere/data"), Path("runs"), Path("results")),
+            ),
+            "/nowhere/data.*PAPERLIB_DATA",
+        ),
     ],
     ids=["size", "data", "device", "folder"],
 )
@@ -99,7 +132,10 @@ def test_a_gpu_that_is_not_there():
         Study("tiny", device="cuda")
 
 
-@pytest.mark.parametrize(("wrong", "near"), [("hourgalss", "hourglass"), ("recurrent-t1-part", "recurrent-t1-parts"), ("zzz", "recurrent")])
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("hourgalss", "hourglass"), ("recurrent-t1-part", "recurrent-t1-parts"), ("zzz", "recurrent")],
+)
 def test_an_unknown_run_names_the_nearest(tiny, wrong, near):
     for ask in (tiny.trained, tiny.missing, tiny.predict, tiny.folder_of, tiny.test_crops):
         with pytest.raises(PaperlibError, match=f"'{wrong}' is not in the catalogue.*{near}"):
@@ -108,7 +144,10 @@ def test_an_unknown_run_names_the_nearest(tiny, wrong, near):
 
 def test_the_size_comes_from_the_environment(monkeypatch, tiny):
     monkeypatch.setenv("PAPERLIB_SIZE", "tiny")
-    assert Study(folders=tiny.folders).size == "tiny" and Study("smoke", folders=tiny.folders).size == "smoke"
+    assert (
+        Study(folders=tiny.folders).size == "tiny"
+        and Study("smoke", folders=tiny.folders).size == "smoke"
+    )
     monkeypatch.delenv("PAPERLIB_SIZE")
     assert Study(folders=tiny.folders).size == "smoke"
 
@@ -117,7 +156,11 @@ def test_folders_come_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERLIB_RUNS", str(tmp_path / "r"))
     monkeypatch.delenv("PAPERLIB_DATA", raising=False)
     here = Folders.here()
-    assert here.runs == tmp_path / "r" and here.data.name == "data" and (here.data.parent / "pyproject.toml").exists()
+    assert (
+        here.runs == tmp_path / "r"
+        and here.data.name == "data"
+        and (here.data.parent / "pyproject.toml").exists()
+    )
 
 
 # ---------------------------------------------------------------- identity
@@ -125,22 +168,27 @@ def test_folders_come_from_the_environment(monkeypatch, tmp_path):
 
 def test_an_identity_is_of_settings_data_and_the_number(tiny, monkeypatch):
     run = tiny.runs[RUN]
-    mine = runs.identity(run, "people")
-    assert runs.identity(replace(run, name="other", artifacts=()), "people") == mine
-    assert runs.identity(run, "other people") != mine
-    assert runs.identity(replace(run, recipe=replace(run.recipe, steps=5)), "people") != mine
-    assert runs.identity(replace(run, seed=1), "people") != mine
-    monkeypatch.setattr(runs, "TRAINING", runs.TRAINING + 1)
-    assert runs.identity(run, "people") != mine
+    mine = train_or_load.identity(run, "people")
+    assert train_or_load.identity(replace(run, name="other", artifacts=()), "people") == mine
+    assert train_or_load.identity(run, "other people") != mine
+    assert (
+        train_or_load.identity(replace(run, recipe=replace(run.recipe, steps=5)), "people") != mine
+    )
+    assert train_or_load.identity(replace(run, seed=1), "people") != mine
+    monkeypatch.setattr(train_or_load, "TRAINING", train_or_load.TRAINING + 1)
+    assert train_or_load.identity(run, "people") != mine
 
 
 def test_an_identity_does_not_hang_on_the_arithmetic(tiny):
-    other = Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders, precision="bf16")
+    other = Study(
+        "tiny", "synthetic", "cpu", progress=False, folders=tiny.folders, precision="bf16"
+    )
     assert other.precision == "bf16" and other.folder_of(RUN) == tiny.folder_of(RUN)
 
 
 def test_a_new_option_whose_default_changes_nothing_trains_nothing_anew(tiny):
-    """A spec names what differs from the defaults: fields that did not exist yet differ from none."""
+    """A spec names what differs from the defaults: fields that did not exist yet differ from
+    none."""
 
     @dataclass(frozen=True)
     class Recipe(type(tiny.runs[RUN].recipe)):
@@ -154,24 +202,25 @@ def test_a_new_option_whose_default_changes_nothing_trains_nothing_anew(tiny):
 
 def test_kept_predictions_are_of_the_number_too(tiny, monkeypatch, tmp_path):
     found = tiny.predict(RUN)
-    (tmp_path / "kept.npz").write_bytes(stored.prediction_bytes(found, "people"))
-    assert stored.read_prediction(tmp_path / "kept.npz", "people") is not None
-    assert stored.read_prediction(tmp_path / "kept.npz", "others") is None
-    monkeypatch.setattr(stored, "PREDICTION", stored.PREDICTION + 1)
-    assert stored.read_prediction(tmp_path / "kept.npz", "people") is None
+    (tmp_path / "kept.npz").write_bytes(prediction_cache.prediction_bytes(found, "people"))
+    assert prediction_cache.read_prediction(tmp_path / "kept.npz", "people") is not None
+    assert prediction_cache.read_prediction(tmp_path / "kept.npz", "others") is None
+    monkeypatch.setattr(prediction_cache, "PREDICTION", prediction_cache.PREDICTION + 1)
+    assert prediction_cache.read_prediction(tmp_path / "kept.npz", "people") is None
 
 
 def test_outside_a_checkout_the_commit_is_unknown(monkeypatch, tmp_path):
-    monkeypatch.setattr(machine.paperlib, "__file__", str(tmp_path / "paperlib" / "__init__.py"))
-    assert machine.commit.__wrapped__() == "unknown"
-
-
+    monkeypatch.setattr(provenance.paperlib, "__file__", str(tmp_path / "paperlib" / "__init__.py"))
+    assert provenance.commit.__wrapped__() == "unknown"
 
 
 def test_identity_holds_what_decides_the_weights_and_nothing_else(tiny):
     run = tiny.runs[RUN]
-    same, base = replace(run, name="other", artifacts=("R-fig1",)), runs.identity(run, "data")
-    assert runs.identity(same, "data") == base and len(base) == 16
+    same, base = (
+        replace(run, name="other", artifacts=("R-fig1",)),
+        train_or_load.identity(run, "data"),
+    )
+    assert train_or_load.identity(same, "data") == base and len(base) == 16
     changed = [
         replace(run, seed=1),
         replace(run, recipe=replace(run.recipe, steps=99)),
@@ -180,21 +229,32 @@ def test_identity_holds_what_decides_the_weights_and_nothing_else(tiny):
         replace(run, start=tiny.runs["recurrent"]),
         replace(run, start=tiny.runs["recurrent-t2"]),
     ]
-    identities = [base, runs.identity(run, "other data"), *(runs.identity(other, "data") for other in changed)]
+    identities = [
+        base,
+        train_or_load.identity(run, "other data"),
+        *(train_or_load.identity(other, "data") for other in changed),
+    ]
     assert len(set(identities)) == len(identities)
 
 
 def test_names_that_share_a_spec_are_known(tiny):
     """Two names of one training would train it twice."""
-    specs = [run.spec() for run in tiny.runs.values() if run.name not in ("hourglass", "hourglass-lsp")]
+    specs = [
+        run.spec() for run in tiny.runs.values() if run.name not in ("hourglass", "hourglass-lsp")
+    ]
     assert len(set(specs)) == len(specs)
 
 
 def test_the_folder_says_which_people_a_run_saw(tiny, tmp_path):
     before = tiny.folder_of(RUN)
-    assert before.name == f"{RUN}-{before.name.rsplit('-', 1)[1]}" and before.parent.name == "synthetic-tiny"
+    assert (
+        before.name == f"{RUN}-{before.name.rsplit('-', 1)[1]}"
+        and before.parent.name == "synthetic-tiny"
+    )
     folders = Folders(tiny.folders.data, tmp_path / "runs", tmp_path / "results")
-    copy, later = (Study("tiny", "synthetic", "cpu", progress=False, folders=folders) for _ in range(2))
+    copy, later = (
+        Study("tiny", "synthetic", "cpu", progress=False, folders=folders) for _ in range(2)
+    )
     shutil.copytree(tiny.root, tmp_path / "runs" / "drawn" / "tiny")
     assert copy.folder_of(RUN).name == before.name  # where the images lie does not matter
     image = Path(copy.people("mpii", "train").image[0])
@@ -208,34 +268,58 @@ def test_the_folder_says_which_people_a_run_saw(tiny, tmp_path):
 def test_a_run_and_its_record(tiny):
     trained = tiny.trained(RUN)
     record = json.loads((trained.folder / "record.json").read_text())
-    assert record["weights_sha256"] == runs.sha256(trained.folder / "weights.safetensors")
-    assert record["spec"] == trained.run.spec() and record["people"] == 32 and record["seed"] == 0 and "CPU" in record["device"]
-    assert record["data_sha256"] == tiny.crops(tiny.training_people(trained.run), trained.run.codec).sha256 and record["seconds"] > 0
+    assert record["weights_sha256"] == train_or_load.sha256(trained.folder / "weights.safetensors")
+    assert (
+        record["spec"] == trained.run.spec()
+        and record["people"] == 32
+        and record["seed"] == 0
+        and "CPU" in record["device"]
+    )
+    assert (
+        record["data_sha256"]
+        == tiny.crops(tiny.training_people(trained.run), trained.run.codec).sha256
+        and record["seconds"] > 0
+    )
     assert len(trained.log) == trained.run.recipe.steps and not trained.model.training
-    assert set(path.name for path in trained.folder.iterdir()) >= {"log.csv", "record.json", "weights.safetensors"}
-    assert not list(trained.folder.glob("*.part")) and not (trained.folder / "checkpoint.pt").exists()
+    assert set(path.name for path in trained.folder.iterdir()) >= {
+        "log.csv",
+        "record.json",
+        "weights.safetensors",
+    }
+    assert (
+        not list(trained.folder.glob("*.part")) and not (trained.folder / "checkpoint.pt").exists()
+    )
 
 
 def test_the_same_bits_in_another_folder(tiny, tmp_path):
     run = tiny.runs[RUN]
-    again = runs.train_or_load(run, tiny.crops(tiny.training_people(run), run.codec), tmp_path)
+    again = train_or_load.train_or_load(
+        run, tiny.crops(tiny.training_people(run), run.codec), tmp_path
+    )
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
 
 
 def test_a_second_call_trains_nothing(tiny, monkeypatch):
     first = tiny.trained(RUN)
-    monkeypatch.setattr(runs, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(train_or_load, "train", lambda *_: pytest.fail("trained again"))
     other = Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders)
     second = other.trained(RUN)
     assert second.record == first.record
-    assert all(torch.equal(a, b) for a, b in zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            first.model.state_dict().values(), second.model.state_dict().values(), strict=True
+        )
+    )
 
 
 def test_a_run_goes_on_from_another(tiny):
     run = tiny.runs["recurrent-t2-parts-finetuned"]
     assert run.start == tiny.runs["recurrent-t2-parts-coco"]
     tuned = tiny.trained(run.name)
-    assert tiny.folder_of(run.start.name).exists() and runs.is_cached(tiny.folder_of(run.start.name))
+    assert tiny.folder_of(run.start.name).exists() and train_or_load.is_cached(
+        tiny.folder_of(run.start.name)
+    )
     scratch = tiny.trained("recurrent-t2-parts")
     assert tuned.record["weights_sha256"] != scratch.record["weights_sha256"]
     assert tuned.log.loss[0] != scratch.log.loss[0]
@@ -244,18 +328,19 @@ def test_a_run_goes_on_from_another(tiny):
 WANTED = """
 import sys
 from pathlib import Path
-from paperlib.reproduce import runs
-from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.study import Study
+from companion.runs import train_or_load
+from companion.settings import Folders
+from companion.runs.study import Study
 study = Study("tiny", "synthetic", "cpu", progress=False, folders=Folders(*map(Path, sys.argv[1:])))
 print(study.trained("recurrent-t0").record["finished"])
 """
 
 
 def test_a_second_process_waits_for_the_one_that_trains(fresh, monkeypatch):
-    """This process holds the run for a while; the other one says so, waits, and takes what was trained."""
+    """This process holds the run for a while; the other one says so, waits, and takes what was
+    trained."""
     folder, run = fresh.folder_of("recurrent-t0"), fresh.runs["recurrent-t0"]
-    crops, honest = fresh.crops(fresh.training_people(run), run.codec), runs.train
+    crops, honest = fresh.crops(fresh.training_people(run), run.codec), train_or_load.train
 
     def slowly(*args):
         line.append(other.stdout.readline())  # until the other process has found the lock
@@ -263,9 +348,9 @@ def test_a_second_process_waits_for_the_one_that_trains(fresh, monkeypatch):
 
     line = []
     command = [sys.executable, "-u", "-c", WANTED, *map(str, vars(fresh.folders).values())]
-    monkeypatch.setattr(runs, "train", slowly)
+    monkeypatch.setattr(train_or_load, "train", slowly)
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    here = runs.train_or_load(run, crops, folder)
+    here = train_or_load.train_or_load(run, crops, folder)
     out, _ = other.communicate(timeout=60)
     assert line == ["recurrent-t0: another process is training it; waiting for that one\n"]
     assert out.strip() == here.record["finished"] and other.returncode == 0
@@ -276,7 +361,11 @@ def test_a_second_process_waits_for_the_one_that_trains(fresh, monkeypatch):
 
 @pytest.fixture
 def copied(tiny, tmp_path):
-    return Path(shutil.copytree(tiny.trained(RUN).folder, tmp_path / "synthetic-tiny" / tiny.trained(RUN).folder.name))
+    return Path(
+        shutil.copytree(
+            tiny.trained(RUN).folder, tmp_path / "synthetic-tiny" / tiny.trained(RUN).folder.name
+        )
+    )
 
 
 @pytest.mark.parametrize("damage", ["one bit", "cut", "another run", "record of another run"])
@@ -293,13 +382,19 @@ def test_weights_that_are_not_the_records_are_one_clear_error(tiny, copied, dama
     else:
         for name in ("weights.safetensors", "record.json"):
             shutil.copy(tiny.trained("hourglass").folder / name, copied / name)
-    with pytest.raises(PaperlibError, match=rf"weights\.safetensors: not the weights .*delete .*{RUN}") as error:
-        runs.load(tiny.runs[RUN], copied)
+    with pytest.raises(
+        PaperlibError, match=rf"weights\.safetensors: not the weights .*delete .*{RUN}"
+    ) as error:
+        train_or_load.load(tiny.runs[RUN], copied)
     assert record.exists() and "\n" not in str(error.value).splitlines()[0]
 
 
 def test_a_full_disk_while_predictions_are_kept(tiny, monkeypatch):
-    monkeypatch.setattr(stored.np, "savez_compressed", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        prediction_cache.np,
+        "savez_compressed",
+        lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")),
+    )
     with pytest.raises((PaperlibError, OSError), match="No space left"):
         tiny.predict(RUN, scales=(1.0, 1.1))
     monkeypatch.undo()
@@ -320,22 +415,29 @@ def test_out_of_memory_is_one_clear_error(tiny, crops, tmp_path, monkeypatch, wh
         if where == "CPU":
             torch.empty(1 << 60, dtype=torch.uint8)
         if where == "CPU of Windows":
-            raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 2147483648 bytes.")
+            raise RuntimeError(
+                "DefaultCPUAllocator: not enough memory: you tried to allocate 2147483648 bytes."
+            )
         if where == "numpy":
             np.empty(1 << 60, dtype=np.uint8)
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "train", full)
-        told = rf"{RUN}: out of memory on .*CPU.* with 16 crops of 64 px.*--jobs 1, a smaller --size .*goes on at the last checkpoint"
+        patch.setattr(train_or_load, "train", full)
+        told = (
+            rf"{RUN}: out of memory on .*CPU.* with 16 crops of 64 px.*"
+            "--jobs 1, a smaller --size .*goes on at the last checkpoint"
+        )
         with pytest.raises(PaperlibError, match=told):
-            runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
-    again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
+            train_or_load.train_or_load(tiny.runs[RUN], crops, tmp_path)
+    again = train_or_load.train_or_load(tiny.runs[RUN], crops, tmp_path)
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
 
 
 @pytest.mark.parametrize("asked", ["auto", "cuda"])
-def test_a_gpu_that_is_full_at_the_first_step_leaves_it_to_the_cpu(tiny, tmp_path, monkeypatch, capsys, asked):
+def test_a_gpu_that_is_full_at_the_first_step_leaves_it_to_the_cpu(
+    tiny, tmp_path, monkeypatch, capsys, asked
+):
     """Where "auto" chose it; one that was asked for by name is one clear error."""
     folders = replace(tiny.folders, runs=tmp_path)
     (tmp_path / "drawn").symlink_to(tiny.folders.runs / "drawn")
@@ -346,22 +448,25 @@ def test_a_gpu_that_is_full_at_the_first_step_leaves_it_to_the_cpu(tiny, tmp_pat
     def trained(name):
         seen.append(there.device.type)
         if there.device.type == "cuda":
-            raise machine.OutOfMemory("recurrent-t0: out of memory on Tesla T4")
+            raise provenance.OutOfMemory("recurrent-t0: out of memory on Tesla T4")
         return "trained"
 
     monkeypatch.setattr(there, "_trained", trained)
     if asked == "auto":
         assert there.trained("recurrent-t0") == "trained" and seen == ["cuda", "cpu"]
-        assert capsys.readouterr().err == "paperlib: recurrent-t0: out of memory on Tesla T4; the CPU trains it\n"
+        assert (
+            capsys.readouterr().err
+            == "paperlib: recurrent-t0: out of memory on Tesla T4; the CPU trains it\n"
+        )
     else:
         with pytest.raises(PaperlibError, match="out of memory on Tesla T4"):
             there.trained("recurrent-t0")
 
 
 def test_another_error_of_torch_is_not_out_of_memory(tiny, crops, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "train", lambda *_: torch.ones(2) @ torch.ones(3))
+    monkeypatch.setattr(train_or_load, "train", lambda *_: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="size"):
-        runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
+        train_or_load.train_or_load(tiny.runs[RUN], crops, tmp_path)
 
 
 @pytest.mark.parametrize("what", ["folder", "lock"])
@@ -369,8 +474,12 @@ def test_a_runs_folder_that_cannot_be_written_is_one_clear_error(tiny, crops, tm
     folder = tmp_path / "file" / "run" if what == "folder" else tmp_path
     (tmp_path / "file").touch()
     (tmp_path / "lock").mkdir()
-    with pytest.raises(PaperlibError, match=rf"{folder}: cannot be (made|written) \(.*; (choose another|set PAPERLIB_RUNS to a) folder"):
-        runs.train_or_load(tiny.runs[RUN], crops, folder)
+    with pytest.raises(
+        PaperlibError,
+        match=rf"{folder}: cannot be (made|written) \(.*; (choose another|set PAPERLIB_RUNS to "
+        r"a) folder",
+    ):
+        train_or_load.train_or_load(tiny.runs[RUN], crops, folder)
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "record.json"])
@@ -384,13 +493,21 @@ def test_a_full_disk_at_the_end_loses_nothing(tiny, crops, tmp_path, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(PaperlibError, match=rf"{file}: cannot be written \(No space left on device\); free some disk space"):
-            runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
-    assert not runs.is_cached(tmp_path) and (tmp_path / "checkpoint.pt").exists()
+        with pytest.raises(
+            PaperlibError,
+            match=rf"{file}: cannot be written \(No space left on device\); free some disk space",
+        ):
+            train_or_load.train_or_load(tiny.runs[RUN], crops, tmp_path)
+    assert not train_or_load.is_cached(tmp_path) and (tmp_path / "checkpoint.pt").exists()
     (tmp_path / f".{file}.1.part").touch()  # of a process that was killed while it wrote
-    again = runs.train_or_load(tiny.runs[RUN], crops, tmp_path)
+    again = train_or_load.train_or_load(tiny.runs[RUN], crops, tmp_path)
     assert again.record["weights_sha256"] == tiny.trained(RUN).record["weights_sha256"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "log.csv", "record.json", "weights.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "lock",
+        "log.csv",
+        "record.json",
+        "weights.safetensors",
+    ]
 
 
 # ---------------------------------------------------------------- what a study gives
@@ -399,10 +516,15 @@ def test_a_full_disk_at_the_end_loses_nothing(tiny, crops, tmp_path, monkeypatch
 def test_predictions_are_image_points_of_every_site_and_kept(tiny, monkeypatch):
     found = tiny.predict(RUN)
     people = tiny.test_crops(RUN).people
-    assert found.points.shape == (3, len(people), 16, 2) and found.peak.shape == found.mean.shape == found.points.shape[:-1]
+    assert (
+        found.points.shape == (3, len(people), 16, 2)
+        and found.peak.shape == found.mean.shape == found.points.shape[:-1]
+    )
     codec = tiny.runs[RUN].codec
     box = codec.boxes(people)
-    assert (np.abs(found.points - box[:, None, :2]) <= box[:, None, 2:] / 2).all()  # within the crops
+    assert (
+        np.abs(found.points - box[:, None, :2]) <= box[:, None, 2:] / 2
+    ).all()  # within the crops
     monkeypatch.setattr(study, "predict", lambda *_, **__: pytest.fail("predicted again"))
     again = Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders).predict(RUN)
     np.testing.assert_array_equal(again.points, found.points)
@@ -418,10 +540,14 @@ def test_flipping_averages_the_mirrored_image(tiny):
     for site, one, other in zip(averaged, plain, mirrored, strict=True):
         torch.testing.assert_close(site, (one + other.flip(-1)[:, swap]) / 2, atol=1e-5, rtol=1e-4)
     of_the_mirror = heatmaps(model, crops.codec, images.flip(-1), flip=True, precision="fp32")
-    torch.testing.assert_close(of_the_mirror[-1], averaged[-1].flip(-1)[:, swap], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        of_the_mirror[-1], averaged[-1].flip(-1)[:, swap], atol=1e-5, rtol=1e-4
+    )
 
 
-def test_predictions_are_those_of_the_network_as_it_was_trained_whatever_the_batch(tiny, monkeypatch):
+def test_predictions_are_those_of_the_network_as_it_was_trained_whatever_the_batch(
+    tiny, monkeypatch
+):
     """Folded batch norms and small batches are the fast way to the same points."""
     model, crops = tiny.trained(RUN).model, tiny.test_crops(RUN)
     found = predict(model, crops, precision="fp32", progress=False)
@@ -433,25 +559,52 @@ def test_predictions_are_those_of_the_network_as_it_was_trained_whatever_the_bat
         np.testing.assert_allclose(found.mean[s], mean, atol=1e-5)
     alone = []
     monkeypatch.setattr(prediction, "PIXELS", 1)
-    monkeypatch.setattr(prediction, "predict_batch", lambda *args: alone.append(len(args[2])) or predict_batch(*args))
-    np.testing.assert_array_equal(predict(model, crops, precision="fp32", progress=False).points, found.points)
+    monkeypatch.setattr(
+        prediction,
+        "predict_batch",
+        lambda *args: alone.append(len(args[2])) or predict_batch(*args),
+    )
+    np.testing.assert_array_equal(
+        predict(model, crops, precision="fp32", progress=False).points, found.points
+    )
     assert alone == [1] * len(crops)
 
 
-def test_folding_takes_every_batch_norm_that_follows_a_convolution_and_leaves_the_network_alone(tiny):
-    for name in (RUN, "hourglass"):  # what is left: R's two passes of three norms; of a residual's three, the one before its first convolution
+def test_folding_takes_every_batch_norm_that_follows_a_convolution_and_leaves_the_network_alone(
+    tiny,
+):
+    for name in (
+        RUN,
+        "hourglass",
+        # what is left: R's two passes of three norms; of a residual's three, the one before its
+        # first convolution
+    ):
         network = tiny.runs[name].network.build().train()
-        left = 6 if name == RUN else sum(isinstance(module, Residual) for module in network.modules())
+        left = (
+            6 if name == RUN else sum(isinstance(module, Residual) for module in network.modules())
+        )
         before = {key: value.clone() for key, value in network.state_dict().items()}
         plain = folded(network)
-        assert sum(isinstance(module, torch.nn.BatchNorm2d) for module in plain.modules()) == left, name
-        assert network.training and all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+        assert (
+            sum(isinstance(module, torch.nn.BatchNorm2d) for module in plain.modules()) == left
+        ), name
+        assert network.training and all(
+            torch.equal(value, before[key]) for key, value in network.state_dict().items()
+        )
 
 
 def test_on_a_cpu_a_batch_holds_as_many_people_as_its_memory_is_fastest_with():
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    cases = ((256, True, "bf16"), (256, False, "bf16"), (256, True, "fp32"), (128, True, "bf16"), (999, True, "fp32"))
-    assert [people_at_once(*case, cpu) for case in cases] == [2, 4, 1, 8, 1] and people_at_once(256, True, "bf16", gpu) == 64
+    cases = (
+        (256, True, "bf16"),
+        (256, False, "bf16"),
+        (256, True, "fp32"),
+        (128, True, "bf16"),
+        (999, True, "fp32"),
+    )
+    assert [people_at_once(*case, cpu) for case in cases] == [2, 4, 1, 8, 1] and people_at_once(
+        256, True, "bf16", gpu
+    ) == 64
 
 
 def test_scales_are_laid_back_on_one_grid(tiny):
@@ -460,15 +613,23 @@ def test_scales_are_laid_back_on_one_grid(tiny):
 
     class Brightness(torch.nn.Module):
         def forward(self, images):
-            return [torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True).float() + 1, 4).repeat(1, 31, 1, 1)]
+            return [
+                torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True).float() + 1, 4).repeat(
+                    1, 31, 1, 1
+                )
+            ]
 
     rows, inner = np.arange(8), (slice(None), slice(None), slice(3, -3), slice(3, -3))
     (one,), _ = predict_batch(Brightness(), crops, rows, flip=False, precision="fp32")
     for scale in (0.8, 1.25):
-        (other,), _ = predict_batch(Brightness(), crops, rows, flip=False, scales=(scale,), precision="fp32")
+        (other,), _ = predict_batch(
+            Brightness(), crops, rows, flip=False, scales=(scale,), precision="fp32"
+        )
         correlation = np.corrcoef(one[inner].flatten(), other[inner].flatten())[0, 1]
         assert correlation > 0.93, (scale, correlation)
-    (mean,), _ = predict_batch(Brightness(), crops, rows, flip=False, scales=(1.0, 1.25), precision="fp32")
+    (mean,), _ = predict_batch(
+        Brightness(), crops, rows, flip=False, scales=(1.0, 1.25), precision="fp32"
+    )
     torch.testing.assert_close(mean, (one + other) / 2)
 
 
@@ -486,14 +647,25 @@ def test_measures_of_a_run_and_of_the_mean_pose(tiny):
 def test_nobody_is_both_trained_and_tested_on(tiny):
     for run in tiny.runs.values():
         if not tiny.missing(run.name):
-            assert not set(tiny.training_people(run).image) & set(tiny.test_people(run.test_on).image), run.name
+            assert not set(tiny.training_people(run).image) & set(
+                tiny.test_people(run.test_on).image
+            ), run.name
 
 
 def test_a_recipe_is_chosen_by_people_that_it_has_not_seen(tiny, monkeypatch):
-    """A trial run trains on LSP's split "rest" and is measured on "held-out": nobody of that split or of LSP test is trained on."""
-    real = Study("smoke", "real", "cpu", progress=False, folders=Folders(tiny.root, tiny.folders.runs, tiny.folders.results))
+    """A trial run trains on LSP's split "rest" and is measured on "held-out": nobody of that split
+    or of LSP test is trained on."""
+    real = Study(
+        "smoke",
+        "real",
+        "cpu",
+        progress=False,
+        folders=Folders(tiny.root, tiny.folders.runs, tiny.folders.results),
+    )
     monkeypatch.setattr(study, "FEWEST", 1)
-    trial = replace(real.runs["hourglass-lsp"], train_on=("lsp-rest", "mpii"), test_on="lsp-held-out")
+    trial = replace(
+        real.runs["hourglass-lsp"], train_on=("lsp-rest", "mpii"), test_on="lsp-held-out"
+    )
     held_out, tested = real.test_people(trial.test_on), real.people("lsp", "test")
     trained = real.training_people(trial)
     assert len(held_out) and not set(trained.image) & (set(held_out.image) | set(tested.image))
@@ -514,9 +686,17 @@ def test_with_training_forbidden_only_what_is_trained_is_measured(fresh, monkeyp
 
 
 def test_a_data_root_without_images_says_which_are_absent(real_data, tmp_path):
-    real = Study("tiny", "real", "cpu", progress=False, folders=Folders(real_data, tmp_path / "runs", tmp_path / "results"))
+    real = Study(
+        "tiny",
+        "real",
+        "cpu",
+        progress=False,
+        folders=Folders(real_data, tmp_path / "runs", tmp_path / "results"),
+    )
     assert real.missing("hourglass-flic") == "FLIC images absent"
-    assert real.missing("recurrent-t2-parts-coco").startswith("COCO ") and real.missing("recurrent-t2-parts-finetuned").startswith("COCO ")
+    assert real.missing("recurrent-t2-parts-coco").startswith("COCO ") and real.missing(
+        "recurrent-t2-parts-finetuned"
+    ).startswith("COCO ")
     assert real.missing("hourglass-lsp") == ""
     with pytest.raises(NotMeasured, match="FLIC images absent"):
         real.trained("hourglass-flic")
@@ -524,9 +704,20 @@ def test_a_data_root_without_images_says_which_are_absent(real_data, tmp_path):
 
 def test_an_empty_data_root_has_nothing_and_says_so(tmp_path):
     (tmp_path / "data").mkdir()
-    empty = Study("tiny", "real", "cpu", progress=False, folders=Folders(tmp_path / "data", tmp_path / "runs", tmp_path / "results"))
+    empty = Study(
+        "tiny",
+        "real",
+        "cpu",
+        progress=False,
+        folders=Folders(tmp_path / "data", tmp_path / "runs", tmp_path / "results"),
+    )
     reasons = {name: empty.missing(name) for name in empty.runs}
-    assert set(reasons.values()) <= {"MPII labels absent", "LSP labels absent", "FLIC labels absent", "COCO labels absent"}
+    assert set(reasons.values()) <= {
+        "MPII labels absent",
+        "LSP labels absent",
+        "FLIC labels absent",
+        "COCO labels absent",
+    }
     assert all(row["missing"] and not row["cached"] for row in plans.plan(empty))
 
 
@@ -535,15 +726,25 @@ def test_an_empty_data_root_has_nothing_and_says_so(tmp_path):
 
 def test_the_plan_says_what_is_cached_and_trains_nothing(tiny, monkeypatch):
     tiny.trained(RUN)
-    monkeypatch.setattr(runs, "train", lambda *_: pytest.fail("trained"))
-    rows = {row["run"]: row for row in plans.plan(Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders))}
-    assert list(rows) == list(tiny.runs) and rows[RUN]["cached"] and rows[RUN]["folder"] == tiny.folder_of(RUN)
+    monkeypatch.setattr(train_or_load, "train", lambda *_: pytest.fail("trained"))
+    rows = {
+        row["run"]: row
+        for row in plans.plan(
+            Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders)
+        )
+    }
+    assert (
+        list(rows) == list(tiny.runs)
+        and rows[RUN]["cached"]
+        and rows[RUN]["folder"] == tiny.folder_of(RUN)
+    )
     assert all((row["seconds"] == 0) == row["cached"] for row in rows.values())
     assert all(row["disk_mb"] > 0 and row["memory_mb"] > 0 for row in rows.values())
 
 
 def test_time_is_that_of_steps_timed_now(tiny, monkeypatch):
-    """A machine on which a GFLOP takes 2 s and a layer 3: two networks of a kind tell both, and any run follows."""
+    """A machine on which a GFLOP takes 2 s and a layer 3: two networks of a kind tell both, and any
+    run follows."""
 
     def slow(step, device):
         images, run = step
@@ -555,7 +756,7 @@ def test_time_is_that_of_steps_timed_now(tiny, monkeypatch):
     for name, seconds in plans.seconds_ahead(tiny, list(tiny.runs)).items():
         run = tiny.runs[name]
         step = 2 * run.recipe.batch * cost_of(run).gflop + 3 * cost_of(run).layers
-        left = 1 - runs.progress_of(tiny.folder_of(name)) / run.recipe.steps
+        left = 1 - train_or_load.progress_of(tiny.folder_of(name)) / run.recipe.steps
         assert seconds == pytest.approx(left * run.recipe.steps * step)
 
 
@@ -568,12 +769,16 @@ def test_a_timed_step_is_a_step_of_the_training(tiny):
 
 
 def test_memory_is_what_the_backward_pass_keeps():
-    """Against what the forward pass of one image more really saved at 256 px on a CPU: 68.2 MB in bf16 and 129.3 MB in fp32 for one hourglass, 308.5
-    MB in bf16 for eight."""
+    """Against what the forward pass of one image more really saved at 256 px on a CPU: 68.2 MB in
+    bf16 and 129.3 MB in fp32 for one hourglass, 308.5 MB in bf16 for eight."""
     paper, short = (catalogue(size, "real")["hourglass"] for size in ("paper", "short"))
 
     def an_image(run, precision, stacks=1):
-        one = replace(run, network=replace(run.network, options=(("stacks", stacks),)), recipe=replace(run.recipe, batch=1))
+        one = replace(
+            run,
+            network=replace(run.network, options=(("stacks", stacks),)),
+            recipe=replace(run.recipe, batch=1),
+        )
         two = replace(one, recipe=replace(one.recipe, batch=2))
         return memory(two, precision) - memory(one, precision)
 
@@ -584,15 +789,23 @@ def test_memory_is_what_the_backward_pass_keeps():
 
 def test_the_plan_says_what_goes_on_from_what_and_which_notebook_needs_it(tiny):
     rows = {row["run"]: row for row in plans.plan(tiny)}
-    assert {name: row["start"] for name, row in rows.items() if row["start"]} == {"recurrent-t2-parts-finetuned": "recurrent-t2-parts-coco"}
-    assert rows["hourglass-1x8"]["notebooks"] == ["05_ablations", "07_comparison"]  # H-fig8, and a claim
+    assert {name: row["start"] for name, row in rows.items() if row["start"]} == {
+        "recurrent-t2-parts-finetuned": "recurrent-t2-parts-coco"
+    }
+    assert rows["hourglass-1x8"]["notebooks"] == [
+        "05_ablations",
+        "07_comparison",
+    ]  # H-fig8, and a claim
     assert rows["recurrent-t0-unweighted"]["notebooks"] == ["07_comparison"]  # a claim alone
     assert "01_data" not in {notebook for row in rows.values() for notebook in row["notebooks"]}
 
 
 def test_time_grows_with_steps_and_with_the_batch(tiny):
     run = tiny.runs[RUN]
-    more = [replace(run, recipe=replace(run.recipe, **{key: 2 * getattr(run.recipe, key)})) for key in ("steps", "batch")]
+    more = [
+        replace(run, recipe=replace(run.recipe, **{key: 2 * getattr(run.recipe, key)}))
+        for key in ("steps", "batch")
+    ]
     speed = pace.Pace(per_gflop=1.0, per_layer=1e-3)
     seconds = [speed.seconds(other) / speed.seconds(run) for other in more]
     assert seconds[0] == pytest.approx(2) and 1 < seconds[1] < 2

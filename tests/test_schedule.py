@@ -12,10 +12,10 @@ from multiprocessing import get_context
 import pytest
 import torch
 
+from companion.execute import notebooks, schedule
+from companion.runs.study import Study
+from companion.runs.train_or_load import is_cached
 from paperlib import PaperlibError
-from paperlib.reproduce import notebooks, schedule
-from paperlib.reproduce.runs import is_cached
-from paperlib.reproduce.study import Study
 from paperlib.train import OutOfTime
 
 RUN, OTHER = "recurrent-t0", "recurrent-t1"
@@ -46,7 +46,7 @@ def executed(monkeypatch):
             else names.append(task.name) or pool.submit(os.getpid)
         )
 
-    monkeypatch.setattr(notebooks, "runs_of", lambda name, runs: (RUN, OTHER))
+    monkeypatch.setattr(schedule, "runs_of", lambda name, runs: (RUN, OTHER))
     monkeypatch.setattr(schedule, "_start", stand_in)
     for name in ("DATA", "RUNS", "RESULTS"):
         monkeypatch.setenv(f"PAPERLIB_{name}", os.environ.get(f"PAPERLIB_{name}", ""))
@@ -68,8 +68,7 @@ def test_out_of_minutes_reproduce_stops_at_a_checkpoint_and_the_same_call_goes_o
     with monkeypatch.context() as patch:
         patch.setattr(Study, "minutes_left", minutes_left)
         with pytest.raises(
-            OutOfTime,
-            match="0 of 2 runs are trained and 0 of 1 notebooks made; .*goes on",
+            OutOfTime, match="0 of 2 runs are trained and 0 of 1 notebooks made; .*goes on"
         ):
             schedule.reproduce(fresh, "01", jobs=2)
     assert [torch.load(path, weights_only=True)["step"] for path in checkpoints] == [1, 1]
@@ -159,12 +158,17 @@ def test_a_run_changed_in_the_study_is_the_one_that_a_worker_trains(fresh):
 
 def tasks_of(*runs, notebooks=()):
     trainings = [schedule.Task(name, "run", seconds, ()) for name, seconds in runs]
-    return trainings + [schedule.Task(name, "notebook", schedule.NOTEBOOK_SECONDS, needs) for name, needs in notebooks]
+    return trainings + [
+        schedule.Task(name, "notebook", schedule.NOTEBOOK_SECONDS, needs)
+        for name, needs in notebooks
+    ]
 
 
 def test_before_anything_has_gone_the_time_left_is_the_planned_one():
     tasks = tasks_of(("a", 100.0), ("b", 60.0), ("c", 40.0))
-    assert schedule.seconds_left(tasks, {}, 2) == 100  # 200 s of work for two, of which one is 100 s long
+    assert (
+        schedule.seconds_left(tasks, {}, 2) == 100
+    )  # 200 s of work for two, of which one is 100 s long
     assert schedule.seconds_left(tasks, {}, 1) == 200
 
 

@@ -1,4 +1,5 @@
-"""The score door: every published prediction file to 0.01, every kind of file and order of axes, and one clear line for what cannot be scored."""
+"""The score door: every published prediction file to 0.01, every kind of file and order of axes,
+and one clear line for what cannot be scored."""
 
 import json
 from pathlib import Path
@@ -21,7 +22,8 @@ def close(ours: dict, golden: dict) -> None:
     assert {name: ours[name] for name in golden} == pytest.approx(golden, abs=0.01)
 
 
-# --- the published files -------------------------------------------------------------------------------------------------------------------
+# --- the published files
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("file", GOLDEN["mpii"])
@@ -30,8 +32,15 @@ def test_mpii_files(file, real_data):
     result = score_file("mpii", real_data / file, real_data)
     for part in ("joints", "groups", "visible", "occluded"):
         close(result[part], golden[part])
-    assert (result["auc"], result["people"], result["threshold"]) == (pytest.approx(golden["auc"], abs=0.01), 2958, 0.5)
-    totals = {name: score_file("mpii", real_data / file, real_data, convention=name)["total"] for name in golden["totals"]}
+    assert (result["auc"], result["people"], result["threshold"]) == (
+        pytest.approx(golden["auc"], abs=0.01),
+        2958,
+        0.5,
+    )
+    totals = {
+        name: score_file("mpii", real_data / file, real_data, convention=name)["total"]
+        for name in golden["totals"]
+    }
     close(totals, golden["totals"])
 
 
@@ -43,7 +52,9 @@ def test_mpii_files_within_tight_thresholds(file, real_data):
     from paperlib.skeleton import MPII
 
     truth = mpii_truth(real_data / "mpii/annot/detections_our_format.mat", above=0)
-    errors = normalised_errors(read_points(real_data / file, 2958, MPII), truth.points, truth.reference)
+    errors = normalised_errors(
+        read_points(real_data / file, 2958, MPII), truth.points, truth.reference
+    )
     errors = errors[:, [MPII.index(joint) for joint in convention("mpii").joints]]
     golden = GOLDEN["mpii"][file]["within"]
     close({key: pck(errors, float(key)) for key in golden}, golden)
@@ -65,25 +76,43 @@ def test_lsp_files(file, real_data):
 def test_flic_files(file, labels, real_data):
     result = score_file("flic", real_data / file, real_data, labels=labels)
     close(result["groups"], GOLDEN["flic"][file][labels])
-    assert list(result["groups"]) == list(result["visible"]) == list(GROUPS) and result["groups"]["knee"] is None  # FLIC has no legs
+    assert (
+        list(result["groups"]) == list(result["visible"]) == list(GROUPS)
+        and result["groups"]["knee"] is None
+    )  # FLIC has no legs
     assert (result["labels"], result["people"]) == (labels, 1016)
 
 
 def test_what_facts_print(real_data):
-    assert score_file("mpii", real_data / "mpii/preds/newell.h5", real_data)["total"] == pytest.approx(88.43, abs=0.005)
+    assert score_file("mpii", real_data / "mpii/preds/newell.h5", real_data)[
+        "total"
+    ] == pytest.approx(88.43, abs=0.005)
     recurrent = real_data / "predictions/lsp_pc/BelagiannisZissermanARXIV16.mat"
     assert score_file("lsp", recurrent, real_data)["total"] == pytest.approx(85.15)
-    assert score_file("lsp", recurrent, real_data, labels="oc")["total"] == pytest.approx(69.4, abs=0.05)
-    nine_joints = score_file("flic", real_data / "predictions/flic/CPM_official_FLIC_4s.mat", real_data)  # the row of H table 1
+    assert score_file("lsp", recurrent, real_data, labels="oc")["total"] == pytest.approx(
+        69.4, abs=0.05
+    )
+    nine_joints = score_file(
+        "flic", real_data / "predictions/flic/CPM_official_FLIC_4s.mat", real_data
+    )  # the row of H table 1
     close(nine_joints["groups"], {"elbow": 97.5886, "wrist": 95.0295})
-    assert nine_joints["labels"] == "oc" and nine_joints["unpredicted_joints"] == ["left_eye", "right_eye"]
-    assert score_file("lsp", real_data / "predictions/lsp_pc/FanCVPR15.mat", real_data)["undetected"] == 25  # NaN, NaN in the file: wrong
-    observer = score_file("lsp", recurrent, real_data, truth=real_data / "predictions/LSP-joints-OC.mat", labels="oc")
+    assert nine_joints["labels"] == "oc" and nine_joints["unpredicted_joints"] == [
+        "left_eye",
+        "right_eye",
+    ]
+    assert (
+        score_file("lsp", real_data / "predictions/lsp_pc/FanCVPR15.mat", real_data)["undetected"]
+        == 25
+    )  # NaN, NaN in the file: wrong
+    observer = score_file(
+        "lsp", recurrent, real_data, truth=real_data / "predictions/LSP-joints-OC.mat", labels="oc"
+    )
     assert observer["total"] == score_file("lsp", recurrent, real_data, labels="oc")["total"]
 
 
 def test_the_torch_training_convention_is_the_accuracy_of_the_cells_heatmaps(real_data):
-    """A map with one cell for each point, judged as the training code judges it (FACTS C.7), gives what the score door prints."""
+    """A map with one cell for each point, judged as the training code judges it (FACTS C.7), gives
+    what the score door prints."""
     import h5py
     import torch
 
@@ -92,7 +121,10 @@ def test_the_torch_training_convention_is_the_accuracy_of_the_cells_heatmaps(rea
     from paperlib.skeleton import MPII
 
     with h5py.File(real_data / "mpii/annot/valid.h5") as file:
-        part, boxes = file["part"][()].astype(float), np.column_stack([file["center"][()], 200 * file["scale"][()]])
+        part, boxes = (
+            file["part"][()].astype(float),
+            np.column_stack([file["center"][()], 200 * file["scale"][()]]),
+        )
     with h5py.File(real_data / "mpii/preds/newell.h5") as file:
         predicted = file["preds"][()].astype(float)
 
@@ -101,18 +133,28 @@ def test_the_torch_training_convention_is_the_accuracy_of_the_cells_heatmaps(rea
         drawn = drawn & ((cells >= 1) & (cells <= 64)).all(-1)
         x, y = np.clip(cells - 1, 0, 63).astype(int).transpose(2, 0, 1)
         found = torch.zeros(len(points), 16, 64 * 64)
-        return found.scatter_(2, torch.from_numpy(64 * y + x)[..., None], torch.from_numpy(drawn)[..., None].float()).view(-1, 16, 64, 64)
+        return found.scatter_(
+            2, torch.from_numpy(64 * y + x)[..., None], torch.from_numpy(drawn)[..., None].float()
+        ).view(-1, 16, 64, 64)
 
     inside = np.clip(heatmap_cells(predicted, boxes), 1, 64)
-    ours = maps((inside - 0.5 - 32) * (boxes[:, None, 2:] / 64) + boxes[:, None, :2] + 1, np.ones(part.shape[:2], bool))
+    ours = maps(
+        (inside - 0.5 - 32) * (boxes[:, None, 2:] / 64) + boxes[:, None, :2] + 1,
+        np.ones(part.shape[:2], bool),
+    )
     joints = [MPII.index(joint) for joint in CONVENTIONS["mpii"][-1].joints]
     expected = heatmap_accuracy(ours, maps(part + 1, part[..., 0] > 0), joints)
-    result = score_file("mpii", real_data / "mpii/preds/newell.h5", real_data, convention="torch-training")
-    assert result["total"] == pytest.approx(expected, abs=1e-9) and result["total"] == pytest.approx(86.41, abs=0.005)
+    result = score_file(
+        "mpii", real_data / "mpii/preds/newell.h5", real_data, convention="torch-training"
+    )
+    assert result["total"] == pytest.approx(expected, abs=1e-9) and result[
+        "total"
+    ] == pytest.approx(86.41, abs=0.005)
 
 
 def test_the_torch_training_convention_adds_one_to_every_label(tmp_path):
-    """FACTS C.5: with centre (100, 100) and scale 1 a cell is 3.125 px and label (100, 100) lies in cell (33, 33)."""
+    """FACTS C.5: with centre (100, 100) and scale 1 a cell is 3.125 px and label (100, 100) lies in
+    cell (33, 33)."""
     from paperlib.score import torch_training_truth
 
     part = np.full((2, 16, 2), 100.0)
@@ -123,15 +165,18 @@ def test_the_torch_training_convention_adds_one_to_every_label(tmp_path):
         file["center"], file["scale"] = [[100.0, 100.0], [30.0, 100.0]], [1.0, 1.0]
     cells = torch_training_truth(tmp_path / "truth.h5").points
     assert (cells[0, 5:] == 33).all() and cells[0, 0].tolist() == [32, 3]
-    assert np.isnan(cells[0, 1:5]).all()  # in the first column, in the first row, outside, not annotated
+    assert np.isnan(
+        cells[0, 1:5]
+    ).all()  # in the first column, in the first row, outside, not annotated
     assert cells[1, 0].tolist() == [23, 33]  # a label at x = 1 is one
 
 
 def drawn_at(cells: np.ndarray) -> np.ndarray:
-    """Where a label in `cells` (from 1, along one axis) has its peak in the released code's targets; 0: not drawn.
+    """Where a label in `cells` (from 1, along one axis) has its peak in the released code's
+    targets; 0: not drawn.
 
-    Its patch is 7 cells wide, its fourth the peak. Where the map's left or top cuts the patch, the release
-    leaves out two cells too few of it and the rest slides by as many (FACTS C.7)."""
+    Its patch is 7 cells wide, its fourth the peak. Where the map's left or top cuts the patch, the
+    release leaves out two cells too few of it and the rest slides by as many (FACTS C.7)."""
     first = np.maximum(1, 3 - cells)  # of the patch's cells; 5 - cells would be right
     peak = np.clip(4 - first + np.maximum(1, cells - 3), 1, 64)
     return np.where((cells + 3 < 1) | (cells - 3 > 64), 0, peak)
@@ -139,31 +184,49 @@ def drawn_at(cells: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def released_targets(real_data):
-    """Of the validation people: cells of the labels, where the release draws them, who is annotated; (N, 16, 2), (N, 16, 2), (N, 16)."""
+    """Of the validation people: cells of the labels, where the release draws them, who is
+    annotated; (N, 16, 2), (N, 16, 2), (N, 16)."""
     from paperlib.score import heatmap_cells
 
     with h5py.File(real_data / "mpii/annot/valid.h5") as file:
-        part, boxes = file["part"][()], np.column_stack([file["center"][()], 200 * file["scale"][()]])
+        part, boxes = (
+            file["part"][()],
+            np.column_stack([file["center"][()], 200 * file["scale"][()]]),
+        )
     cells = heatmap_cells(part + 1, boxes)
     return cells, drawn_at(cells), part[..., 0] > 0, boxes
 
 
 def test_the_released_targets_count_labels_outside_the_map_and_move_others(released_targets):
-    """FACTS C.7: of 156 labels outside the map 91 are counted; 304 within are drawn up to 2 cells off."""
+    """FACTS C.7: of 156 labels outside the map 91 are counted; 304 within are drawn up to 2 cells
+    off."""
     cells, drawn, annotated, _ = released_targets
     inside = ((cells >= 1) & (cells <= 64)).all(-1)
     counted = (drawn > 1).all(-1)
     moved = annotated & inside & (drawn != cells).any(-1)
-    assert ((annotated & ~inside).sum(), (annotated & ~inside & counted).sum(), moved.sum()) == (156, 91, 304)
+    assert ((annotated & ~inside).sum(), (annotated & ~inside & counted).sum(), moved.sum()) == (
+        156,
+        91,
+        304,
+    )
     assert np.abs(drawn - cells)[moved].max() == 2
 
 
 @pytest.mark.parametrize(
     ("file", "ours", "released"),
-    [("newell.h5", 86.41, 86.41), ("bearpaw-hg_s2_b1.mat", 84.42, 84.42), ("tompson.h5", 77.58, 77.43)],
-)  # to 0.01: a few labels lie on an edge between two cells, where the order of the arithmetic decides
-def test_the_released_targets_change_the_total_by_a_sixth_of_a_point_at_most(file, ours, released, released_targets, real_data):
-    """FACTS C.7 and D29: we judge by the label's own cell, the Torch code by where it has drawn the label."""
+    [
+        ("newell.h5", 86.41, 86.41),
+        ("bearpaw-hg_s2_b1.mat", 84.42, 84.42),
+        ("tompson.h5", 77.58, 77.43),
+    ],
+    # to 0.01: a few labels lie on an edge between two cells, where the order of the arithmetic
+    # decides
+)
+def test_the_released_targets_change_the_total_by_a_sixth_of_a_point_at_most(
+    file, ours, released, released_targets, real_data
+):
+    """FACTS C.7 and D29: we judge by the label's own cell, the Torch code by where it has drawn the
+    label."""
     from paperlib.metrics import CONVENTIONS, normalised_errors
     from paperlib.score import heatmap_cells, read_points
     from paperlib.skeleton import MPII
@@ -175,7 +238,9 @@ def test_the_released_targets_change_the_total_by_a_sixth_of_a_point_at_most(fil
     truth = np.where((annotated & (drawn > 1).all(-1))[..., None], drawn, np.nan)
     points = np.clip(heatmap_cells(read_points(path, len(truth), MPII), boxes), 1, 64)
     rule = CONVENTIONS["mpii"][-1]
-    errors = normalised_errors(points, truth, np.full(len(truth), 6.4))[:, [MPII.index(joint) for joint in rule.joints]]
+    errors = normalised_errors(points, truth, np.full(len(truth), 6.4))[
+        :, [MPII.index(joint) for joint in rule.joints]
+    ]
     shares = [100 * np.mean(column[~np.isnan(column)] <= rule.threshold) for column in errors.T]
     assert np.mean(shares) == pytest.approx(released, abs=0.01)
 
@@ -184,12 +249,19 @@ def test_how_many_joints_of_valid_h5_there_are(real_data):
     """FACTS D.5."""
     with h5py.File(real_data / "mpii/annot/valid.h5") as file:
         part = file["part"][()]
-    counts = [(part != 0).any(-1), part[..., 0] > 0, part[..., 0] > 1, (part > 0).all(-1), (part > 1).all(-1)]
+    counts = [
+        (part != 0).any(-1),
+        part[..., 0] > 0,
+        part[..., 0] > 1,
+        (part > 0).all(-1),
+        (part > 1).all(-1),
+    ]
     assert [int(count.sum()) for count in counts] == [44_240, 44_239, 44_235, 44_195, 44_186]
 
 
 def test_no_published_file_has_an_error_on_the_threshold(real_data):
-    """FACTS D.4: mmpose judges with <, microsoft and the toolkit with <=; the scores are the same."""
+    """FACTS D.4: mmpose judges with <, microsoft and the toolkit with <=; the scores are the
+    same."""
     from dataclasses import replace
 
     from paperlib.metrics import convention, score
@@ -199,13 +271,19 @@ def test_no_published_file_has_an_error_on_the_threshold(real_data):
     truth = mpii_truth(real_data / "mpii/annot/detections_our_format.mat", above=0)
     for file in GOLDEN["mpii"]:
         points, rule = read_points(real_data / file, 2958, MPII), convention("mpii", "headtop")
-        both = [score(points, truth.points, truth.reference, MPII, each).total for each in (rule, replace(rule, strict=True))]
+        both = [
+            score(points, truth.points, truth.reference, MPII, each).total
+            for each in (rule, replace(rule, strict=True))
+        ]
         assert both[0] == both[1], file
 
 
 def test_the_twelfth_point_of_flics_truth_is_the_size_of_the_torso_box(real_data):
-    """Not a place in the picture: the height is one and a half times the width, and the frames are 720 px wide."""
-    twelfth = scipy.io.loadmat(real_data / "predictions/FLIC-joints-OC.mat")["joints"][:, 11]  # (2, 1016)
+    """Not a place in the picture: the height is one and a half times the width, and the frames are
+    720 px wide."""
+    twelfth = scipy.io.loadmat(real_data / "predictions/FLIC-joints-OC.mat")["joints"][
+        :, 11
+    ]  # (2, 1016)
     np.testing.assert_allclose(twelfth[1], 1.5 * twelfth[0], rtol=1e-4)
 
 
@@ -214,31 +292,54 @@ def test_the_torch_training_convention_needs_the_boxes(tmp_path):
     with h5py.File(path, "w") as file:
         file["part"], file["normalize"] = np.full((3, 16, 2), 50.0), np.full(3, 20.0)
     np.save(tmp_path / "mine.npy", np.full((3, 16, 2), 50.0))
-    with pytest.raises(PaperlibError, match=r"truth\.h5: has no center and scale.*torch-training.*valid\.h5"):
+    with pytest.raises(
+        PaperlibError, match=r"truth\.h5: has no center and scale.*torch-training.*valid\.h5"
+    ):
         score_file("mpii", tmp_path / "mine.npy", tmp_path, truth=path, convention="torch-training")
 
 
 def test_the_shape_of_the_answer(real_data):
     result = score_file("mpii", real_data / "mpii/preds/newell.h5", real_data)
-    assert {"dataset", "convention", "labels", "people", "threshold", "groups", "joints", "total", "auc", "visible", "occluded"} <= set(result)
+    assert {
+        "dataset",
+        "convention",
+        "labels",
+        "people",
+        "threshold",
+        "groups",
+        "joints",
+        "total",
+        "auc",
+        "visible",
+        "occluded",
+    } <= set(result)
     seven = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
     assert [list(result[part]) for part in ("groups", "visible", "occluded")] == [seven] * 3
     assert len(result["joints"]) == 16 and result["labels"] == "pc"
-    assert len(result["curve"]) == 51 and result["curve"][50] == result["total"] and np.mean(result["curve"]) == pytest.approx(result["auc"], abs=1)
+    assert (
+        len(result["curve"]) == 51
+        and result["curve"][50] == result["total"]
+        and np.mean(result["curve"]) == pytest.approx(result["auc"], abs=1)
+    )
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
-# --- every kind of file, on people of our own ----------------------------------------------------------------------------------------------
+# --- every kind of file, on people of our own
+# ----------------------------------------------------------------------------------------------
 
 PEOPLE = 20
 
 
 @pytest.fixture(scope="module")
 def lsp(tmp_path_factory):
-    """A truth in LSP's own layout, and predictions of which exactly the right half of the people are right."""
+    """A truth in LSP's own layout, and predictions of which exactly the right half of the people
+    are right."""
     rng = np.random.default_rng(0)
     truth = rng.uniform(20, 200, (PEOPLE, 14, 2))
-    truth[:, LSP.index("left_shoulder")] = truth[:, LSP.index("right_hip")] + [60, 80]  # 100 px of torso: right within 20 px
+    truth[:, LSP.index("left_shoulder")] = truth[:, LSP.index("right_hip")] + [
+        60,
+        80,
+    ]  # 100 px of torso: right within 20 px
     flags = np.zeros((PEOPLE, 14, 1))
     flags[:, 0] = 1
     path = tmp_path_factory.mktemp("lsp") / "joints.mat"
@@ -269,7 +370,9 @@ def save(path: Path, points: np.ndarray) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".json", ".mat", ".h5"])
-@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2, 1), (2, 1, 0), (1, 2, 0)], ids=["NJ2", "N2J", "2JN", "J2N"])
+@pytest.mark.parametrize(
+    "axes", [(0, 1, 2), (0, 2, 1), (2, 1, 0), (1, 2, 0)], ids=["NJ2", "N2J", "2JN", "J2N"]
+)
 @pytest.mark.parametrize("confidence", [False, True])
 def test_every_file_in_every_order(suffix, axes, confidence, lsp, tmp_path):
     truth, points = lsp
@@ -280,7 +383,9 @@ def test_every_file_in_every_order(suffix, axes, confidence, lsp, tmp_path):
 
 def test_mat_v73(lsp, tmp_path):
     truth, points = lsp
-    with h5py.File(tmp_path / "points.mat", "w", userblock_size=512) as file:  # as MATLAB: a text header, then HDF5 with reversed axes
+    with h5py.File(
+        tmp_path / "points.mat", "w", userblock_size=512
+    ) as file:  # as MATLAB: a text header, then HDF5 with reversed axes
         file["pred"] = points.transpose(2, 1, 0)
         file["note"] = np.frombuffer("text".encode("utf-16-le"), np.uint16)[None]
     with open(tmp_path / "points.mat", "r+b") as file:
@@ -293,10 +398,17 @@ def test_csv_layouts(lsp, tmp_path):
     wide = points.reshape(PEOPLE, 28)
     names = [f"{joint}_{axis}" for joint in LSP.joints for axis in "xy"]
     long = pd.DataFrame(
-        [(person, joint, *points[person, j]) for person in range(PEOPLE) for j, joint in enumerate(LSP.joints)],
+        [
+            (person, joint, *points[person, j])
+            for person in range(PEOPLE)
+            for j, joint in enumerate(LSP.joints)
+        ],
         columns=["person", "joint", "x", "y"],
     )
-    files = {"bare": wide, "confident": np.concatenate([points, points[..., :1]], -1).reshape(PEOPLE, 42)}
+    files = {
+        "bare": wide,
+        "confident": np.concatenate([points, points[..., :1]], -1).reshape(PEOPLE, 42),
+    }
     for name, table in files.items():
         np.savetxt(tmp_path / f"{name}.csv", table, delimiter=",")
     pd.DataFrame(wide).to_csv(tmp_path / "numbered.csv", index=False)
@@ -305,7 +417,9 @@ def test_csv_layouts(lsp, tmp_path):
     long.assign(joint=long.joint.map(LSP.index)).to_csv(tmp_path / "long_index.csv", index=False)
     for name in ("bare", "confident", "numbered", "indexed", "long", "long_index"):
         assert total(tmp_path / f"{name}.csv", truth) == 50, name
-    halves = pd.DataFrame(points.transpose(0, 2, 1).reshape(PEOPLE, 28), columns=names[::2] + names[1::2])
+    halves = pd.DataFrame(
+        points.transpose(0, 2, 1).reshape(PEOPLE, 28), columns=names[::2] + names[1::2]
+    )
     halves.to_csv(tmp_path / "halves.csv", index=False)
     assert total(tmp_path / "halves.csv", truth) == 50
     long.replace("neck", "nek").to_csv(tmp_path / "misspelt.csv", index=False)
@@ -331,12 +445,15 @@ def test_occlusion_flags_of_lsp_and_the_test_half(lsp, tmp_path):
 def test_official_rows_of_lsp_are_the_second_thousand(lsp, tmp_path):
     points = np.random.default_rng(2).uniform(0, 300, (2000, 14, 3)) * [1, 1, 0]
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": points.transpose(2, 1, 0)})
-    assert total(save(tmp_path / "points.npy", points[1000:, :, :2]), tmp_path / "joints.mat") == 100
+    assert (
+        total(save(tmp_path / "points.npy", points[1000:, :, :2]), tmp_path / "joints.mat") == 100
+    )
 
 
 @pytest.fixture
 def mpii(tmp_path):
-    """Newell's layout: whole pixels from 1, a joint with x 0 is absent; head size 20, so right within 10 px."""
+    """Newell's layout: whole pixels from 1, a joint with x 0 is absent; head size 20, so right
+    within 10 px."""
     part = np.random.default_rng(3).integers(50, 400, (5, 16, 2)).astype(float)
     part[0, 0] = 0
     part[1, 1, 0] = 1  # there for pooled16, not for hard10 and the split by visibility
@@ -352,7 +469,10 @@ def test_mpii_truth_of_ones_own(mpii, tmp_path):
     predicted = part + [10.0, 0]
     predicted[1, 1] += 500
     path = save(tmp_path / "points.h5", predicted)
-    shares = {name: score_file("mpii", path, "absent", truth, name) for name in ("official", "pooled16", "hard10", "unweighted14")}
+    shares = {
+        name: score_file("mpii", path, "absent", truth, name)
+        for name in ("official", "pooled16", "hard10", "unweighted14")
+    }
     assert shares["official"]["total"] == pytest.approx(100 * 68 / 69)  # at the edge: right
     assert shares["pooled16"]["total"] == shares["unweighted14"]["total"] == 0  # at the edge: wrong
     assert shares["hard10"]["total"] == 100  # the wrong joint lies at x = 1: not counted
@@ -362,7 +482,8 @@ def test_mpii_truth_of_ones_own(mpii, tmp_path):
 
 @pytest.mark.parametrize("version", ["v5", "v7.3"])
 def test_mpii_truth_of_the_toolkit(version, tmp_path):
-    """detections_our_format.mat: fractions of a pixel, head boxes of 30 x 40 px (so 0.6 x 50 = 30 px), right within 15 px."""
+    """detections_our_format.mat: fractions of a pixel, head boxes of 30 x 40 px (so 0.6 x 50 = 30
+    px), right within 15 px."""
     truth = np.random.default_rng(6).uniform(50, 400, (5, 16, 2))
     boxes = np.stack([np.zeros((2, 5)), np.tile([[30.0], [40.0]], 5)])  # (2 corners, 2, N)
     missing = np.zeros((16, 5), np.uint8)
@@ -397,7 +518,8 @@ def test_flic_truth_of_ones_own(tmp_path):
     assert score_file("flic", nine, tmp_path)["joints"]["left_eye"] == 0
 
 
-# --- what gives no score -------------------------------------------------------------------------------------------------------------------
+# --- what gives no score
+# ------------------------------------------------------------------------------------------------
 
 
 def refused(path, truth, *words):
@@ -414,7 +536,13 @@ def test_points_that_are_not_finite(value, suffix, lsp, tmp_path):
     truth, points = lsp
     points = points.copy()
     points[3, 2] = value
-    refused(save(tmp_path / f"points{suffix}", points), truth, "1 points", "person 3, joint 2", str(value))
+    refused(
+        save(tmp_path / f"points{suffix}", points),
+        truth,
+        "1 points",
+        "person 3, joint 2",
+        str(value),
+    )
 
 
 def test_a_mat_may_mark_undetected_joints_but_nothing_else(lsp, tmp_path):
@@ -431,9 +559,15 @@ def test_a_mat_may_mark_undetected_joints_but_nothing_else(lsp, tmp_path):
 
 def test_wrong_counts(lsp, tmp_path):
     truth, points = lsp
-    refused(save(tmp_path / "people.npy", points[:-1]), truth, "(19, 14, 2)", "20 people x 14 joints")
-    refused(save(tmp_path / "joints.npy", points[:, :13]), truth, "(20, 13, 2)", "20 people x 14 joints")
-    refused(save(tmp_path / "flat.npy", points.reshape(PEOPLE, 28)), truth, "no array of three axes")
+    refused(
+        save(tmp_path / "people.npy", points[:-1]), truth, "(19, 14, 2)", "20 people x 14 joints"
+    )
+    refused(
+        save(tmp_path / "joints.npy", points[:, :13]), truth, "(20, 13, 2)", "20 people x 14 joints"
+    )
+    refused(
+        save(tmp_path / "flat.npy", points.reshape(PEOPLE, 28)), truth, "no array of three axes"
+    )
     np.savez(tmp_path / "two.npz", a=points, b=points)
     refused(tmp_path / "two.npz", truth, "a (20, 14, 2)", "b (20, 14, 2)", "one array")
     fractions = points / 1000
@@ -446,9 +580,17 @@ def test_wrong_counts(lsp, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "moved", [lambda n: np.random.default_rng(0).permutation(n), lambda n: np.roll(np.arange(n), 1), lambda n: np.arange(n)[::-1]]
+    "moved",
+    [
+        lambda n: np.random.default_rng(0).permutation(n),
+        lambda n: np.roll(np.arange(n), 1),
+        lambda n: np.arange(n)[::-1],
+    ],
 )
-@pytest.mark.parametrize(("dataset", "file"), [("mpii", "mpii/preds/tompson.h5"), ("lsp", "predictions/lsp_pc/WangLiCVPR13.mat")])
+@pytest.mark.parametrize(
+    ("dataset", "file"),
+    [("mpii", "mpii/preds/tompson.h5"), ("lsp", "predictions/lsp_pc/WangLiCVPR13.mat")],
+)
 def test_people_in_another_order_have_no_score(dataset, file, moved, real_data, tmp_path):
     """Also those of the weakest published files."""
     from paperlib.score import read_points
@@ -457,7 +599,10 @@ def test_people_in_another_order_have_no_score(dataset, file, moved, real_data, 
     people = {"mpii": 2958, "lsp": 1000}[dataset]
     points = np.nan_to_num(read_points(real_data / file, people, SKELETONS[dataset]))
     np.save(tmp_path / "mine.npy", points[moved(people)])
-    with pytest.raises(PaperlibError, match=r"mine\.npy: its people are in another order.*row \d+ fits the labels of row \d+"):
+    with pytest.raises(
+        PaperlibError,
+        match=r"mine\.npy: its people are in another order.*row \d+ fits the labels of row \d+",
+    ):
         score_file(dataset, tmp_path / "mine.npy", real_data)
 
 
@@ -492,7 +637,11 @@ def test_as_many_people_as_joints(mpii, tmp_path):
     with h5py.File(tmp_path / "sixteen.h5", "w") as file:
         file["part"], file["normalize"] = np.resize(part, (16, 16, 2)), np.full(16, 20.0)
     path = save(tmp_path / "mine.npy", np.full((16, 16, 2), 50.0))
-    with pytest.raises(PaperlibError, match=r"mine\.npy: points \(16, 16, 2\) does not settle which axis is the 16 people; .*person, joint, x, y"):
+    with pytest.raises(
+        PaperlibError,
+        match=r"mine\.npy: points \(16, 16, 2\) does not settle which axis is the 16 people; "
+        r".*person, joint, x, y",
+    ):
         score_file("mpii", path, "absent", tmp_path / "sixteen.h5")
 
 
@@ -536,4 +685,14 @@ def test_unknown_suffix_names_labels_and_data(lsp, tmp_path):
         ({"dataset": "flic"}, "no flic labels"),
     ):
         with pytest.raises(PaperlibError, match=words):
-            score_file(**({"dataset": "lsp", "predictions": path, "data": tmp_path / "absent", "truth": truth} | arguments))
+            score_file(
+                **(
+                    {
+                        "dataset": "lsp",
+                        "predictions": path,
+                        "data": tmp_path / "absent",
+                        "truth": truth,
+                    }
+                    | arguments
+                )
+            )

@@ -12,11 +12,11 @@ from official_files import picture
 from scipy.io import loadmat, savemat
 from typer.testing import CliRunner
 
+from companion.app.cli import app
+from companion.app.pretrained import as_weights
 from paperlib import PaperlibError
-from paperlib.cli import app
 from paperlib.compared import ErrorFeedbackCodec
 from paperlib.data.mpii import load_mpii
-from paperlib.reproduce.best import as_weights
 from paperlib.submission import NAME, export_mpii, write_test_points
 
 
@@ -38,18 +38,52 @@ def structs(people):
 
 @pytest.fixture
 def annotations(tmp_path):
-    """A training image; then test images with one, no, three (two of them separated, one of them without a position) and two people."""
+    """A training image; then test images with one, no, three (two of them separated, one of them
+    without a position) and two people."""
     nowhere = person(scale=np.empty((0, 0)), objpos=np.empty((0, 0)))
-    people = [[somebody()], [somebody(10.0)], [], [somebody(20.0), nowhere, somebody(30.0)], [somebody(40.0), somebody(41.0)]]
-    annolist = structs([{"image": {"name": f"{i}.jpg"}, "annorect": structs(rects) if rects else np.empty((0, 0))} for i, rects in enumerate(people)])
+    people = [
+        [somebody()],
+        [somebody(10.0)],
+        [],
+        [somebody(20.0), nowhere, somebody(30.0)],
+        [somebody(40.0), somebody(41.0)],
+    ]
+    annolist = structs(
+        [
+            {
+                "image": {"name": f"{i}.jpg"},
+                "annorect": structs(rects) if rects else np.empty((0, 0)),
+            }
+            for i, rects in enumerate(people)
+        ]
+    )
     single = np.empty((5, 1), object)
-    single[:, 0] = [np.array([[1.0]]), np.array([[1.0]]), np.empty((0, 0)), np.array([[1.0], [2.0], [3.0]]), np.empty((0, 0))]
+    single[:, 0] = [
+        np.array([[1.0]]),
+        np.array([[1.0]]),
+        np.empty((0, 0)),
+        np.array([[1.0], [2.0], [3.0]]),
+        np.empty((0, 0)),
+    ]
     path = tmp_path / "mpii_human_pose_v1_u12_1.mat"
-    savemat(path, {"RELEASE": {"annolist": annolist, "img_train": np.array([[1.0, 0, 0, 0, 0]]), "single_person": single}})
+    savemat(
+        path,
+        {
+            "RELEASE": {
+                "annolist": annolist,
+                "img_train": np.array([[1.0, 0, 0, 0, 0]]),
+                "single_person": single,
+            }
+        },
+    )
     return path
 
 
-SEPARATED = [(0, 0), (2, 0), (2, 2)]  # (test image, person): the second person of the third image has no position
+SEPARATED = [
+    (0, 0),
+    (2, 0),
+    (2, 2),
+]  # (test image, person): the second person of the third image has no position
 EVERYONE = [*SEPARATED, (3, 0), (3, 1)]
 
 
@@ -81,16 +115,25 @@ def test_the_points_are_put_into_their_people(annotations, who, tmp_path):
 
 def test_positions_and_scales_stay(annotations, tmp_path):
     np.save(tmp_path / "mine.npy", np.full((3, 16, 2), 7.0))
-    rects = loadmat(export_mpii(tmp_path / "mine.npy", annotations, tmp_path)[0])["pred"][0, 2]["annorect"]
+    rects = loadmat(export_mpii(tmp_path / "mine.npy", annotations, tmp_path)[0])["pred"][0, 2][
+        "annorect"
+    ]
     assert [rect["objpos"][0, 0]["x"].item() for rect in np.ravel(rects)[[0, 2]]] == [20, 30]
     assert np.ravel(rects)[0]["scale"].item() == 2.5 and np.ravel(rects)[1]["objpos"].size == 0
 
 
 def test_what_cannot_be_sent(annotations, tmp_path):
     np.save(tmp_path / "four.npy", np.ones((4, 16, 2)) * 9)
-    with pytest.raises(PaperlibError, match=r"four\.npy: holds 4 people x 16 joints; .*1\.mat has 3 test people.*separated and 5 in all"):
+    with pytest.raises(
+        PaperlibError,
+        match=r"four\.npy: holds 4 people x 16 joints; .*1\.mat has 3 test people.*separated "
+        r"and 5 in all",
+    ):
         export_mpii(tmp_path / "four.npy", annotations, tmp_path / "out")
-    savemat(tmp_path / "holes.mat", {"preds": np.where(np.arange(96).reshape(3, 16, 2) < 2, np.nan, 9.0)})
+    savemat(
+        tmp_path / "holes.mat",
+        {"preds": np.where(np.arange(96).reshape(3, 16, 2) < 2, np.nan, 9.0)},
+    )
     with pytest.raises(PaperlibError, match=r"holes\.mat: 1 points are NaN"):
         export_mpii(tmp_path / "holes.mat", annotations, tmp_path / "out")
     np.save(tmp_path / "mine.npy", np.ones((3, 16, 2)) * 9)
@@ -103,9 +146,21 @@ def test_what_cannot_be_sent(annotations, tmp_path):
 
 def test_the_door(annotations, tmp_path):
     np.save(tmp_path / "mine.npy", np.full((3, 16, 2), 7.0))
-    command = ["score", "mpii", str(tmp_path / "mine.npy"), "--truth", str(annotations), "--export", str(tmp_path / "out")]
+    command = [
+        "score",
+        "mpii",
+        str(tmp_path / "mine.npy"),
+        "--truth",
+        str(annotations),
+        "--export",
+        str(tmp_path / "out"),
+    ]
     done = CliRunner().invoke(app, command)
-    assert done.exit_code == 0 and "3 people of the MPII test set" in done.output and (tmp_path / "out" / NAME).is_file()
+    assert (
+        done.exit_code == 0
+        and "3 people of the MPII test set" in done.output
+        and (tmp_path / "out" / NAME).is_file()
+    )
     wrong = CliRunner().invoke(app, ["score", "lsp", *command[2:]])
     assert wrong.exit_code != 0 and "none for 'lsp'" in str(wrong.exception)
 
@@ -145,6 +200,7 @@ def test_what_is_predicted_of_the_test_people_can_be_sent(home, weights, annotat
 
 def test_points_are_those_of_the_crop_of_each_person(home, weights, tmp_path, monkeypatch):
     """A network that finds every joint at its crop's middle says each person's own place."""
+
     class Middle(torch.nn.Module):
         def __init__(self):
             super().__init__()

@@ -1,4 +1,5 @@
-"""The comparison tables at size tiny: printed columns are the CSVs', recomputed ones the golden scores, ours ours; what is absent says so."""
+"""The comparison tables at size tiny: printed columns are the CSVs', recomputed ones the golden
+scores, ours ours; what is absent says so."""
 
 import json
 from dataclasses import replace
@@ -8,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paperlib import published
-from paperlib.reproduce.comparisons import COMPARISONS
-from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.measures import measure_run
-from paperlib.reproduce.pck_curves import curves, every_convention
-from paperlib.reproduce.reading import sheet, short_form, spelled
-from paperlib.reproduce.study import Study
-from paperlib.reproduce.tables import comparison, made_of, recomputed, sizes_table
-from paperlib.show.curves import occlusion, pck_curves, precision_recall
+from companion.artifacts.table_formats import sheet, short_form, spelled
+from companion.figures.curves import occlusion, pck_curves, precision_recall
+from companion.measure.comparisons import comparison, made_of, recomputed, sizes_table
+from companion.measure.detection_curves import curves, every_convention
+from companion.measure.scores import measure_run
+from companion.published.compared_systems import COMPARISONS
+from companion.published.printed import table as printed_table
+from companion.runs.study import Study
+from companion.settings import Folders
 from paperlib.skeleton import GROUPS
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_scores.json").read_text())
@@ -26,18 +27,28 @@ GOLDEN = json.loads((Path(__file__).parent / "golden_scores.json").read_text())
 def study(tmp_path_factory) -> Study:
     """Tiny, on drawn people, without any official file."""
     home = tmp_path_factory.mktemp("tables")
-    return Study("tiny", device="cpu", progress=False, folders=Folders(home / "absent", home / "runs", home / "results"))
+    return Study(
+        "tiny",
+        device="cpu",
+        progress=False,
+        folders=Folders(home / "absent", home / "runs", home / "results"),
+    )
 
 
 @pytest.fixture
 def files(real_data) -> Study:
     """Nothing is trained in this one: for what needs the published prediction files alone."""
-    return Study("tiny", device="cpu", progress=False, folders=Folders(real_data, real_data / "none", real_data / "none"))
+    return Study(
+        "tiny",
+        device="cpu",
+        progress=False,
+        folders=Folders(real_data, real_data / "none", real_data / "none"),
+    )
 
 
 @pytest.mark.parametrize("artifact", COMPARISONS)
 def test_printed_rows_are_the_papers(artifact, study):
-    table, printed = comparison(study, artifact), published.table(artifact)
+    table, printed = comparison(study, artifact), printed_table(artifact)
     rows = table[table.source.isin(["paper", "benchmark"])].reset_index(drop=True)
     columns = [column for column in printed.columns if column != "source"]
     pd.testing.assert_frame_equal(rows[columns], printed[columns], check_dtype=False)
@@ -49,8 +60,17 @@ def test_what_answers_to_a_printed_row_stands_under_it(study):
     table = comparison(study, "R-tab2")
     for _, rows in table[table.beside != ""].groupby("beside"):
         places = list(rows.index)
-        assert places == list(range(places[0], places[-1] + 1)) and rows.source.iloc[0] == "paper" and "paper" not in rows.source.iloc[1:].tolist()
-    assert table[table.beside == "Newell et al. [25]"].source.tolist() == ["paper", "recomputed", "recomputed", "ours"]
+        assert (
+            places == list(range(places[0], places[-1] + 1))
+            and rows.source.iloc[0] == "paper"
+            and "paper" not in rows.source.iloc[1:].tolist()
+        )
+    assert table[table.beside == "Newell et al. [25]"].source.tolist() == [
+        "paper",
+        "recomputed",
+        "recomputed",
+        "ours",
+    ]
 
 
 def test_our_row_is_what_was_measured(study):
@@ -58,33 +78,58 @@ def test_our_row_is_what_was_measured(study):
     row, measured = table.loc["ours: hourglass"], measure_run(study, "hourglass")
     assert row.total == measured.scores.total and row.difference == pytest.approx(row.total - 90.9)
     assert row[list(GROUPS)].tolist() == [measured.scores.groups[group] for group in GROUPS]
-    assert row.low <= row.total <= row.high and row.people == "24 drawn people" and row.beside == "Our model"
-    assert row.inside == ("yes" if row.low <= 90.9 <= row.high else "no") and row.study == "synthetic-tiny"
+    assert (
+        row.low <= row.total <= row.high
+        and row.people == "24 drawn people"
+        and row.beside == "Our model"
+    )
+    assert (
+        row.inside == ("yes" if row.low <= 90.9 <= row.high else "no")
+        and row.study == "synthetic-tiny"
+    )
 
 
 def test_h_table_1_is_compared_by_the_mean_of_its_two_columns(study):
     row = comparison(study, "H-tab1").set_index("method").loc["ours: hourglass-flic"]
     assert row.difference == pytest.approx(row.total - 98.0)
     assert comparison(study, "H-tab1").set_index("method").loc["Our model", "total"] == 98.0
-    assert row.total == pytest.approx((row.elbow + row.wrist) / 2)  # every elbow and wrist is annotated
+    assert row.total == pytest.approx(
+        (row.elbow + row.wrist) / 2
+    )  # every elbow and wrist is annotated
 
 
 def test_absent_files_and_runs_say_so(study, monkeypatch):
     """Their cells are 'not measured': never blank, never zero."""
     monkeypatch.setattr(study, "missing", lambda run: "FLIC images absent")
     table = comparison(study, "H-tab1")
-    assert set(table[table.source == "recomputed"].note) == {"not measured: published predictions absent"}
+    assert set(table[table.source == "recomputed"].note) == {
+        "not measured: published predictions absent"
+    }
     assert table[table.source == "ours"].note.tolist() == ["not measured: FLIC images absent"]
     assert table[table.source != "paper"].total.isna().all() and every_convention(study).empty
     stored = spelled(table)
-    assert (stored.loc[table.source != "paper", ["elbow", "wrist", "total", "difference", "low", "high", "inside"]] == "not measured").all(axis=None)
-    assert not stored.isin(["", "0", "nan"]).any(axis=None) and (stored.loc[table.source == "paper", ["difference", "low", "inside"]] == "-").all(
-        axis=None
-    )
+    assert (
+        stored.loc[
+            table.source != "paper",
+            ["elbow", "wrist", "total", "difference", "low", "high", "inside"],
+        ]
+        == "not measured"
+    ).all(axis=None)
+    assert not stored.isin(["", "0", "nan"]).any(axis=None) and (
+        stored.loc[table.source == "paper", ["difference", "low", "inside"]] == "-"
+    ).all(axis=None)
     ours = next(row for row in short_form(table).rows if row[0].text == "Our model")
-    assert [cell.text for cell in ours] == ["Our model", "98.0", "not measured / not measured", *["not measured"] * 4]
+    assert [cell.text for cell in ours] == [
+        "Our model",
+        "98.0",
+        "not measured / not measured",
+        *["not measured"] * 4,
+    ]
     frame, missing = curves(study, "H-fig6")
-    assert frame.empty and missing == "published predictions absent; ours not measured: FLIC images absent"
+    assert (
+        frame.empty
+        and missing == "published predictions absent; ours not measured: FLIC images absent"
+    )
     pck_curves(frame, columns=2, title=missing)
 
 
@@ -102,7 +147,15 @@ def test_the_short_form_lays_the_paper_beside_files_and_ours(files):
         }
     )
     rows = [[cell.text for cell in row] for row in short_form(table).rows]
-    assert short_form(table).columns == ["method", "paper", "recomputed", "ours", "difference", "95 % interval", "inside?"]
+    assert short_form(table).columns == [
+        "method",
+        "paper",
+        "recomputed",
+        "ours",
+        "difference",
+        "95 % interval",
+        "inside?",
+    ]
     assert rows == [
         ["Newell", "90.9", "88.4", "56.8", "-34.1", "[51.2, 62.5]", "no"],
         ["Wei", "88.5", "-", "-", "-", "-", "-"],
@@ -113,21 +166,44 @@ def test_the_short_form_lays_the_paper_beside_files_and_ours(files):
 
 def test_the_best_of_each_source_is_marked():
     table = pd.DataFrame(
-        {"method": list("abcd"), "source": ["paper", "paper", "ours", "ours"], "total": [82.04, 82.02, 41.0, 12.0], "n": [1, 2, 3, 4]}
+        {
+            "method": list("abcd"),
+            "source": ["paper", "paper", "ours", "ours"],
+            "total": [82.04, 82.02, 41.0, 12.0],
+            "n": [1, 2, 3, 4],
+        }
     )
     marked = sheet(table)
-    assert [[cell.text for cell in row if cell.best] for row in marked.rows] == [["82.0"], ["82.0"], ["41.0"], []]
+    assert [[cell.text for cell in row if cell.best] for row in marked.rows] == [
+        ["82.0"],
+        ["82.0"],
+        ["41.0"],
+        [],
+    ]
     alone = sheet(table[:3])
     assert not any(cell.best for cell in alone.rows[2])  # the best of one is nothing
     sizes = sheet(sizes_table())
-    best = {name: [row[0].text for row in sizes.rows if row[i].best] for i, name in enumerate(sizes.columns) if name in ("parameters", "GMACs")}
-    assert best == {"parameters": ["hourglass, 1 stack, released"], "GMACs": ["hourglass, 1 stack, released"]}
+    best = {
+        name: [row[0].text for row in sizes.rows if row[i].best]
+        for i, name in enumerate(sizes.columns)
+        if name in ("parameters", "GMACs")
+    }
+    assert best == {
+        "parameters": ["hourglass, 1 stack, released"],
+        "GMACs": ["hourglass, 1 stack, released"],
+    }
 
 
 def test_a_comparison_says_its_convention_runs_and_files(study, files):
     about = made_of(study, "H-tab1")
-    assert about["runs"] == ("hourglass-flic",) and "predictions/flic/WeiCVPR16.mat" in about["predictions"]
-    assert "PCK@0.2, official, total over 4 joints pooled" in about["notes"][0] and "95 % interval" in about["notes"][1]
+    assert (
+        about["runs"] == ("hourglass-flic",)
+        and "predictions/flic/WeiCVPR16.mat" in about["predictions"]
+    )
+    assert (
+        "PCK@0.2, official, total over 4 joints pooled" in about["notes"][0]
+        and "95 % interval" in about["notes"][1]
+    )
 
 
 def test_a_recomputed_row_has_its_interval(files):
@@ -172,24 +248,44 @@ def test_curves_end_where_the_tables_are(study, files):
     last = ours[ours.threshold == 0.5].set_index("group").pck
     assert last.to_dict() == pytest.approx({group: table[group] for group in (*GROUPS, "total")})
     assert missing == "published predictions absent"
-    published_only = Study("tiny", device="cpu", progress=False, folders=replace(study.folders, data=files.folders.data))
+    published_only = Study(
+        "tiny",
+        device="cpu",
+        progress=False,
+        folders=replace(study.folders, data=files.folders.data),
+    )
     both, missing = curves(published_only, "H-fig6")
     last = both[both.threshold == 0.2].set_index(["system", "group"]).pck
-    assert last["Wei et al., published file", "elbow"] == pytest.approx(97.59, abs=0.01) and missing == ""
+    assert (
+        last["Wei et al., published file", "elbow"] == pytest.approx(97.59, abs=0.01)
+        and missing == ""
+    )
     assert "Newell et al., published file, oc" not in last  # one curve a file
 
 
 def test_sizes_reconcile_the_printed_figures():
     table = sizes_table().set_index("model")
     ours = table.loc["recurrent, 2 iterations, parts"]
-    assert (ours.printed, ours["k*k*C_out"] - 49 * 64, ours["counted so"], ours.difference) == ("100670", 100670, 100670, 0)
+    assert (ours.printed, ours["k*k*C_out"] - 49 * 64, ours["counted so"], ours.difference) == (
+        "100670",
+        100670,
+        100670,
+        0,
+    )
     answered = table[table.inside != ""]
     assert (answered.inside == "yes").all() and answered.difference.tolist() == [17_888, 0, 0, 0]
-    assert table.loc["hourglass, 8 stacks, June 2016", ["printed", "times recurrent"]].tolist() == ["23700000", 1.375]
-    assert (table.loc["convolutional pose machine"].printed, table.loc["hourglass, 8 stacks, released"].printed) == ("342042", "-")
+    assert table.loc["hourglass, 8 stacks, June 2016", ["printed", "times recurrent"]].tolist() == [
+        "23700000",
+        1.375,
+    ]
+    assert (
+        table.loc["convolutional pose machine"].printed,
+        table.loc["hourglass, 8 stacks, released"].printed,
+    ) == ("342042", "-")
 
 
-# --- the pictures --------------------------------------------------------------------------------------------------------------------------
+# --- the pictures
+# ------------------------------------------------------------------------------------------------
 
 
 def _lines(axes) -> dict:
@@ -197,25 +293,51 @@ def _lines(axes) -> dict:
 
 
 def test_precision_recall_draws_each_curve_and_chance():
-    frame = pd.DataFrame({"curve": ["exclude"] * 3 + ["include"] * 2, "recall": [1, 0.5, 0, 1, 0], "precision": [0.8, 0.9, 1, 0.7, 1]})
+    frame = pd.DataFrame(
+        {
+            "curve": ["exclude"] * 3 + ["include"] * 2,
+            "recall": [1, 0.5, 0, 1, 0],
+            "precision": [0.8, 0.9, 1, 0.7, 1],
+        }
+    )
     (axes,) = precision_recall(frame.assign(ap=[0.93] * 3 + [0.81] * 2, chance=0.77)).axes
     lines = _lines(axes)
     assert list(lines) == ["exclude: AP 93.0 %", "include: AP 81.0 %", "chance: 77.0 %"]
-    np.testing.assert_array_equal(lines["exclude: AP 93.0 %"].get_xydata(), frame[:3][["recall", "precision"]])
+    np.testing.assert_array_equal(
+        lines["exclude: AP 93.0 %"].get_xydata(), frame[:3][["recall", "precision"]]
+    )
     assert axes.get_ylim()[0] < 0.7 and axes.get_ylabel() == "precision, %"
 
 
 def test_occlusion_keeps_its_panels_apart():
     left = pd.DataFrame({"panel": "pckh", "curve": ["all", "all"], "x": [0, 0.5], "y": [0, 85.5]})
-    right = pd.DataFrame({"panel": "presence", "curve": ["knee", "knee"], "x": [1, 0], "y": [0.8, 1], "area": 0.921, "chance": 0.839})
+    right = pd.DataFrame(
+        {
+            "panel": "presence",
+            "curve": ["knee", "knee"],
+            "x": [1, 0],
+            "y": [0.8, 1],
+            "area": 0.921,
+            "chance": 0.839,
+        }
+    )
     pckh, presence = occlusion(pd.concat([left, right])).axes
-    assert list(_lines(pckh)) == ["all: 85.5 %"] and "knee: area 92.1 %, chance 83.9 %" in _lines(presence)
+    assert list(_lines(pckh)) == ["all: 85.5 %"] and "knee: area 92.1 %, chance 83.9 %" in _lines(
+        presence
+    )
     assert (pckh.get_xlabel(), presence.get_xlabel()) == ("normalised distance", "recall, %")
 
 
 def test_pck_curves_ours_solid_published_dashed():
-    rows = [(g, s, t, 100 * t, k) for g in ("elbow", "wrist", "total") for s, k in (("Wei", "published"), ("me", "ours")) for t in (0, 0.2)]
-    figure = pck_curves(pd.DataFrame(rows, columns=["group", "system", "threshold", "pck", "kind"]), columns=2)
+    rows = [
+        (g, s, t, 100 * t, k)
+        for g in ("elbow", "wrist", "total")
+        for s, k in (("Wei", "published"), ("me", "ours"))
+        for t in (0, 0.2)
+    ]
+    figure = pck_curves(
+        pd.DataFrame(rows, columns=["group", "system", "threshold", "pck", "kind"]), columns=2
+    )
     assert [axes.get_title() for axes in figure.axes] == ["elbow", "wrist", "total"]
     wei, me = figure.axes[0].lines
     assert (wei.is_dashed(), me.is_dashed()) == (True, False)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from companion.samples import targets
 from paperlib import PaperlibError
-from paperlib.show import targets
 
 
 def test_other_people_lose_their_weight_under_the_papers_rule_only(tiny):

@@ -16,11 +16,11 @@ import pytest
 import torch
 from torch import nn
 
+from companion.runs import provenance
+from companion.runs.study import Study
+from companion.runs.train_or_load import train_or_load
+from companion.settings import Folders
 from paperlib import PaperlibError
-from paperlib.reproduce import machine
-from paperlib.reproduce.folders import Folders
-from paperlib.reproduce.runs import train_or_load
-from paperlib.reproduce.study import Study
 from paperlib.train import Session, train
 
 RUN = "recurrent-t1-parts"
@@ -55,7 +55,14 @@ def trained(tiny, crops, folder, minutes=math.inf, fabric=None, **changes):
     recipe = replace(tiny.runs[RUN].recipe, **changes)
     try:
         log, stopped = (
-            train(model, crops, recipe, 0, folder, Session(None, False, minutes, "fp32", fabric, "plain")),
+            train(
+                model,
+                crops,
+                recipe,
+                0,
+                folder,
+                Session(None, False, minutes, "fp32", fabric, "plain"),
+            ),
             "",
         )
     except PaperlibError as why:
@@ -175,14 +182,14 @@ def test_devices_that_cannot_be_are_one_clear_error(monkeypatch, device, devices
     for name in ("SLURM_NTASKS", "MASTER_ADDR"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(PaperlibError, match=message):
-        machine.check_devices(torch.device(device), devices, nodes)
+        provenance.check_devices(torch.device(device), devices, nodes)
 
 
 def test_devices_that_can_be_are_not_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("MASTER_ADDR", "gpu07")
-    machine.check_devices(torch.device("cpu"), 1, 1)
-    machine.check_devices(torch.device("cuda"), 2, 2)
+    provenance.check_devices(torch.device("cpu"), 1, 1)
+    provenance.check_devices(torch.device("cuda"), 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +204,7 @@ def test_devices_are_refused_before_people_are_drawn(tmp_path, devices, message)
 
 def test_one_process_needs_no_lightning():
     names = "[m for m in sys.modules if m.startswith('lightning')]"
-    code = f"import sys, paperlib.cli, paperlib.reproduce.machine; print({names})"
+    code = f"import sys, companion.app.cli, companion.runs.provenance; print({names})"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
         == "[]\n"

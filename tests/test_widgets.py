@@ -1,4 +1,5 @@
-"""Widgets, moved by code as a reader would move them: each is a figure's own function, at the position that the controls say."""
+"""Widgets, moved by code as a reader would move them: each is a figure's own function, at the
+position that the controls say."""
 
 import inspect
 
@@ -7,46 +8,69 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from companion.artifacts.artifacts import read_csv, save_figure
+from companion.drawn.synthetic import draw_pairs
+from companion.figures import (
+    microscope,
+    pictures,
+    playground,
+    receptive_fields,
+    training,
+    two_people,
+)
+from companion.figures.alt import alt_text
+from companion.samples import heatmaps as sampled
+from companion.samples import training as samples_training
+from companion.samples import widgets
+from companion.samples.playground import person_to_play_with
+from companion.samples.receptive_fields import RECURRENT, fields, fields_on_person, hourglass_taps
+from companion.samples.stacks import whose_pose
+from companion.samples.training import watch_it_learn
+from companion.samples.two_people import whose_pose_grid
+from companion.samples.widgets import drawn
 from paperlib import PaperlibError
-from paperlib.data.synthetic import draw_pairs
 from paperlib.metrics import convention
 from paperlib.models import Recurrent, StackedHourglass
-from paperlib.models.sizes import receptive_field
-from paperlib.reproduce.artifacts import read_csv, save_figure
+from paperlib.models.complexity import receptive_field
 from paperlib.score import score_file
-from paperlib.show import fields, hourglass_pictures, microscope, pictures, playground, samples, training, two_people, widgets
-from paperlib.show.alt import alt_text
-from paperlib.show.widgets import drawn
 
 
 @pytest.fixture(scope="module")
 def heatmaps(tiny):
     crops = tiny.test_crops("recurrent")
-    return samples.every_joint(crops, np.array([0, 3]), samples.site_names(4), tiny.trained("recurrent").model)
+    return sampled.every_joint(
+        crops, np.array([0, 3]), sampled.site_names(4), tiny.trained("recurrent").model
+    )
 
 
 @pytest.fixture(scope="module")
 def player(tiny):
-    return playground.person_to_play_with(tiny)
+    return person_to_play_with(tiny)
 
 
 @pytest.fixture(scope="module")
 def seen(tiny):
     table = pd.DataFrame({"layer": ["layer 1", "8A", "8B"], "field": [6, 40, 120]})
-    return fields.fields_on_person(table, 64, tiny.test_crops("recurrent"), 1)
+    return fields_on_person(table, 64, tiny.test_crops("recurrent"), 1)
 
 
 @pytest.fixture(scope="module")
 def two(tiny):
     codec = tiny.runs["hourglass"].codec
-    return two_people.whose_pose_grid(tiny.trained("hourglass").model, draw_pairs(2, codec.side, seed=0), np.array([0, 1]), codec, tiny.device)
+    return whose_pose_grid(
+        tiny.trained("hourglass").model,
+        draw_pairs(2, codec.side, seed=0),
+        np.array([0, 1]),
+        codec,
+        tiny.device,
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
 def a_short_training():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "STEPS", 20)
-        patch.setattr(training, "LOOKS", 4)
+        patch.setattr(samples_training, "STEPS", 20)
+        patch.setattr(samples_training, "LOOKS", 4)
         yield
 
 
@@ -58,13 +82,15 @@ def every(tiny, heatmaps, player, seen, two):
         "heatmap": (pictures.one_heatmap, heatmaps, widgets.heatmap_explorer(heatmaps)),
         "target": (playground.playground, player, widgets.target_playground(player)),
         "metric": (microscope.microscope, counts, widgets.metric_microscope(counts)),
-        "field": (fields.receptive_fields, seen, widgets.receptive_field_viewer(seen)),
+        "field": (receptive_fields.receptive_fields, seen, widgets.receptive_field_viewer(seen)),
         "two people": (two_people.shifted_crop, two, widgets.two_people_slider(two)),
-        "learning": (training.learning, training.watch_it_learn(tiny), widgets.learning_view(tiny)),
+        "learning": (training.learning, watch_it_learn(tiny), widgets.learning_view(tiny)),
     }
 
 
-NAMES = pytest.mark.parametrize("name", ["heatmap", "target", "metric", "field", "two people", "learning"])
+NAMES = pytest.mark.parametrize(
+    "name", ["heatmap", "target", "metric", "field", "two people", "learning"]
+)
 
 
 def inside(widget):
@@ -102,7 +128,9 @@ def test_each_control_changes_the_picture(every, name):
         if isinstance(control, ipywidgets.Button):
             continue
         if control.description == "occluded":
-            controls[0].value = next(choice for choice in controls[0].options if choice.endswith("(occluded)"))
+            controls[0].value = next(
+                choice for choice in controls[0].options if choice.endswith("(occluded)")
+            )
         if name == "target" and control.description == "sigma":
             controls[0].value = "head top" if "head top" in controls[0].options else "pelvis"
         if control.description == "along":
@@ -134,9 +162,17 @@ def test_a_picture_has_no_tooltip(every, name):
         ("target", {"sigma": 0}, "sigma is 0, but must be from 0.3 to 6"),
         ("target", {"across": 2}, "across is 2"),
         ("target", {"what": "tail"}, "what is 'tail', but must be one of .*left forearm"),
-        ("target", {"occluded": "forget"}, "occluded is 'forget', but must be one of include, ignore, exclude"),
+        (
+            "target",
+            {"occluded": "forget"},
+            "occluded is 'forget', but must be one of include, ignore, exclude",
+        ),
         ("target", {"weights": "heavy"}, "weights is 'heavy'"),
-        ("metric", {"convention_": "mine"}, "convention is 'mine', but must be one of official, headtop"),
+        (
+            "metric",
+            {"convention_": "mine"},
+            "convention is 'mine', but must be one of official, headtop",
+        ),
         ("metric", {"threshold": 0.7}, "threshold is 0.7, but must be from 0 to 0.6"),
         ("metric", {"state": "absent"}, "state is 'absent'"),
         ("metric", {"normaliser": "px"}, "normaliser is 'px'"),
@@ -157,14 +193,22 @@ def test_a_position_that_does_not_exist_is_refused(every, name, position, said):
 def test_a_twin_is_saved_with_the_numbers_that_draw_it_again(every, name, tiny):
     draw, numbers, widget = every[name]
     save_figure(tiny, f"twin {name}", draw, numbers)
-    (stored,) = (path for path in (tiny.results / "figures").glob(f"twin {name}.*") if path.suffix != ".png")
-    again = read_csv(stored.read_bytes()) if stored.suffix == ".csv" else dict(np.load(stored, allow_pickle=False))
+    (stored,) = (
+        path for path in (tiny.results / "figures").glob(f"twin {name}.*") if path.suffix != ".png"
+    )
+    again = (
+        read_csv(stored.read_bytes())
+        if stored.suffix == ".csv"
+        else dict(np.load(stored, allow_pickle=False))
+    )
     assert drawn(draw, again) == drawn(draw, numbers)
 
 
 def test_one_person_needs_no_slider_of_people(heatmaps):
     one = {name: heatmaps[name][:1] for name in ("images", "maps", "truth", "found", "error")}
-    assert [control.description for control in widgets.heatmap_explorer(heatmaps | one).children[:-1]] == ["joint", "site", "over the crop"]
+    assert [
+        control.description for control in widgets.heatmap_explorer(heatmaps | one).children[:-1]
+    ] == ["joint", "site", "over the crop"]
 
 
 def test_explorer_draws_what_the_controls_say():
@@ -186,17 +230,32 @@ def test_explorer_draws_what_the_controls_say():
 def test_the_microscope_gives_the_published_numbers():
     """One file: 88.43, 87.98 and 89.25 (FACTS D.4, D.6), from counts alone."""
     counts = microscope.shipped_counts()
-    totals = {name: microscope.share_curve(counts, convention("mpii", name))[50] for name in microscope.NAMES}
+    totals = {
+        name: microscope.share_curve(counts, convention("mpii", name))[50]
+        for name in microscope.NAMES
+    }
     assert {name: round(float(total), 2) for name, total in totals.items()} == {
-        "official": 88.43, "headtop": 88.43, "unweighted14": 87.98, "pooled16": 89.25, "hard10": 84.77,
-    }  # fmt: skip
+        "official": 88.43,
+        "headtop": 88.43,
+        "unweighted14": 87.98,
+        "pooled16": 89.25,
+        "hard10": 84.77,
+    }
 
 
 def test_a_strict_convention_leaves_out_what_lies_at_the_threshold():
     errors = np.array([0.1, 0.5, 0.5, 0.9, np.inf, np.nan])
-    row = {"truth": "fractions", "normaliser": "head", "joint": "left_wrist", "state": "visible"} | microscope._counted(errors)
+    row = {
+        "truth": "fractions",
+        "normaliser": "head",
+        "joint": "left_wrist",
+        "state": "visible",
+    } | microscope._counted(errors)
     counts = pd.DataFrame([row])
-    shares = {name: microscope.share_curve(counts, convention("mpii", name))[50] for name in ("official", "unweighted14")}
+    shares = {
+        name: microscope.share_curve(counts, convention("mpii", name))[50]
+        for name in ("official", "unweighted14")
+    }
     assert row["annotated"] == 5 and shares == {"official": 60, "unweighted14": 20}
 
 
@@ -208,45 +267,81 @@ def test_the_shipped_counts_follow_from_the_official_files(real_data):
         rule = convention("mpii", name)
         assert microscope.share_curve(counts, rule)[50] == pytest.approx(scores["total"])
         for group in ("head", "wrist") if name != "hard10" else ("wrist",):
-            assert microscope.share_curve(counts, rule, group=group)[50] == pytest.approx(scores["groups"][group])
+            assert microscope.share_curve(counts, rule, group=group)[50] == pytest.approx(
+                scores["groups"][group]
+            )
     whole = convention("mpii", "pooled16")
-    errors = score_file("mpii", real_data / "mpii/preds/newell.h5", real_data, convention="pooled16")
+    errors = score_file(
+        "mpii", real_data / "mpii/preds/newell.h5", real_data, convention="pooled16"
+    )
     for state in ("visible", "occluded"):
-        assert microscope.share_curve(counts, whole, group="wrist", state=state)[50] == pytest.approx(errors[state]["wrist"], abs=0.01)
+        assert microscope.share_curve(counts, whole, group="wrist", state=state)[
+            50
+        ] == pytest.approx(errors[state]["wrist"], abs=0.01)
 
 
 def test_the_microscope_ships_no_coordinate():
     counts = microscope.shipped_counts()
-    assert list(counts.columns) == ["truth", "normaliser", "joint", "state", "annotated", "within", "ties"]
+    assert list(counts.columns) == [
+        "truth",
+        "normaliser",
+        "joint",
+        "state",
+        "annotated",
+        "within",
+        "ties",
+    ]
     assert all(len(row.split()) == len(microscope.FINEST) for row in counts.within)
 
 
 def test_fields_are_measured_at_every_tap_and_agree_with_the_sites():
     model = Recurrent(width=2, kernels=(5, 3, 5, 5, 5))
-    table = fields.fields(model, fields.RECURRENT, 256).set_index("layer").field
-    assert table["layer 1"] == 6 and table["layer 2"] == 16 and table["layer 3"] == 32  # two 3x3, a pooling: by hand
+    table = fields(model, RECURRENT, 256).set_index("layer").field
+    assert (
+        table["layer 1"] == 6 and table["layer 2"] == 16 and table["layer 3"] == 32
+    )  # two 3x3, a pooling: by hand
     sites = table[[name for name in table.index if name.startswith("8")]]
     assert sites.tolist() == receptive_field(model, 256) and table.is_monotonic_increasing
 
 
 def test_an_hourglass_sees_most_at_its_bottom():
-    table = fields.fields(StackedHourglass(1, features=4, depth=2), fields.hourglass_taps(2), 256)
-    assert table.layer.tolist() == ["stem", "down to 1/8", "down to 1/16", "bottom", "up from 1/16", "up from 1/8", "heatmaps"]
-    assert table.field.tolist()[:4] == [29, 49, 89, 121]  # by hand: a 3x3 at stride s adds 2 s, a pooling adds s / 2
-    assert not any(hook for module in StackedHourglass(1, features=4, depth=2).modules() for hook in module._forward_hooks)
+    table = fields(StackedHourglass(1, features=4, depth=2), hourglass_taps(2), 256)
+    assert table.layer.tolist() == [
+        "stem",
+        "down to 1/8",
+        "down to 1/16",
+        "bottom",
+        "up from 1/16",
+        "up from 1/8",
+        "heatmaps",
+    ]
+    assert table.field.tolist()[:4] == [
+        29,
+        49,
+        89,
+        121,
+    ]  # by hand: a 3x3 at stride s adds 2 s, a pooling adds s / 2
+    assert not any(
+        hook
+        for module in StackedHourglass(1, features=4, depth=2).modules()
+        for hook in module._forward_hooks
+    )
 
 
 def test_the_grid_agrees_with_the_figure(tiny, two):
     """At zoom 1 the slider's shares are those of H-fig10."""
     codec = tiny.runs["hourglass"].codec
-    figure = hourglass_pictures.whose_pose(tiny.trained("hourglass").model, draw_pairs(2, codec.side, seed=0), codec, tiny.device)
+    figure = whose_pose(
+        tiny.trained("hourglass").model, draw_pairs(2, codec.side, seed=0), codec, tiny.device
+    )
     np.testing.assert_allclose(two["second"][:, :, list(two["zooms"]).index(1)], figure["second"])
     half = two["boxes"][:, :, :, 2]
     np.testing.assert_allclose(half[:, :, 0] * two["zooms"][0], half[:, :, 2])
 
 
 def test_the_playgrounds_loss_says_why_weights_are_needed(player):
-    """With equal weights an all-zero map costs far less than a faint haze; balanced weights take most of that away (R sec. III)."""
+    """With equal weights an all-zero map costs far less than a faint haze; balanced weights take
+    most of that away (R sec. III)."""
 
     def costs(**setting):
         figure = playground.playground(player, playground.choices(player)[1], **setting)
@@ -256,15 +351,20 @@ def test_the_playgrounds_loss_says_why_weights_are_needed(player):
     assert near < nothing < haze and dear / lazy > 2 * haze / nothing
     hidden = playground.choices(player)[0]
     assert hidden.endswith("(occluded)")
-    ignored = [float(text.get_text()) for text in playground.playground(player, hidden, occluded="ignore").axes[2].texts]
+    ignored = [
+        float(text.get_text())
+        for text in playground.playground(player, hidden, occluded="ignore").axes[2].texts
+    ]
     assert ignored[0] == 0 < ignored[2]
 
 
 def test_learning_is_seen_from_the_first_step_kept_and_done_again(tiny):
     looked = []
-    first = training.watch_it_learn(tiny)
+    first = watch_it_learn(tiny)
     assert first["step"].tolist() == [0, 5, 10, 15, 20] and first["loss"][-1] < first["loss"][0]
-    again = training.watch_it_learn(tiny, again=True, looked=lambda numbers: looked.append(len(numbers["step"])))
+    again = watch_it_learn(
+        tiny, again=True, looked=lambda numbers: looked.append(len(numbers["step"]))
+    )
     assert looked == [1, 2, 3, 4, 5]
     for name, value in first.items():
         np.testing.assert_array_equal(value, again[name])
@@ -275,7 +375,9 @@ def test_the_button_trains_again_and_the_picture_follows(tiny, monkeypatch):
     shown, button = [], view.children[0]
     view.children[-1].observe(lambda change: shown.append(bytes(change.new)), "value")
     button.click()
-    assert len(shown) >= 3 and shown[-1] == bytes(view.children[-1].value) == drawn(training.learning, training.watch_it_learn(tiny))
+    assert len(shown) >= 3 and shown[-1] == bytes(view.children[-1].value) == drawn(
+        training.learning, watch_it_learn(tiny)
+    )
     assert not button.disabled
 
 
@@ -283,27 +385,44 @@ def test_the_button_trains_again_and_the_picture_follows(tiny, monkeypatch):
 
 
 def test_alternative_text_is_the_first_sentence_of_the_function_that_draws():
-    assert alt_text(pictures.gallery, "H-fig5") == "H-fig5: skeletons on crops, the person's left side blue, the right side red."
+    assert (
+        alt_text(pictures.gallery, "H-fig5")
+        == "H-fig5: skeletons on crops, the person's left side blue, the right side red."
+    )
     assert (
         alt_text(training.training_progress, "H-fig8")
-        == "H-fig8: accuracy on validation people while the networks train, one curve a run, by heatmap and by PCKh."
+        == "H-fig8: accuracy on validation people while the networks train, one curve a "
+        "run, by heatmap and by PCKh."
     )
     assert alt_text(two_people.shifted_crop).startswith("Two people, the crop laid on them")
 
 
-DRAWING = ("curves", "diagrams", "fields", "hourglass_pictures", "microscope", "pictures", "playground", "training", "two_people")
+DRAWING = (
+    "curves",
+    "diagrams",
+    "receptive_fields",
+    "stacks",
+    "microscope",
+    "pictures",
+    "playground",
+    "training",
+    "two_people",
+)
 
 
 @pytest.mark.parametrize("module", DRAWING)
 def test_every_picture_has_words(module):
-    found = __import__(f"paperlib.show.{module}", fromlist=["x"])
+    found = __import__(f"companion.figures.{module}", fromlist=["x"])
     for name, function in inspect.getmembers(found, inspect.isfunction):
-        if inspect.signature(function).return_annotation is pictures.Figure and function.__module__ == found.__name__:
+        if (
+            inspect.signature(function).return_annotation is pictures.Figure
+            and function.__module__ == found.__name__
+        ):
             text = alt_text(function, "X")
             assert 30 < len(text) < 260 and "`" not in text and text.startswith("X: "), (name, text)
 
 
 def test_the_microscope_leaves_out_what_distances_cannot_tell():
-    from paperlib.show import microscope
+    from companion.figures import microscope
 
     assert microscope.NAMES == ("official", "headtop", "unweighted14", "pooled16", "hard10")

@@ -14,13 +14,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from paperlib.reproduce.notebooks import ORDER
+from companion.runs.notebook_index import ORDER
 
 ROOT = Path(__file__).parents[1]
 PROFILES = sorted(path.name for path in (ROOT / "workflow/profiles").iterdir())
 SNAKEMAKE = shutil.which("snakemake")
 FINETUNED = "recurrent-t2-parts-finetuned"
-needs_snakemake = pytest.mark.skipif(not SNAKEMAKE, reason="needs snakemake on the path (workflow/README.md)")
+needs_snakemake = pytest.mark.skipif(
+    not SNAKEMAKE, reason="needs snakemake on the path (workflow/README.md)"
+)
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +39,25 @@ class Workplace:
         (home / "workflow").symlink_to(ROOT / "workflow")
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.home, self.runs, self.results = home, home / "runs", home / "results"
-        self.environment = os.environ | {"PAPERLIB_RUNS": str(self.runs), "PAPERLIB_RESULTS": str(self.results), "PATH": path} | environment
+        self.environment = (
+            os.environ
+            | {"PAPERLIB_RUNS": str(self.runs), "PAPERLIB_RESULTS": str(self.results), "PATH": path}
+            | environment
+        )
 
     def start(self, profile, *words, size="tiny", minutes=0, device="cpu", devices=1):
         command = [SNAKEMAKE, *map(str, words), "--profile", f"workflow/profiles/{profile}"]
-        command += ["--config", f"size={size}", f"minutes={minutes}", f"device={device}", f"devices={devices}"]
+        command += [
+            "--config",
+            f"size={size}",
+            f"minutes={minutes}",
+            f"device={device}",
+            f"devices={devices}",
+        ]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, cwd=self.home, env=self.environment, start_new_session=True, **streams)
+        return subprocess.Popen(
+            command, cwd=self.home, env=self.environment, start_new_session=True, **streams
+        )
 
     def snakemake(self, *words, timeout=1800, **settings):
         """Returns what it printed. Fails where it does."""
@@ -53,7 +67,13 @@ class Workplace:
         return said
 
     def paperlib(self, *words):
-        return subprocess.run(["paperlib", *words], env=self.environment, cwd=self.home, capture_output=True, text=True)
+        return subprocess.run(
+            ["paperlib", *words],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+        )
 
     def folder(self, run, size="tiny"):
         rows = json.loads(self.paperlib("plan", "--json", "--device", "cpu", "--size", size).stdout)
@@ -61,7 +81,10 @@ class Workplace:
 
     def records(self, size="tiny"):
         """Run folder -> weights_sha256, of what is trained."""
-        return {path.parent.name: json.loads(path.read_text())["weights_sha256"] for path in (self.runs / f"synthetic-{size}").glob("*/record.json")}
+        return {
+            path.parent.name: json.loads(path.read_text())["weights_sha256"]
+            for path in (self.runs / f"synthetic-{size}").glob("*/record.json")
+        }
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +116,11 @@ def test_the_snakefile_names_no_run_and_no_notebook(tiny):
 def test_the_environment_is_pinned():
     environment = yaml.safe_load((ROOT / "workflow/environment.yml").read_text())
     (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
-    pins = {line.split("==")[0] for line in (ROOT / "workflow/constraints.txt").read_text().splitlines() if "==" in line}
+    pins = {
+        line.split("==")[0]
+        for line in (ROOT / "workflow/constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
     assert pip[0] == "-c constraints.txt" and set(pip[1:]) <= pins
 
 
@@ -103,15 +130,25 @@ def test_the_environment_is_pinned():
 @needs_snakemake
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_profile_plans_one_job_a_run_and_one_a_notebook(profile, tmp_path):
-    """The start-run of a run is what its job waits for. A GPU is asked for where the device is one, here on a machine that may have none."""
+    """The start-run of a run is what its job waits for. A GPU is asked for where the device is one,
+    here on a machine that may have none."""
     place = Workplace(tmp_path / "place")
     said = place.snakemake(profile, "-n", "--printshellcmds", minutes=110, device="cuda", devices=2)
     rows = json.loads(place.paperlib("plan", "--json", "--device", "cpu", "--size", "tiny").stdout)
-    jobs = {re.search(r"run=([\w-]+),", job)[1]: job for job in re.split(r"\nrule ", said) if job.startswith("train:")}
+    jobs = {
+        re.search(r"run=([\w-]+),", job)[1]: job
+        for job in re.split(r"\nrule ", said)
+        if job.startswith("train:")
+    }
     assert jobs.keys() == {row["run"] for row in rows}
     assert set(re.findall(r"wildcards: name=(\w+)", said)) == set(ORDER)
-    gpus = 1 if profile == "local" else 2  # the local profile's limit lets one training in at a time
-    assert all(f"gpu={gpus}" in job and "runtime=120" in job and "--devices 2" in job for job in jobs.values())
+    gpus = (
+        1 if profile == "local" else 2
+    )  # the local profile's limit lets one training in at a time
+    assert all(
+        f"gpu={gpus}" in job and "runtime=120" in job and "--devices 2" in job
+        for job in jobs.values()
+    )
     folders = {row["run"]: row["folder"] for row in rows}
     for row in rows:
         waits = re.findall(r"input: (.*)", jobs[row["run"]])
@@ -144,7 +181,9 @@ def test_out_of_minutes_a_run_is_submitted_again_and_goes_on(finetuned, tmp_path
     place = Workplace(tmp_path / "place")
     folder = place.folder(FINETUNED)
     said = place.snakemake("local", "--retries", 20, folder / "record.json", minutes=0.0001)
-    steps = re.findall(rf"{FINETUNED}: \S+ minutes are over at step (\d+)", said)  # the failed jobs' logs are shown
+    steps = re.findall(
+        rf"{FINETUNED}: \S+ minutes are over at step (\d+)", said
+    )  # the failed jobs' logs are shown
     assert list(dict.fromkeys(steps)) == ["1", "2", "3"]
     assert place.records() == finetuned
 
@@ -184,7 +223,9 @@ def slurm(asked_for):
     script = ROOT / "workflow/slurm-on-one-machine.sh"
     up = subprocess.run([script, "up"], capture_output=True, text=True)
     assert up.returncode == 0, up.stderr
-    assert subprocess.run([script, "up"], capture_output=True).returncode == 0  # again, it changes nothing
+    assert (
+        subprocess.run([script, "up"], capture_output=True).returncode == 0
+    )  # again, it changes nothing
     yield
     assert subprocess.run([script, "down"], capture_output=True).returncode == 0
 
@@ -201,7 +242,8 @@ def test_the_tiny_catalogue_through_slurm(reproduced, slurm, tmp_path):
 
 HANGS = """
 import os, pathlib, sys, time
-if sys.orig_argv[1:2] and sys.orig_argv[1].endswith("/paperlib") and "train" in sys.orig_argv:  # not Snakemake, in its own environment
+# Not in Snakemake, which has an environment of its own.
+if sys.orig_argv[1:2] and sys.orig_argv[1].endswith("/paperlib") and "train" in sys.orig_argv:
     from paperlib import train
     from paperlib.data.crops import Crops
     train.CHECKPOINT_SECONDS, batch, seen = 0, Crops.batch, []
@@ -217,7 +259,8 @@ if sys.orig_argv[1:2] and sys.orig_argv[1].endswith("/paperlib") and "train" in 
 @needs_snakemake
 @pytest.mark.slurm
 def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path):
-    """The first job hangs after its first steps, with a checkpoint behind it; its limit, lowered to a minute then, ends it."""
+    """The first job hangs after its first steps, with a checkpoint behind it; its limit, lowered to
+    a minute then, ends it."""
     (tmp_path / "sitecustomize.py").write_text(HANGS)
     paths = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
     go = tmp_path / "go"
@@ -234,7 +277,9 @@ def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path)
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.2)
     (first,) = states(place, "RUNNING")
-    subprocess.run(["scontrol", "update", f"JobId={first}", "TimeLimit=1"], env=place.environment, check=True)
+    subprocess.run(
+        ["scontrol", "update", f"JobId={first}", "TimeLimit=1"], env=place.environment, check=True
+    )
     while first not in states(place, "TIMEOUT"):
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.2)
@@ -247,13 +292,20 @@ def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path)
     assert len(ids) == 2 and ids[0] == first and ids[1] in states(place, "COMPLETED")
     final = pd.read_csv(folder / "log.csv", dtype=str)
     assert len(final) > len(halted) > 0
-    assert final["seconds"].head(len(halted)).equals(halted["seconds"])  # what the first job measured: it went on, and did not begin anew
-    assert "another process" not in (place.runs / "synthetic-tiny/logs" / f"{folder.name}.log").read_text()  # the first job's is gone
+    assert (
+        final["seconds"].head(len(halted)).equals(halted["seconds"])
+    )  # what the first job measured: it went on, and did not begin anew
+    assert (
+        "another process"
+        not in (place.runs / "synthetic-tiny/logs" / f"{folder.name}.log").read_text()
+    )  # the first job's is gone
     assert place.records() == wanted
 
 
 def states(place, state):
     """The ids of Slurm's jobs of this state that were submitted from `place`."""
     command = ["squeue", "--noheader", f"--states={state}", "--Format=JobID:20,WorkDir:400"]
-    lines = subprocess.run(command, env=place.environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        command, env=place.environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     return [line.split()[0] for line in lines if line.split()[1] == str(place.home)]

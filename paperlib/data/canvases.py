@@ -1,6 +1,8 @@
-"""Canvases: each person's surroundings cut out of the image once, as memory-mapped uint8, big enough for nearly every augmented crop.
+"""Canvases: each person's surroundings cut out of the image once, as memory-mapped uint8, big
+enough for nearly every augmented crop.
 
-Under H's law of augmentation 0.3 % of the crops' pixels lie outside their canvas and are grey; under R's 2.5 %, of 11 % that are grey in its code.
+Under H's law of augmentation 0.3 % of the crops' pixels lie outside their canvas and are grey;
+under R's 2.5 %, of 11 % that are grey in its code.
 """
 
 import errno
@@ -27,12 +29,15 @@ from paperlib.writing import make_folder, write_whole
 ROOM = 1.25  # a canvas is this much wider than the wider of the two papers' crops
 GREY = (128, 128, 128)  # what lies outside the image, as in R's released code (FACTS A.6)
 CHUNK = 64  # people whose canvases are cut and noted down together
-VERSION = 2  # of the pixels that are cut: another one for other pixels, so that no old cache is used
+VERSION = (
+    2  # of the pixels that are cut: another one for other pixels, so that no old cache is used
+)
 
 
 @dataclass(frozen=True)
 class Canvases:
-    """Pixels of N people and where they come from. `readable` is False for a person whose image could not be read: the canvas is grey."""
+    """Pixels of N people and where they come from. `readable` is False for a person whose image
+    could not be read: the canvas is grey."""
 
     pixels: np.ndarray  # (N, C, C, 3) uint8, memory-mapped
     affine: np.ndarray  # (N, 3, 3) image px -> canvas px
@@ -42,15 +47,22 @@ class Canvases:
 
 
 def canvas_boxes(people: People, side: int) -> np.ndarray:
-    """(N, 3) the square of image that a canvas of `side` px holds: centre and side, image px, as `whole_pixels` has them."""
+    """(N, 3) the square of image that a canvas of `side` px holds: centre and side, image px, as
+    `whole_pixels` has them."""
     rough = ~people.framed
-    centre = people.centre + np.where(rough, 7.5 * people.scale, 0)[:, None] * [0, 1]  # half-way between R's and H's crops
-    return whole_pixels(np.column_stack([centre, 200 * people.scale * ROOM * np.where(rough, 1.5, 1)]), side)
+    centre = people.centre + np.where(rough, 7.5 * people.scale, 0)[:, None] * [
+        0,
+        1,
+    ]  # half-way between R's and H's crops
+    return whole_pixels(
+        np.column_stack([centre, 200 * people.scale * ROOM * np.where(rough, 1.5, 1)]), side
+    )
 
 
 def whole_pixels(boxes: np.ndarray, side: int) -> np.ndarray:
-    """Squares (N, 3) whose edges lie between pixels of the image, or of the image `reduction` times smaller: at most such a pixel narrower than
-    `boxes`, and half of one beside them. They are cut to `side` px without a warp."""
+    """Squares (N, 3) whose edges lie between pixels of the image, or of the image `reduction` times
+    smaller: at most such a pixel narrower than `boxes`, and half of one beside them. They are cut
+    to `side` px without a warp."""
     times = reduction(boxes[:, 2], side)[:, None]
     pixels = np.maximum(np.floor(boxes[:, 2:] / times), 1)
     first = np.rint((boxes[:, :2] + 0.5) / times - pixels / 2)
@@ -58,51 +70,92 @@ def whole_pixels(boxes: np.ndarray, side: int) -> np.ndarray:
 
 
 def reduction(width: np.ndarray, side: int) -> np.ndarray:
-    """How many times smaller, 1, 2, 4, .., the image may be made of which a square of `width` px becomes `side` px or more."""
+    """How many times smaller, 1, 2, 4, .., the image may be made of which a square of `width` px
+    becomes `side` px or more."""
     return 2.0 ** np.floor(np.log2(np.maximum(width / side, 1)))
 
 
-def load_canvases(people: People, side: int, folder: Path, jobs: int = 1, progress: bool = True) -> Canvases:
-    """The canvases of `people`, `side` px wide, built in `folder` with `jobs` threads if they are not there yet.
+def load_canvases(
+    people: People, side: int, folder: Path, jobs: int = 1, progress: bool = True
+) -> Canvases:
+    """The canvases of `people`, `side` px wide, built in `folder` with `jobs` threads if they are
+    not there yet.
 
-    The cache is keyed by labels, boxes, side, and every image's name and size in bytes; two processes that want the same canvases build them
-    once, and a build that was killed goes on where it was. Raises PaperlibError when not a single image can be read, or when the disk is full.
+    The cache is keyed by labels, boxes, side, and every image's name and size in bytes; two
+    processes that want the same canvases build them once, and a build that was killed goes on where
+    it was. Raises PaperlibError when not a single image can be read, or when the disk is full.
     """
     boxes = canvas_boxes(people, side)
-    key = hashlib.sha256(f"{VERSION} {people.sha256()} {side} {ROOM} {_image_bytes(people)}".encode() + boxes.tobytes()).hexdigest()[:16]
+    key = hashlib.sha256(
+        f"{VERSION} {people.sha256()} {side} {ROOM} {_image_bytes(people)}".encode()
+        + boxes.tobytes()
+    ).hexdigest()[:16]
     home = folder / key
     if not (home / "canvases.json").exists():
         make_folder(home)
         with FileLock(home / "lock"):
-            if not (home / "canvases.json").exists():  # another process may have built them while this one waited
+            if not (
+                home / "canvases.json"
+            ).exists():  # another process may have built them while this one waited
                 _build(people, boxes, side, home, jobs, progress)
     record = json.loads((home / "canvases.json").read_text())
     if not any(record["readable"]):
-        raise PaperlibError(f"none of {len(people)} images can be read; the first problem: {record['problems'][0]}")
+        raise PaperlibError(
+            f"none of {len(people)} images can be read; the first problem: {record['problems'][0]}"
+        )
     pixels = np.load(home / "pixels.npy", mmap_mode="r")
-    return Canvases(pixels, crop_affine(boxes, side), np.array(record["readable"]), tuple(record["problems"]), record["sha256"])
+    return Canvases(
+        pixels,
+        crop_affine(boxes, side),
+        np.array(record["readable"]),
+        tuple(record["problems"]),
+        record["sha256"],
+    )
 
 
 def _image_bytes(people: People) -> list[int]:
-    """The size of every image file, -1 where there is none: an image that was fetched again is not taken for the broken one."""
-    size = {path: os.stat(path).st_size if os.path.exists(path) else -1 for path in set(people.image)}
+    """The size of every image file, -1 where there is none: an image that was fetched again is not
+    taken for the broken one."""
+    size = {
+        path: os.stat(path).st_size if os.path.exists(path) else -1 for path in set(people.image)
+    }
     return [size[path] for path in people.image]
 
 
-def _build(people: People, boxes: np.ndarray, side: int, home: Path, jobs: int, progress: bool) -> None:
-    """Cut everybody's canvas into pixels.npy, with a line in a log for each finished chunk; canvases.json says that they are complete."""
+def _build(
+    people: People, boxes: np.ndarray, side: int, home: Path, jobs: int, progress: bool
+) -> None:
+    """Cut everybody's canvas into pixels.npy, with a line in a log for each finished chunk;
+    canvases.json says that they are complete."""
     file, log, n = home / "pixels.npy", home / "chunks.jsonl", len(people)
     try:
         pixels = _open_pixels(file, (n, side, side, 3))
         errors, hashes = _finished(pixels, log)
-        done, missing, free = len(errors), pixels[len(errors) :].nbytes, shutil.disk_usage(home).free
+        done, missing, free = (
+            len(errors),
+            pixels[len(errors) :].nbytes,
+            shutil.disk_usage(home).free,
+        )
         if missing > free:
-            raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, {missing / 1e6:.0f} MB are needed")
+            raise OSError(
+                errno.ENOSPC, f"{free / 1e6:.0f} MB are free, {missing / 1e6:.0f} MB are needed"
+            )
         chunks = [slice(start, min(start + CHUNK, n)) for start in range(done, n, CHUNK)]
-        work = [(file, pixels.offset, rows, people.image[rows], boxes[rows], side) for rows in chunks]
+        work = [
+            (file, pixels.offset, rows, people.image[rows], boxes[rows], side) for rows in chunks
+        ]
         cv2.setNumThreads(1)
-        pool = ThreadPoolExecutor(jobs)  # threads: decoding, warping and hashing leave Python's lock alone
-        bar = tqdm(total=n, initial=done, desc=f"canvases, {side} px", unit="person", disable=not progress, mininterval=2)
+        pool = ThreadPoolExecutor(
+            jobs
+        )  # threads: decoding, warping and hashing leave Python's lock alone
+        bar = tqdm(
+            total=n,
+            initial=done,
+            desc=f"canvases, {side} px",
+            unit="person",
+            disable=not progress,
+            mininterval=2,
+        )
         try:
             for chunk in pool.map(_cut_chunk, work):
                 with log.open("a") as lines:
@@ -117,11 +170,16 @@ def _build(people: People, boxes: np.ndarray, side: int, home: Path, jobs: int, 
             os.fsync(written.fileno())
     except OSError as error:
         raise PaperlibError(
-            f"{file}: {n * side * side * 3 / 1e6:.0f} MB of canvases cannot be written ({error.strerror}); "
+            f"{file}: {n * side * side * 3 / 1e6:.0f} MB of canvases cannot be written "
+            f"({error.strerror}); "
             "free some disk space, then the same command goes on where it was"
         ) from error
     problems = list(dict.fromkeys(error for error in errors if error))
-    record = {"sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(), "readable": [error is None for error in errors], "problems": problems}
+    record = {
+        "sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "readable": [error is None for error in errors],
+        "problems": problems,
+    }
     write_whole(home / "canvases.json", json.dumps(record))
     log.unlink(missing_ok=True)
 
@@ -139,7 +197,8 @@ def _open_pixels(file: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 def _finished(pixels: np.ndarray, log: Path) -> tuple[list[str | None], list[str]]:
-    """Of the people that an interrupted build has cut: an error or None, and the SHA-256 of the canvas. The log keeps what agrees with the pixels."""
+    """Of the people that an interrupted build has cut: an error or None, and the SHA-256 of the
+    canvas. The log keeps what agrees with the pixels."""
     errors, hashes, kept = [], [], []
     for line in log.read_text().splitlines() if log.exists() else []:
         try:
@@ -147,7 +206,9 @@ def _finished(pixels: np.ndarray, log: Path) -> tuple[list[str | None], list[str
         except ValueError:  # killed within the line
             break
         cut = pixels[len(errors) : len(errors) + len(record["errors"])]
-        if [hashlib.sha256(canvas).hexdigest() for canvas in cut] != record["sha256"]:  # the machine went down before the pixels were on the disk
+        if [hashlib.sha256(canvas).hexdigest() for canvas in cut] != record[
+            "sha256"
+        ]:  # the machine went down before the pixels were on the disk
             break
         errors, hashes, kept = errors + record["errors"], hashes + record["sha256"], [*kept, line]
     write_whole(log, "".join(line + "\n" for line in kept))
@@ -155,15 +216,22 @@ def _finished(pixels: np.ndarray, log: Path) -> tuple[list[str | None], list[str
 
 
 def _cut_chunk(work) -> dict[str, list]:
-    """Write the canvases of some people in their place in the file. Returns what is wrong with each one's image, or None, and each one's SHA-256."""
+    """Write the canvases of some people in their place in the file. Returns what is wrong with each
+    one's image, or None, and each one's SHA-256."""
     file, offset, rows, paths, boxes, side = work
-    canvas, chunk, last = np.empty((side, side, 3), np.uint8), {"sha256": [], "errors": []}, (None, None)
+    canvas, chunk, last = (
+        np.empty((side, side, 3), np.uint8),
+        {"sha256": [], "errors": []},
+        (None, None),
+    )
     with file.open("r+b") as pixels:  # not through a map, where a full disk would kill the process
         pixels.seek(offset + rows.start * canvas.nbytes)
         for path, box in zip(paths, boxes, strict=True):
             times = int(min(reduction(box[2], side), 8))  # a decoder's most
             try:
-                image = last[1] if last[0] == (path, times) else read_image(path, reduced=times)  # people of one image follow one another
+                image = (
+                    last[1] if last[0] == (path, times) else read_image(path, reduced=times)
+                )  # people of one image follow one another
                 last, error = ((path, times), image), None
                 cut_canvas(image, box, side, times, canvas)
             except PaperlibError as problem:
@@ -175,20 +243,32 @@ def _cut_chunk(work) -> dict[str, list]:
 
 
 def fetch_pages(pixels: np.ndarray, rows: np.ndarray) -> None:
-    """Have the system read the canvases `rows` of a mapped file now and as a whole: one page fault after the other takes five times as long."""
+    """Have the system read the canvases `rows` of a mapped file now and as a whole: one page fault
+    after the other takes five times as long."""
     if isinstance(pixels.base, mmap.mmap) and hasattr(mmap, "MADV_WILLNEED"):
         canvas = pixels[0].nbytes
         for row in rows.tolist():
-            pixels.base.madvise(mmap.MADV_WILLNEED, (pixels.offset + row * canvas) // mmap.PAGESIZE * mmap.PAGESIZE, canvas + mmap.PAGESIZE)
+            pixels.base.madvise(
+                mmap.MADV_WILLNEED,
+                (pixels.offset + row * canvas) // mmap.PAGESIZE * mmap.PAGESIZE,
+                canvas + mmap.PAGESIZE,
+            )
 
 
 def cut_canvas(
-    image: np.ndarray, box: np.ndarray, side: int, reduced: int = 1, out: np.ndarray | None = None, outside: int = GREY[0]
+    image: np.ndarray,
+    box: np.ndarray,
+    side: int,
+    reduced: int = 1,
+    out: np.ndarray | None = None,
+    outside: int = GREY[0],
 ) -> np.ndarray:
-    """(side, side, 3) of the square `box` (3,), px of the image in full, with edges as `whole_pixels` has them; grey value `outside` outside of it.
-    `image` is the whole image, `reduced` times smaller. `out`: where to write it.
+    """(side, side, 3) of the square `box` (3,), px of the image in full, with edges as
+    `whole_pixels` has them; grey value `outside` outside of it. `image` is the whole image,
+    `reduced` times smaller. `out`: where to write it.
 
-    An image twice as large or more is averaged down first; what is then left, less than two, is cubic, which loses less than a warp to whole px."""
+    An image twice as large or more is averaged down first; what is then left, less than two, is
+    cubic, which loses less than a warp to whole px."""
     times = int(reduction(box[2], side))
     if times > reduced:
         image = shrink(image, times // reduced)
@@ -202,4 +282,9 @@ def cut_canvas(
         margins = max(-y, 0), max(y + n - height, 0), max(-x, 0), max(x + n - width, 0)
     if any(margins):
         inside = cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT, value=(outside,) * 3)
-    return cv2.resize(inside, (side, side), dst=out, interpolation=cv2.INTER_CUBIC if n > side else cv2.INTER_LINEAR)
+    return cv2.resize(
+        inside,
+        (side, side),
+        dst=out,
+        interpolation=cv2.INTER_CUBIC if n > side else cv2.INTER_LINEAR,
+    )

@@ -19,24 +19,35 @@ NO_FAULT = ("crowd", "no joint labelled", "other category", "of another data set
 def check(name: str, folder: str | Path, strict: bool = False) -> dict[str, Any]:
     """{"dataset", "people", "images", "problems": [{"file", "what"}], "notes"} of <folder>/<name>.
 
-    People are counted by the loaders, whether or not their images are there; images are those of labelled people, on disk and whole. Problems are
-    missing and broken images, people left out, and counts other than the published ones. Notes say
-    what is no fault: who is left out because the data set says so, and what the labels do not tell.
-    Raises PaperlibError as the loaders do, with `strict` also at the first bad row, with its values,
-    and at the first broken image.
+    People are counted by the loaders, whether or not their images are there; images are those of
+    labelled people, on disk and whole. Problems are missing and broken images, people left out, and
+    counts other than the published ones. Notes say what is no fault: who is left out because the
+    data set says so, and what the labels do not tell. Raises PaperlibError as the loaders do, with
+    `strict` also at the first bad row, with its values, and at the first broken image.
     """
     source = source_of(name)
     place = Path(folder) / name
-    tables = {split: LOADERS[name](place, split, need_images=False, strict=strict) for split in _splits(source, place)}
+    tables = {
+        split: LOADERS[name](place, split, need_images=False, strict=strict)
+        for split in _splits(source, place)
+    }
     paths = np.unique(np.concatenate([table.image for table in tables.values()])).tolist()
     missing = [path for path in paths if not Path(path).is_file()]
     broken = {path: what for path in sorted({*paths} - {*missing}) if (what := fault_of(path))}
     for path, what in broken.items():
         if strict:
             raise PaperlibError(f"{path}: {what}")
-    problems = [{"file": path, "what": what} for path, what in (dict.fromkeys(missing, "image missing") | broken).items()]
+    problems = [
+        {"file": path, "what": what}
+        for path, what in (dict.fromkeys(missing, "image missing") | broken).items()
+    ]
     if paths and len(missing) == len(paths):
-        problems = [{"file": str(Path(paths[0]).parent), "what": f"none of the {len(paths)} images is there; see `paperlib data list`"}]
+        problems = [
+            {
+                "file": str(Path(paths[0]).parent),
+                "what": f"none of the {len(paths)} images is there; see `paperlib data list`",
+            }
+        ]
     problems += [{"file": str(place), "what": what} for what in _count_problems(source, tables)]
     return {
         "dataset": name,
@@ -51,7 +62,9 @@ def _splits(source: Source, place: Path) -> list[str]:
     """COCO is often there in part: the splits whose annotations are on disk, of the others all."""
     if source.name != "coco":
         return [split for split, _ in source.people]
-    return [split for split in ("train", "val", "test") if labels_in(place, "coco", split)] or ["train"]
+    return [split for split in ("train", "val", "test") if labels_in(place, "coco", split)] or [
+        "train"
+    ]
 
 
 def _count_problems(source: Source, tables: dict[str, People]) -> Iterator[str]:
@@ -66,7 +79,8 @@ def _count_problems(source: Source, tables: dict[str, People]) -> Iterator[str]:
         state, published = source.joints
         found = sum(int((table.state == state).sum()) for table in tables.values())
         if found != published:
-            yield f"{found} joints are {'absent' if state == ABSENT else 'occluded'}, published are {published}"
+            word = "absent" if state == ABSENT else "occluded"
+            yield f"{found} joints are {word}, published are {published}"
 
 
 def _notes(tables: dict[str, People]) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""Crops: batches of a network's inputs and labels, cut, turned, scaled, mirrored and coloured out of the canvases, each by one affine."""
+"""Crops: batches of a network's inputs and labels, cut, turned, scaled, mirrored and coloured out
+of the canvases, each by one affine."""
 
 import functools
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from paperlib.data.canvases import GREY, Canvases, fetch_pages
 from paperlib.geometry import Augmentation, crop_affine, draw_augmentation, transform, warp
 from paperlib.people import People
 
-BILINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP  # from an affine that says where in the canvas a crop's pixel lies
+BILINEAR = (
+    cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+)  # from an affine that says where in the canvas a crop's pixel lies
 
 
 @dataclass(frozen=True)
@@ -21,38 +24,55 @@ class Batch:
     joints: torch.Tensor  # (B, J, 2) crop px, NaN where absent
     state: torch.Tensor  # (B, J) uint8
     to_image: torch.Tensor  # (B, 3, 3) float64 on the CPU, crop px -> image px
-    others: torch.Tensor  # (B, K, J, 2) crop px, NaN where absent: the image's other labelled people; K: the most that any row has, maybe 0
+    # (B, K, J, 2) crop px, NaN where absent: the image's other labelled people; K: the most that
+    # any row has, maybe 0
+    others: torch.Tensor
 
 
 class Crops:
     """The people of a data set as a codec's network wants to see them.
 
-    `people` must have the codec's skeleton. A person whose image cannot be read is left out. What comes out is a function of the rows and of the
-    augmentation alone.
+    `people` must have the codec's skeleton. A person whose image cannot be read is left out. What
+    comes out is a function of the rows and of the augmentation alone.
     """
 
-    def __init__(self, people: People, canvases: Canvases, codec: Codec, device: str | torch.device = "cpu"):
-        self.people, self.codec, self.device = people.select(canvases.readable), codec, torch.device(device)
+    def __init__(
+        self, people: People, canvases: Canvases, codec: Codec, device: str | torch.device = "cpu"
+    ):
+        self.people, self.codec, self.device = (
+            people.select(canvases.readable),
+            codec,
+            torch.device(device),
+        )
         self.sha256 = canvases.sha256
         self._canvas = np.flatnonzero(canvases.readable)  # (N,) each person's row in the pixels
         self._mapped = canvases.pixels
         self._to_crop = crop_affine(codec.boxes(self.people), codec.side)  # image px -> crop px
         self._to_canvas = canvases.affine[self._canvas]
-        self._others = np.concatenate([np.empty((0, len(codec.skeleton), 2)), *self.people.others])  # (M, J, 2) image px, row after row
-        self._first = np.cumsum([0, *map(len, self.people.others)])  # (N + 1,) where each row's begin
+        self._others = np.concatenate(
+            [np.empty((0, len(codec.skeleton), 2)), *self.people.others]
+        )  # (M, J, 2) image px, row after row
+        self._first = np.cumsum(
+            [0, *map(len, self.people.others)]
+        )  # (N + 1,) where each row's begin
 
     def __len__(self) -> int:
         return len(self.people)
 
     @functools.cached_property
     def _pixels(self) -> np.ndarray | torch.Tensor:
-        """The canvases where they are cut: brought to the device on first use, so that a process that trains nothing takes none of it."""
+        """The canvases where they are cut: brought to the device on first use, so that a process
+        that trains nothing takes none of it."""
         return resident(self._mapped, self.device) if self.device.type == "cuda" else self._mapped
 
     def batch(self, rows: np.ndarray, augmentation: Augmentation | None = None) -> Batch:
         """The crops of `rows`, with `augmentation` (one entry a row) if given."""
         to_crop, gain = self._to_crop[rows], np.ones((len(rows), 3))
-        joints, state, others = self.people.joints[rows], self.people.state[rows], self._others_of(rows)
+        joints, state, others = (
+            self.people.joints[rows],
+            self.people.state[rows],
+            self._others_of(rows),
+        )
         if augmentation is not None:
             augmentation = augmentation.holding(transform(joints, to_crop), self.codec.side)
             to_crop, gain = augmentation.affine(self.codec.side) @ to_crop, augmentation.gain
@@ -61,13 +81,18 @@ class Crops:
             state = np.where(mirrored[:, None], state[:, swap], state)
             others = np.where(mirrored[:, None, None, None], others[:, :, swap], others)
         to_image = np.linalg.inv(to_crop)
-        images = cut_crops(self._canvases(rows), self._to_canvas[rows] @ to_image, gain, self.codec.side).to(self.device)
+        images = cut_crops(
+            self._canvases(rows), self._to_canvas[rows] @ to_image, gain, self.codec.side
+        ).to(self.device)
         points = to_device(transform(joints, to_crop).astype(np.float32), self.device)
         others = to_device(transform(others, to_crop[:, None]).astype(np.float32), self.device)
-        return Batch(images, points, to_device(state, self.device), torch.from_numpy(to_image), others)
+        return Batch(
+            images, points, to_device(state, self.device), torch.from_numpy(to_image), others
+        )
 
     def _canvases(self, rows: np.ndarray) -> list[np.ndarray] | torch.Tensor:
-        """B canvases (C, C, 3) uint8: for CUDA one tensor there, else views of the mapped file, which the CPU cuts."""
+        """B canvases (C, C, 3) uint8: for CUDA one tensor there, else views of the mapped file,
+        which the CPU cuts."""
         rows = self._canvas[rows]
         if isinstance(self._pixels, np.ndarray):
             fetch_pages(self._pixels, rows)
@@ -78,7 +103,8 @@ class Crops:
         return to_device(self._pixels[rows], self.device)
 
     def _others_of(self, rows: np.ndarray) -> np.ndarray:
-        """(B, K, J, 2) image px: the other people of each row's image, NaN where a row has fewer than K."""
+        """(B, K, J, 2) image px: the other people of each row's image, NaN where a row has fewer
+        than K."""
         first, count = self._first[rows], self._first[1:][rows] - self._first[rows]
         k = np.arange(count.max(initial=0))
         there = k < count[:, None]  # (B, K)
@@ -88,7 +114,8 @@ class Crops:
 
 
 def resident(pixels: np.ndarray, device: torch.device) -> np.ndarray | torch.Tensor:
-    """The canvases in the GPU's memory if they fill at most half of what is free, without ever being in main memory all at once; else `pixels`."""
+    """The canvases in the GPU's memory if they fill at most half of what is free, without ever
+    being in main memory all at once; else `pixels`."""
     if pixels.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
         return pixels
     there = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
@@ -103,25 +130,48 @@ def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
-def cut_crops(canvases: list[np.ndarray] | torch.Tensor, source: np.ndarray, gain: np.ndarray, side: int) -> torch.Tensor:
-    """(B, 3, side, side) float: what lies at `source` (B, 3, 3), crop px -> canvas px, of B `canvases` (C, C, 3) uint8; bilinear, grey outside.
+def cut_crops(
+    canvases: list[np.ndarray] | torch.Tensor, source: np.ndarray, gain: np.ndarray, side: int
+) -> torch.Tensor:
+    """(B, 3, side, side) float: what lies at `source` (B, 3, 3), crop px -> canvas px, of B
+    `canvases` (C, C, 3) uint8; bilinear, grey outside.
 
-    Each channel is multiplied by `gain` (B, 3) and clipped to 0..256. Arrays are cut on the CPU, one after the other; a tensor where it is, in one
-    warp. The two differ by the CPU's rounding to whole grey levels: at most a half x gain.
+    Each channel is multiplied by `gain` (B, 3) and clipped to 0..256. Arrays are cut on the CPU,
+    one after the other; a tensor where it is, in one warp. The two differ by the CPU's rounding to
+    whole grey levels: at most a half x gain.
     """
     if isinstance(canvases, torch.Tensor):
-        grey = warp(canvases.permute(0, 3, 1, 2).float() - GREY[0], to_device(source, canvases.device), side) + GREY[0]
-        return (grey * to_device((gain / 256).astype(np.float32), canvases.device)[..., None, None]).clamp(0, 1) - 0.5
+        grey = (
+            warp(
+                canvases.permute(0, 3, 1, 2).float() - GREY[0],
+                to_device(source, canvases.device),
+                side,
+            )
+            + GREY[0]
+        )
+        return (
+            grey * to_device((gain / 256).astype(np.float32), canvases.device)[..., None, None]
+        ).clamp(0, 1) - 0.5
     images = torch.empty(len(canvases), side, side, 3)
-    colours = (np.clip(np.arange(256)[:, None] * gain[:, None] / 256, 0, 1) - 0.5).astype(np.float32)  # (B, 256, 3): of each grey value
+    colours = (np.clip(np.arange(256)[:, None] * gain[:, None] / 256, 0, 1) - 0.5).astype(
+        np.float32
+    )  # (B, 256, 3): of each grey value
     for canvas, affine, table, image in zip(canvases, source, colours, images.numpy(), strict=True):
-        crop = cv2.warpAffine(canvas, affine[:2], (side, side), flags=BILINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=GREY)
+        crop = cv2.warpAffine(
+            canvas,
+            affine[:2],
+            (side, side),
+            flags=BILINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=GREY,
+        )
         cv2.LUT(crop, table[None], dst=image)
     return images.permute(0, 3, 1, 2)
 
 
 class TrainingOrder:
-    """Which rows step s of a run sees, and how they are augmented: a function of (seed, step) alone, so that a resumed run goes on exactly."""
+    """Which rows step s of a run sees, and how they are augmented: a function of (seed, step)
+    alone, so that a resumed run goes on exactly."""
 
     def __init__(self, n: int, batch: int, law: str, seed: int):
         self.n, self.size, self.law, self.seed, self._epoch = n, min(batch, n), law, seed, None
@@ -131,6 +181,10 @@ class TrainingOrder:
         epoch, i = divmod(step, per_epoch)
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, epoch])
-            self._epoch, self._order, self._draws = epoch, rng.permutation(self.n), draw_augmentation(self.law, self.n, rng)
+            self._epoch, self._order, self._draws = (
+                epoch,
+                rng.permutation(self.n),
+                draw_augmentation(self.law, self.n, rng),
+            )
         rows = self._order[i * self.size : (i + 1) * self.size]
         return rows, self._draws[rows]

@@ -1,6 +1,7 @@
 """Downloads of the official data sets that can be stopped at any moment and go on where they were.
 
-`folder` is always the folder of the data sets (PAPERLIB_DATA); the data set `name` lies in <folder>/<name>.
+`folder` is always the folder of the data sets (PAPERLIB_DATA); the data set `name` lies in
+<folder>/<name>.
 """
 
 import gzip
@@ -22,15 +23,25 @@ from paperlib.data.files import stays_inside
 from paperlib.data.sources import Archive, source_of
 
 TIMEOUT = 60  # seconds without a byte before a download is given up
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RuntimeError)  # what a bad archive raises
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    RuntimeError,
+)  # what a bad archive raises
 
 
 def fetch(name: str, folder: str | Path, progress: bool = True) -> Path:
     """Download and unpack the data set `name` into <folder>/<name>, which is returned.
 
-    An archive that an earlier call unpacked is not fetched again, and a download that was cut short goes on where it was. Raises PaperlibError naming
-    the address where a download fails, stalls for TIMEOUT seconds, is cut short or has the wrong checksum, or where an archive is broken or has a
-    member that would land outside the folder. What is in place is whole; half a download waits in a hidden .part file.
+    An archive that an earlier call unpacked is not fetched again, and a download that was cut short
+    goes on where it was. Raises PaperlibError naming the address where a download fails, stalls for
+    TIMEOUT seconds, is cut short or has the wrong checksum, or where an archive is broken or has a
+    member that would land outside the folder. What is in place is whole; half a download waits in a
+    hidden .part file.
     """
     source = source_of(name)
     target = Path(folder) / name
@@ -43,7 +54,8 @@ def fetch(name: str, folder: str | Path, progress: bool = True) -> Path:
                 _fetch_archive(archive, target, progress)
     except OSError as error:
         raise PaperlibError(
-            f"{error.filename or target}: cannot be written ({error.strerror or error}); free some space or choose another folder"
+            f"{error.filename or target}: cannot be written ({error.strerror or error}); free "
+            "some space or choose another folder"
         ) from error
     return target
 
@@ -57,9 +69,19 @@ def _fetch_archive(archive: Archive, target: Path, progress: bool) -> None:
     pooch.get_logger().setLevel("ERROR")
     part = target / f".{name}.part"
     try:
-        path = Path(pooch.retrieve(archive.url, archive.checksum, fname=name, path=target, downloader=_downloader(part, progress)))
+        path = Path(
+            pooch.retrieve(
+                archive.url,
+                archive.checksum,
+                fname=name,
+                path=target,
+                downloader=_downloader(part, progress),
+            )
+        )
     except OSError as error:
-        if error.errno and not isinstance(error, (ConnectionError, TimeoutError)):  # of the disk, not of the net
+        if error.errno and not isinstance(
+            error, (ConnectionError, TimeoutError)
+        ):  # of the disk, not of the net
             raise
         raise _failed(archive.url, error, part, done if archive.file else target) from error
     except Exception as error:  # requests, urllib3 and pooch each have their own
@@ -80,11 +102,22 @@ def _downloader(part: Path, progress: bool) -> Callable[..., None]:
         with open(part, "ab") as file:
 
             def anew(response, **_):
-                if response.status_code in (200, 416):  # it is sent from its start, or there is nothing after what we have
+                if response.status_code in (
+                    200,
+                    416,
+                ):  # it is sent from its start, or there is nothing after what we have
                     file.truncate(0)
 
-            headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={file.tell()}-"} if file.tell() else {})
-            get = pooch.HTTPDownloader(progress, chunk_size=1 << 16, timeout=TIMEOUT, headers=headers, hooks={"response": anew})
+            headers = {"Accept-Encoding": "identity"} | (
+                {"Range": f"bytes={file.tell()}-"} if file.tell() else {}
+            )
+            get = pooch.HTTPDownloader(
+                progress,
+                chunk_size=1 << 16,
+                timeout=TIMEOUT,
+                headers=headers,
+                hooks={"response": anew},
+            )
             get(url, file, None)
         os.replace(part, output_file)
 
@@ -96,19 +129,35 @@ def _failed(url: str, error: Exception, part: Path, place: Path) -> PaperlibErro
     there = part.stat().st_size if part.exists() else 0
     if not there:
         part.unlink(missing_ok=True)
-    again = f"try again, it goes on after the {there / 1e6:.1f} MB that are there" if there else "try again"
-    return PaperlibError(f"{url}: download failed ({why}); {again}, or put what it holds into {place} by hand")
+    again = (
+        f"try again, it goes on after the {there / 1e6:.1f} MB that are there"
+        if there
+        else "try again"
+    )
+    return PaperlibError(
+        f"{url}: download failed ({why}); {again}, or put what it holds into {place} by hand"
+    )
 
 
 def _unpack(path: Path, target: Path, url: str, progress: bool) -> None:
-    """All of the archive into a hidden folder, then each file renamed into place. A broken archive is deleted, so that it is fetched anew."""
+    """All of the archive into a hidden folder, then each file renamed into place. A broken archive
+    is deleted, so that it is fetched anew."""
     hidden = target / ".unpacking"
     shutil.rmtree(hidden, ignore_errors=True)  # of a call that was killed
     hidden.mkdir()
     try:
-        for name, content in tqdm(_members(path), desc=f"unpacking {path.name}", unit="file", mininterval=1, disable=not progress):
+        for name, content in tqdm(
+            _members(path),
+            desc=f"unpacking {path.name}",
+            unit="file",
+            mininterval=1,
+            disable=not progress,
+        ):
             if not stays_inside(name):
-                raise PaperlibError(f"{url}: its member '{name}' would land outside {target}; nothing was unpacked, do not trust this archive")
+                raise PaperlibError(
+                    f"{url}: its member '{name}' would land outside {target}; nothing was "
+                    "unpacked, do not trust this archive"
+                )
             file = hidden / name
             file.parent.mkdir(parents=True, exist_ok=True)
             with open(file, "wb") as out:
@@ -121,7 +170,9 @@ def _unpack(path: Path, target: Path, url: str, progress: bool) -> None:
                 os.replace(file, place)
     except _BROKEN as error:
         path.unlink()
-        raise PaperlibError(f"{url}: a broken archive, cut short or no archive at all ({error}); fetch it again") from error
+        raise PaperlibError(
+            f"{url}: a broken archive, cut short or no archive at all ({error}); fetch it again"
+        ) from error
     except PaperlibError:
         path.unlink()
         raise
@@ -130,7 +181,8 @@ def _unpack(path: Path, target: Path, url: str, progress: bool) -> None:
 
 
 def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """(name, content) of every regular file in a .zip or .tar.gz; links and devices are passed over."""
+    """(name, content) of every regular file in a .zip or .tar.gz; links and devices are passed
+    over."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():

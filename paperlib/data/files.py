@@ -1,4 +1,5 @@
-"""What every loader does: find the annotation file, read it, name the images, and leave out, with a reason, the people it cannot use."""
+"""What every loader does: find the annotation file, read it, name the images, and leave out, with a
+reason, the people it cannot use."""
 
 import hashlib
 import os
@@ -15,11 +16,14 @@ from paperlib import PaperlibError
 from paperlib.data.images import fault_of
 from paperlib.people import ABSENT, People
 
-FAR = 5  # sides of a person's box; the furthest joint of the official files, MPII's training people, is 2.1 from its centre
+# sides of a person's box; the furthest joint of the official files, MPII's training people, is 2.1
+# from its centre
+FAR = 5
 IMAGE_ABSENT = "image absent"
 
 
-# How a folder is recognised: the first of these files that is there is read, and the others are left alone.
+# How a folder is recognised: the first of these files that is there is read, and the others are
+# left alone.
 LABELS = {
     "mpii": (
         "mpii_annotations.json",
@@ -41,7 +45,9 @@ LABELS = {
     "flic": ("annot/{split}.h5", "examples.mat"),
     "coco": ("annotations/person_keypoints_{split}2017.json", "{split}_coco.json"),
 }
-_WAY_OUT = "PAPERLIB_DATA names the folder of the data sets, `paperlib data list` says where to get them"
+_WAY_OUT = (
+    "PAPERLIB_DATA names the folder of the data sets, `paperlib data list` says where to get them"
+)
 
 
 def label_names(dataset: str, split: str) -> list[str]:
@@ -58,9 +64,12 @@ def labels_in(folder: str | Path, dataset: str, split: str) -> Path | None:
 
 
 def files_sha256(people: People) -> str:
-    """Identity of labels and images without reading a pixel: labels, image names and their sizes in bytes."""
+    """Identity of labels and images without reading a pixel: labels, image names and their sizes in
+    bytes."""
     images = sorted({str(path) for path in people.image})
-    return hashlib.sha256(f"{people.sha256()} {[os.path.getsize(path) for path in images]}".encode()).hexdigest()
+    return hashlib.sha256(
+        f"{people.sha256()} {[os.path.getsize(path) for path in images]}".encode()
+    ).hexdigest()
 
 
 def find_labels(folder: str | Path, dataset: str, split: str) -> Path:
@@ -89,7 +98,10 @@ def read(path: Path, reader: Callable[[Path], Any]) -> Any:
         raise
     except Exception as error:  # a truncated .mat, .h5, .json or .gz raises nearly anything
         why = " ".join(str(error).split()) or type(error).__name__
-        raise PaperlibError(f"{path}: cannot be read, truncated or of another format ({why}); fetch it again with `paperlib data fetch`") from error
+        raise PaperlibError(
+            f"{path}: cannot be read, truncated or of another format ({why}); fetch it again "
+            "with `paperlib data fetch`"
+        ) from error
 
 
 def read_mat(path: Path, key: str, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -107,7 +119,10 @@ def read_h5(path: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> dict[st
     arrays = read(path, load)
     found = {key: _checked(path, arrays, key, shape) for key, shape in shapes.items()}
     if len({len(array) for array in found.values()}) > 1:
-        raise PaperlibError(f"{path}: its arrays disagree on the number of people, { {key: len(array) for key, array in found.items()} }")
+        raise PaperlibError(
+            f"{path}: its arrays disagree on the number of people, "
+            f"{ {key: len(array) for key, array in found.items()} }"
+        )
     return found
 
 
@@ -131,13 +146,25 @@ def read_h5_names(path: Path, key: str, count: int) -> list[str]:
     return names
 
 
-def _checked(path: Path, arrays: Mapping[str, Any], key: str, shape: tuple[int | None, ...]) -> np.ndarray:
+def _checked(
+    path: Path, arrays: Mapping[str, Any], key: str, shape: tuple[int | None, ...]
+) -> np.ndarray:
     wanted = " x ".join("N" if n is None else str(n) for n in shape)
     if key not in arrays:
-        raise PaperlibError(f"{path}: has no array '{key}' ({wanted}), only {sorted(k for k in arrays if not k.startswith('__'))}")
+        raise PaperlibError(
+            f"{path}: has no array '{key}' ({wanted}), only "
+            f"{sorted(k for k in arrays if not k.startswith('__'))}"
+        )
     array = np.asarray(arrays[key])
-    if array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)) or array.dtype.kind not in "fiub":
-        raise PaperlibError(f"{path}: '{key}' should be numbers {wanted}, but is {array.dtype} {' x '.join(map(str, array.shape))}")
+    if (
+        array.ndim != len(shape)
+        or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
+        or array.dtype.kind not in "fiub"
+    ):
+        raise PaperlibError(
+            f"{path}: '{key}' should be numbers {wanted}, but is {array.dtype} "
+            f"{' x '.join(map(str, array.shape))}"
+        )
     return array.astype(float)
 
 
@@ -149,8 +176,11 @@ def choose(what: str, value: str, choices: Iterable[str]) -> str:
 
 
 def image_paths(folder: str | Path, names: Iterable[str]) -> np.ndarray:
-    """(N,) str: the image files `names` in `folder`, and "" for a name that would lead out of it."""
-    return np.array([str(Path(folder) / name) if stays_inside(name) else "" for name in names], dtype=str)
+    """(N,) str: the image files `names` in `folder`, and "" for a name that would lead out of
+    it."""
+    return np.array(
+        [str(Path(folder) / name) if stays_inside(name) else "" for name in names], dtype=str
+    )
 
 
 def stays_inside(name: str) -> bool:
@@ -186,36 +216,58 @@ def bad_joints(people: People) -> np.ndarray:
 def far_joints(people: People) -> np.ndarray:
     """(N,) bool: people with a joint more than FAR box sides from their centre."""
     with np.errstate(invalid="ignore"):  # infinite ones are bad_joints
-        return (np.abs(people.joints - people.centre[:, None]) > (FAR * 200 * people.scale)[:, None, None]).any((1, 2))
+        return (
+            np.abs(people.joints - people.centre[:, None])
+            > (FAR * 200 * people.scale)[:, None, None]
+        ).any((1, 2))
 
 
-def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], strict: bool, images: Mapping[str, np.ndarray]) -> People:
-    """`people` without the rows that `bad` or `images` (reason -> (N,) bool) names, counted by reason: the first that holds.
+def leave_out(
+    people: People,
+    source: Path,
+    bad: Mapping[str, np.ndarray],
+    strict: bool,
+    images: Mapping[str, np.ndarray],
+) -> People:
+    """`people` without the rows that `bad` or `images` (reason -> (N,) bool) names, counted by
+    reason: the first that holds.
 
-    With `strict` such a row raises PaperlibError naming `source`, the row and its values; only an absent image does not, it is no fault of the data.
+    With `strict` such a row raises PaperlibError naming `source`, the row and its values; only an
+    absent image does not, it is no fault of the data.
     """
     keep, left_out = np.ones(len(people), bool), dict(people.left_out)
     for reason, rows in (*bad.items(), *images.items()):
         rows = rows & keep
         if strict and reason != IMAGE_ABSENT and rows.any():
             i = int(np.flatnonzero(rows)[0])
-            values = f"image '{people.image[i]}', centre {people.centre[i].tolist()}, scale {people.scale[i]:g}, head {people.head_size[i]:g} px"
-            raise PaperlibError(f"{source}: person {i} of the split: {reason} ({values}); mend it, or load with strict=False to leave it out")
+            values = (
+                f"image '{people.image[i]}', centre {people.centre[i].tolist()}, "
+                f"scale {people.scale[i]:g}, head {people.head_size[i]:g} px"
+            )
+            raise PaperlibError(
+                f"{source}: person {i} of the split: {reason} ({values}); mend it, or load with "
+                "strict=False to leave it out"
+            )
         if rows.any():
             left_out[reason] = left_out.get(reason, 0) + int(rows.sum())
         keep &= ~rows
     kept = people.select(keep)
     others = tuple(
-        np.where(np.isfinite(joints).all(-1, keepdims=True), joints, np.nan) for joints in kept.others
+        np.where(np.isfinite(joints).all(-1, keepdims=True), joints, np.nan)
+        for joints in kept.others
     )  # a neighbour who is bad is no reason to leave out
     return replace(kept, others=others, left_out=left_out)
 
 
 def image_faults(people: People, needed: bool = True) -> dict[str, np.ndarray]:
-    """reason -> (N,) bool: images that are not there, and those that are no whole picture; {} where images are not needed."""
+    """reason -> (N,) bool: images that are not there, and those that are no whole picture; {} where
+    images are not needed."""
     if not needed:
         return {}
     names = people.image.tolist()
     there = {name: name != "" and Path(name).is_file() for name in set(names)}
     broken = {name: there[name] and fault_of(name) is not None for name in there}
-    return {IMAGE_ABSENT: np.array([not there[name] for name in names], bool), "image unreadable": np.array([broken[name] for name in names], bool)}
+    return {
+        IMAGE_ABSENT: np.array([not there[name] for name in names], bool),
+        "image unreadable": np.array([broken[name] for name in names], bool),
+    }

@@ -1,6 +1,7 @@
 """FLIC: 5003 film frames, 11 joints of the upper body, labels person-centric or observer-centric.
 
-Read from Newell's lists, annot/<split>.h5 and annot/<split>_images.txt, or else from the official examples.mat; both give the same people.
+Read from Newell's lists, annot/<split>.h5 and annot/<split>_images.txt, or else from the official
+examples.mat; both give the same people.
 """
 
 from pathlib import Path
@@ -9,28 +10,62 @@ import numpy as np
 from scipy.io import loadmat
 
 from paperlib import PaperlibError
-from paperlib.data.files import bad_rows, choose, find, find_labels, image_faults, image_paths, leave_out, others_in_image, read, read_h5
+from paperlib.data.files import (
+    bad_rows,
+    choose,
+    find,
+    find_labels,
+    image_faults,
+    image_paths,
+    leave_out,
+    others_in_image,
+    read,
+    read_h5,
+)
 from paperlib.people import ABSENT, VISIBLE, People
 from paperlib.skeleton import FLIC
 
 SCALE, CENTRE_Y = 2.2, 240  # of every person: the 440 px box of FACTS C.8
-_COLUMNS = [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]  # of the 29 in `coords`, those that were labelled: FLIC's eleven joints, in their order
+_COLUMNS = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    9,
+    12,
+    13,
+    16,
+]  # of the 29 in `coords`, those that were labelled: FLIC's eleven joints, in their order
 
 
-def load_flic(folder: str | Path, split: str, labels: str = "oc", need_images: bool = True, strict: bool = False) -> People:
+def load_flic(
+    folder: str | Path,
+    split: str,
+    labels: str = "oc",
+    need_images: bool = True,
+    strict: bool = False,
+) -> People:
     """The people of `split`: "train" (3987) or "valid", the 1016 of the test set (FACTS C.8).
 
-    Images in <folder>/images/. `labels` are person-centric, "pc", or observer-centric, "oc": there a person whose right shoulder is right of the left
-    one in the image has left and right exchanged (48 of the test images). Scale is 2.2 everywhere and the centre is (torso, 240): the crop is
-    that 440 px box itself, `framed`. All points are kept as stored: sub-pixel clicks whose origin, 0 or 1, no file states. Every joint is annotated
-    as visible, and there are no head boxes: head_size is NaN. `others` are the other people of the split in the same image.
-    A person whose image is absent (unless `need_images` is False), or whose row or image is bad, is left out and counted; `strict` raises at what is
-    bad. Raises PaperlibError on a missing, truncated or malformed file.
+    Images in <folder>/images/. `labels` are person-centric, "pc", or observer-centric, "oc": there
+    a person whose right shoulder is right of the left one in the image has left and right exchanged
+    (48 of the test images). Scale is 2.2 everywhere and the centre is (torso, 240): the crop is
+    that 440 px box itself, `framed`. All points are kept as stored: sub-pixel clicks whose origin,
+    0 or 1, no file states. Every joint is annotated as visible, and there are no head boxes:
+    head_size is NaN. `others` are the other people of the split in the same image. A person whose
+    image is absent (unless `need_images` is False), or whose row or image is bad, is left out and
+    counted; `strict` raises at what is bad. Raises PaperlibError on a missing, truncated or
+    malformed file.
     """
     choose("split of FLIC", split, ("train", "valid"))
     choose("labels of FLIC", labels, ("oc", "pc"))
     path = find_labels(folder, "flic", split)
-    names, part, centre, scale = _from_mat(path, split, labels) if path.suffix == ".mat" else _from_h5(path, split, labels)
+    names, part, centre, scale = (
+        _from_mat(path, split, labels) if path.suffix == ".mat" else _from_h5(path, split, labels)
+    )
 
     missing = (part == 0).all(-1)  # none in the official files
     joints = np.where(missing[..., None], np.nan, part)
@@ -49,32 +84,64 @@ def load_flic(folder: str | Path, split: str, labels: str = "oc", need_images: b
     return leave_out(people, path, bad_rows(people), strict, image_faults(people, need_images))
 
 
-def _from_h5(path: Path, split: str, labels: str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Image names, points (N, 11, 2), centres (N, 2) and scales (N,) of annot/<split>[_personcentric].h5."""
+def _from_h5(
+    path: Path, split: str, labels: str
+) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Image names, points (N, 11, 2), centres (N, 2) and scales (N,) of
+    annot/<split>[_personcentric].h5."""
     if labels == "pc":
         path = find(path.parent, f"{split}_personcentric.h5")
-    stored = read_h5(path, {"part": (None, len(FLIC), 2), "visible": (None, len(FLIC)), "center": (None, 2), "scale": (None,)})
+    stored = read_h5(
+        path,
+        {
+            "part": (None, len(FLIC), 2),
+            "visible": (None, len(FLIC)),
+            "center": (None, 2),
+            "scale": (None,),
+        },
+    )
     names_file = find(path.parent, f"{split}_images.txt")
     names = read(names_file, lambda file: file.read_text(encoding="utf-8")).splitlines()
     if len(names) != len(stored["part"]):
-        raise PaperlibError(f"{names_file}: {len(names)} image names, but {path} has {len(stored['part'])} people")
+        raise PaperlibError(
+            f"{names_file}: {len(names)} image names, but {path} has {len(stored['part'])} people"
+        )
     return names, stored["part"], stored["center"], stored["scale"]
 
 
-def _from_mat(path: Path, split: str, labels: str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """The same of examples.mat: person-centric `coords` (2, 29), `torsobox` x1 y1 x2 y2, and the flags `istrain` and `istest`."""
+def _from_mat(
+    path: Path, split: str, labels: str
+) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """The same of examples.mat: person-centric `coords` (2, 29), `torsobox` x1 y1 x2 y2, and the
+    flags `istrain` and `istest`."""
 
     def load(path):
         content = loadmat(path, squeeze_me=True, struct_as_record=False)
         if "examples" not in content:
-            raise PaperlibError(f"{path}: is not FLIC's: it has no struct examples, only {sorted(k for k in content if not k.startswith('__'))}")
-        chosen = [e for e in np.atleast_1d(content["examples"]).tolist() if (e.istrain if split == "train" else e.istest)]
-        part = np.array([np.asarray(e.coords, float)[:, _COLUMNS].T for e in chosen]).reshape(-1, len(FLIC), 2)
+            raise PaperlibError(
+                f"{path}: is not FLIC's: it has no struct examples, only "
+                f"{sorted(k for k in content if not k.startswith('__'))}"
+            )
+        chosen = [
+            e
+            for e in np.atleast_1d(content["examples"]).tolist()
+            if (e.istrain if split == "train" else e.istest)
+        ]
+        part = np.array([np.asarray(e.coords, float)[:, _COLUMNS].T for e in chosen]).reshape(
+            -1, len(FLIC), 2
+        )
         torso = np.array([np.asarray(e.torsobox, float)[[0, 2]].mean() for e in chosen])
         return [str(e.filepath) for e in chosen], part, torso
 
     names, part, torso = read(path, load)
     if labels == "oc":
         left, right = FLIC.index("left_shoulder"), FLIC.index("right_shoulder")
-        part = np.where((part[:, right, :1] > part[:, left, :1])[..., None], part[:, FLIC.mirror], part)
-    return names, part, np.stack([torso, np.full(len(torso), CENTRE_Y)], -1), np.full(len(torso), SCALE)
+        part = np.where(
+            (part[:, right, :1] > part[:, left, :1])[..., None], part[:, FLIC.mirror], part
+        )
+    return (
+        names,
+        part,
+        np.stack([torso, np.full(len(torso), CENTRE_Y)], -1),
+        np.full(len(torso), SCALE),
+    )

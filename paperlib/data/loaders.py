@@ -1,4 +1,5 @@
-"""The loader of each data set, all called alike: load(folder, split, need_images=True, strict=False) -> People."""
+"""The loader of each data set, all called alike: load(folder, split, need_images=True,
+strict=False) -> People."""
 
 from collections.abc import Callable
 
@@ -11,7 +12,9 @@ from paperlib.people import People
 LOADERS: dict[str, Callable[..., People]] = {
     "mpii": load_mpii,
     "lsp": load_lsp,
-    "lspet": lambda folder, split, **options: load_lspet(folder, **options),  # all of it is for training
+    "lspet": lambda folder, split, **options: load_lspet(
+        folder, **options
+    ),  # all of it is for training
     "flic": load_flic,
     "coco": load_coco,
 }

@@ -1,10 +1,11 @@
-"""MPII from the official mpii_human_pose_v1_u12_1.mat: the struct RELEASE, nested, with empty, scalar and missing fields.
+"""MPII from the official mpii_human_pose_v1_u12_1.mat: the struct RELEASE, nested, with empty,
+scalar and missing fields.
 
-RELEASE.annolist(i) is an image: .image.name and .annorect, its people, each with annopoints.point (x, y, id, is_visible), the head box
-(x1, y1, x2, y2), scale and objpos (x, y). RELEASE.img_train(i) is 1 where the image is not of the
-test set, of whose people this file has scale and objpos alone.
-RELEASE.single_person{i} lists the people who are sufficiently separated from others. A person without points is not annotated;
-is_visible is a number, a character, empty or missing.
+RELEASE.annolist(i) is an image: .image.name and .annorect, its people, each with annopoints.point
+(x, y, id, is_visible), the head box (x1, y1, x2, y2), scale and objpos (x, y). RELEASE.img_train(i)
+is 1 where the image is not of the test set, of whose people this file has scale and objpos alone.
+RELEASE.single_person{i} lists the people who are sufficiently separated from others. A person
+without points is not annotated; is_visible is a number, a character, empty or missing.
 """
 
 import math
@@ -21,17 +22,20 @@ from paperlib.data.mpii_points import Labels
 
 
 def read_labels(path: Path, split_path: Path, split: str, separated: bool) -> Labels:
-    """The people of `split`, in the order of the file; `split_path` is the annot/valid.h5 that names the validation people.
+    """The people of `split`, in the order of the file; `split_path` is the annot/valid.h5 that
+    names the validation people.
 
-    head_size is 0 where the head box has no area, NaN where there is no box. Raises PaperlibError on a file that cannot be read, that is
-    not MPII's, or that does not have the people that `split_path` names.
+    head_size is 0 where the head box has no area, NaN where there is no box. Raises PaperlibError
+    on a file that cannot be read, that is not MPII's, or that does not have the people that
+    `split_path` names.
     """
     validation = validation_people(split_path)
     people = read(path, lambda path: _annotated(_release(path)))
     if absent := validation - {(i, p) for i, _, found, _ in people for p in found}:
         i, p = min(absent)
         raise PaperlibError(
-            f"{split_path}: names {len(absent)} validation people whom {path} does not have, the first is person {p:g} of image {i:g} (from 0); "
+            f"{split_path}: names {len(absent)} validation people whom {path} does not have, "
+            f"the first is person {p:g} of image {i:g} (from 0); "
             "take the valid.h5 that was made for this file"
         )
     validation_images = {i for i, _ in validation}
@@ -39,9 +43,12 @@ def read_labels(path: Path, split_path: Path, split: str, separated: bool) -> La
         (image, *person, [other[0] for q, other in found.items() if q != p])
         for i, image, found, alone in people
         for p, person in found.items()
-        if ((i, p) in validation if split == "valid" else i not in validation_images) and (p in alone or not separated)
+        if ((i, p) in validation if split == "valid" else i not in validation_images)
+        and (p in alone or not separated)
     ]
-    images, points, centre, scale, head_size, others = zip(*rows, strict=True) if rows else ([],) * 6
+    images, points, centre, scale, head_size, others = (
+        zip(*rows, strict=True) if rows else ([],) * 6
+    )
     return Labels(
         images=list(images),
         points=np.array(points, float).reshape(-1, 16, 3),
@@ -53,7 +60,8 @@ def read_labels(path: Path, split_path: Path, split: str, separated: bool) -> La
 
 
 def read_test_people(path: Path, separated: bool) -> Labels:
-    """The people of the test set who have a position, in the order of the file; no joints, no heads.
+    """The people of the test set who have a position, in the order of the file; no joints, no
+    heads.
 
     With `separated` only those whom RELEASE.single_person lists, whom MPII's single-person task
     scores. Raises PaperlibError on a file that cannot be read or that is not MPII's.
@@ -94,21 +102,31 @@ def _images(release: Any) -> list[tuple[Any, bool, list[int]]]:
 def _release(path: Path) -> Any:
     content = loadmat(path, squeeze_me=True)
     release = _structs(content.get("RELEASE"))
-    if len(release) != 1 or not {"annolist", "img_train", "single_person"} <= set(release.dtype.names):
+    if len(release) != 1 or not {"annolist", "img_train", "single_person"} <= set(
+        release.dtype.names
+    ):
         names = sorted(name for name in content if not name.startswith("__"))
-        raise PaperlibError(f"{path}: is not MPII's: it has no struct RELEASE with annolist, img_train and single_person, only {names}")
+        raise PaperlibError(
+            f"{path}: is not MPII's: it has no struct RELEASE with annolist, img_train and "
+            f"single_person, only {names}"
+        )
     return release[0]
 
 
 def _annotated(release: Any) -> list[tuple[int, str, dict[int, tuple], list[int]]]:
-    """(i, image name, {p: person}, those who are separated) of every image with known joints; p is a place in annorect; i and p from 0."""
+    """(i, image name, {p: person}, those who are separated) of every image with known joints; p is
+    a place in annorect; i and p from 0."""
     found = []
     for i, (image, known, alone) in enumerate(_images(release)):
         if not known:
             continue
         people = {}
         for p, rect in enumerate(_structs(image["annorect"])):
-            points = [point for note in _structs(_field(rect, "annopoints")) for point in _structs(_field(note, "point"))]
+            points = [
+                point
+                for note in _structs(_field(rect, "annopoints"))
+                for point in _structs(_field(note, "point"))
+            ]
             if points:
                 people[p] = _person(rect, points)
         found.append((i, str(image["image"]["name"]), people, alone))
@@ -122,8 +140,15 @@ def _person(rect: Any, points: list[Any]) -> tuple[np.ndarray, tuple[float, floa
         joint, visible = _number(point, "id"), _field(point, "is_visible")
         if joint not in range(16):
             raise ValueError(f"a point has id {joint:g}, MPII's joints are 0 to 15")
-        joints[int(joint)] = _number(point, "x"), _number(point, "y"), 1 if visible is None else float(visible)
-    width, height = _number(rect, "x2") - _number(rect, "x1"), _number(rect, "y2") - _number(rect, "y1")
+        joints[int(joint)] = (
+            _number(point, "x"),
+            _number(point, "y"),
+            1 if visible is None else float(visible),
+        )
+    width, height = (
+        _number(rect, "x2") - _number(rect, "x1"),
+        _number(rect, "y2") - _number(rect, "y1"),
+    )
     head_size = 0.6 * math.hypot(width, height) if width * height != 0 else 0.0
     return joints, _centre(rect), _number(rect, "scale"), head_size
 
@@ -135,7 +160,9 @@ def _centre(rect: Any) -> tuple[float, float]:
 
 def _structs(value: Any) -> np.ndarray:
     """(K,) a struct array; K is 0 where MATLAB has its empty array, which is no struct."""
-    return np.atleast_1d(value) if isinstance(value, np.ndarray) and value.dtype.names else np.empty(0)
+    return (
+        np.atleast_1d(value) if isinstance(value, np.ndarray) and value.dtype.names else np.empty(0)
+    )
 
 
 def _field(struct: Any, name: str) -> Any:

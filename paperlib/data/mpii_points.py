@@ -1,4 +1,5 @@
-"""What the sets of MPII files have in common: 1-based points, a joint at exactly (0, 0) is missing, visible 0 elsewhere means occluded."""
+"""What the sets of MPII files have in common: 1-based points, a joint at exactly (0, 0) is missing,
+visible 0 elsewhere means occluded."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ HEAD_PER_SCALE = 25  # px: what 0.6 x the head box's diagonal is, to 0.013 px on
 
 @dataclass(frozen=True)
 class Labels:
-    """N people as their file has them: in 1-based image px, centre and scale neither shifted nor enlarged."""
+    """N people as their file has them: in 1-based image px, centre and scale neither shifted nor
+    enlarged."""
 
     images: list[str]  # N file names
     points: np.ndarray  # (N, 16, 3) x, y, visible; (0, 0) where missing
@@ -24,7 +26,10 @@ class Labels:
 
 
 def split_points(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(..., 3) 1-based x, y, visible -> joints (..., 2), 0-based and NaN where missing, and state (...)."""
+    """(..., 3) 1-based x, y, visible -> joints (..., 2), 0-based and NaN where missing, and state
+    (...)."""
     missing = (points[..., :2] == 0).all(-1)
-    state = np.where(missing, ABSENT, np.where(points[..., 2] == 0, OCCLUDED, VISIBLE)).astype(np.uint8)
+    state = np.where(missing, ABSENT, np.where(points[..., 2] == 0, OCCLUDED, VISIBLE)).astype(
+        np.uint8
+    )
     return np.where(missing[..., None], np.nan, points[..., :2] - 1), state

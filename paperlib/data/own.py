@@ -23,7 +23,8 @@ from paperlib.data.files import image_faults, leave_out, stays_inside
 from paperlib.people import People
 from paperlib.skeleton import Skeleton, other_side
 
-ABOVE = 10  # px x scale: how far above a box's middle its rough position lies, as in paperlib.photo
+# px x scale: how far above a box's middle its rough position lies, as in companion.app.photos
+ABOVE = 10
 ORIENTATION = 0x0112  # the EXIF tag
 HELD_OUT = 5  # one image in so many is for validation
 _WAY_OUT = "name the pairs left_X and right_X in categories, and others without a side"

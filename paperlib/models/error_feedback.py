@@ -115,8 +115,12 @@ class Inception(nn.Module):
         self.branches = nn.ModuleList(
             [
                 conv_relu(inputs, one, 1, norm),
-                nn.Sequential(conv_relu(inputs, reduce3, 1, norm), conv_relu(reduce3, three, 3, norm)),
-                nn.Sequential(conv_relu(inputs, reduce5, 1, norm), conv_relu(reduce5, five, 5, norm)),
+                nn.Sequential(
+                    conv_relu(inputs, reduce3, 1, norm), conv_relu(reduce3, three, 3, norm)
+                ),
+                nn.Sequential(
+                    conv_relu(inputs, reduce5, 1, norm), conv_relu(reduce5, five, 5, norm)
+                ),
                 nn.Sequential(nn.MaxPool2d(3, 1, padding=1), conv_relu(inputs, pooled, 1, norm)),
             ]
         )

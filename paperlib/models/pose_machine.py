@@ -11,7 +11,11 @@ from torch.nn import functional as F
 
 from paperlib import PaperlibError
 
-STRIDES = (2, 4, 8)  # image px per cell of the beliefs: as many of the three convolutions are pooled
+STRIDES = (
+    2,
+    4,
+    8,
+)  # image px per cell of the beliefs: as many of the three convolutions are pooled
 
 
 class PoseMachine(nn.Module):

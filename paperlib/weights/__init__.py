@@ -67,14 +67,22 @@ def save_weights(
     A file has at most `shard` bytes, or 16 MB. Raises PaperlibError where a number does not fit
     into 16 bits.
     """
-    tensors = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    tensors = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
     lost = [name for name, value in tensors.items() if not torch.isfinite(value.float()).all()]
     if lost:
-        raise PaperlibError(f"{record['name']}: {lost[0]} has numbers beyond 16 bits; these weights cannot be shipped")
+        raise PaperlibError(
+            f"{record['name']}: {lost[0]} has numbers beyond 16 bits; these weights cannot be "
+            "shipped"
+        )
     shards = _shards(tensors, shard or SHARD)
     files = {}
     for i, names in enumerate(shards, 1):
-        path = folder / (record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors")
+        path = folder / (
+            record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors"
+        )
         write_whole(path, save({name: tensors[name].contiguous() for name in names}))
         files[path.name] = _sha256(path)
     built = described(model, codec, options)
@@ -105,7 +113,8 @@ def load(
 
 
 def described(model: nn.Module, codec: Codec, options: dict) -> dict:
-    """What a record says of `model`, built with `options`, and its codec: all that rebuilds both."""
+    """What a record says of `model`, built with `options`, and its codec: all that rebuilds
+    both."""
     settings = {f.name: getattr(codec, f.name) for f in fields(codec)}
     known = SKELETONS.get(codec.skeleton.name) == codec.skeleton
     settings["skeleton"] = codec.skeleton.name if known else asdict(codec.skeleton)
@@ -116,27 +125,36 @@ def described(model: nn.Module, codec: Codec, options: dict) -> dict:
 
 
 def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
-    """The network that record `path` describes. Raises PaperlibError for a record that is damaged, or weights that are not the record's."""
+    """The network that record `path` describes. Raises PaperlibError for a record that is damaged,
+    or weights that are not the record's."""
     try:
         record = json.loads(path.read_text())
         codec = _codec(**record["codec"])
-        model = _MODELS[record["model"]["class"]](**{key: _frozen(value) for key, value in record["model"]["options"].items()})
+        model = _MODELS[record["model"]["class"]](
+            **{key: _frozen(value) for key, value in record["model"]["options"].items()}
+        )
         name, kind, files = record["name"], record["kind"], record["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PaperlibError(
-            f"{path}: not the record of weights ({type(error).__name__}: {error}); install the package anew, or export the run"
+            f"{path}: not the record of weights ({type(error).__name__}: {error}); install "
+            "the package anew, or export the run"
         ) from error
     tensors = {}
     for file, digest in files.items():
         shard = path.parent / Path(file).name
         if not shard.exists() or _sha256(shard) != digest:
             what = "not the weights that its record speaks of" if shard.exists() else "no such file"
-            raise PaperlibError(f"{shard}: {what} ({path.name}); put both files of one export side by side")
+            raise PaperlibError(
+                f"{shard}: {what} ({path.name}); put both files of one export side by side"
+            )
         tensors |= _read(shard)
     try:
         model.load_state_dict(tensors)  # into 32 bits
     except RuntimeError as error:
-        raise PaperlibError(f"{path}: its weights are those of another model ({str(error).splitlines()[0]}); export the run anew") from error
+        raise PaperlibError(
+            f"{path}: its weights are those of another model ({str(error).splitlines()[0]}); "
+            "export the run anew"
+        ) from error
     return Weights(name, kind, _ready(model, device), codec, record, path)
 
 
@@ -166,7 +184,9 @@ def _read(shard: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(shard)
     except SafetensorError as error:
-        raise PaperlibError(f"{shard}: not a whole .safetensors file ({error}); fetch it again") from error
+        raise PaperlibError(
+            f"{shard}: not a whole .safetensors file ({error}); fetch it again"
+        ) from error
 
 
 def _shards(tensors: dict[str, torch.Tensor], most: int = SHARD) -> list[list[str]]:

@@ -35,12 +35,14 @@ def export_onnx(weights: Weights, file: Path) -> dict:
 
     "images" is (B, 3, side, side) float32, RGB, (grey - 128) / 256 as `Crops` gives them;
     "heatmaps" is (B, K, h, w) of the last site. The file's metadata say so, name the joints, and
-    give the crop; what is no text there is JSON. Returns the metadata. Raises PaperlibError without the packages of the extra.
+    give the crop; what is no text there is JSON. Returns the metadata. Raises PaperlibError without
+    the packages of the extra.
     """
     absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if absent:
         raise PaperlibError(
-            f"{file}: not written; ONNX needs {' and '.join(absent)}: pip install 'paperlib[onnx]'"
+            f"{file}: not written; ONNX needs {' and '.join(absent)}: pip install "
+            "'two-pose-papers[onnx]'"
         )
     model, codec = _Answer(folded(weights.model)).cpu().eval(), weights.codec
     images = torch.zeros(2, 3, codec.side, codec.side)

@@ -45,9 +45,7 @@ class Port:
     joints: dict[int, tuple[Skeleton, Colour]]  # by the number of heatmaps: whose, and the mean
 
 
-PRINCETON = Port(
-    "princeton-vl/pytorch_stacked_hourglass", "released", 1.0, 9, {16: (MPII, BLACK)}
-)
+PRINCETON = Port("princeton-vl/pytorch_stacked_hourglass", "released", 1.0, 9, {16: (MPII, BLACK)})
 BEARPAW = Port(  # the files of the two do not differ
     "bearpaw/pytorch-pose or anibali/pytorch-stacked-hourglass",
     "wide",

@@ -1,0 +1,1 @@
+"""The command line, photographs given to it, and the best weights at hand."""

@@ -1,0 +1,1 @@
+"""Figures and tables under their ids, the claims ledger as a file, the front page, and verify."""

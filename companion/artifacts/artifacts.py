@@ -1,0 +1,275 @@
+"""Artifacts: figures and tables under their ids, each with the numbers it is drawn from and its
+provenance inside the file."""
+
+import hashlib
+import importlib
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import PIL.Image
+from filelock import FileLock
+from IPython.display import Image
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from companion.artifacts.table_formats import ABSENT, NONE, spelled, texts
+from companion.figures.alt import alt_text
+from companion.figures.style import house_style
+from companion.published.claims import deviations_of
+from companion.runs.prediction_cache import read_prediction
+from companion.runs.provenance import surroundings
+from companion.runs.study import Study
+from companion.runs.train_or_load import sha256
+from paperlib import PaperlibError
+from paperlib.writing import write_whole
+
+Numbers = pd.DataFrame | dict[str, np.ndarray]
+# bytes of weights that are kept with the results: sizes tiny and smoke; the papers' networks have
+# 70 to 100 MB
+SMALL = 4_000_000
+
+
+def save_figure(
+    study: Study, artifact: str, draw, numbers: Numbers, runs: tuple[str, ...] = (), **options
+) -> Image:
+    """Draw `draw(numbers, **options)` and keep it as figures/<id>.png beside its numbers, a .csv or
+    an .npz.
+
+    `draw` is a function of `companion.figures`, so that `paperlib verify` can draw the figure again
+    from the stored numbers and compare bytes; `options` are plain values. `runs` are the names of
+    the runs that the numbers come from. Returns a lighter copy, for a notebook to show.
+    """
+    home = study.results / "figures"
+    home.mkdir(parents=True, exist_ok=True)
+    source = home / f"{artifact.lower()}.{'csv' if isinstance(numbers, pd.DataFrame) else 'npz'}"
+    provenance = provenance_of(study, artifact, runs, options)
+    if isinstance(numbers, pd.DataFrame):
+        write_whole(source, csv_bytes(numbers, provenance))
+    else:
+        write_whole(source, _npz_bytes(numbers))
+    name = f"{draw.__module__}.{draw.__qualname__}"
+    provenance |= {"numbers": source.name, "numbers_sha256": sha256(source)}
+    figure = draw_figure(name, source, options)
+    picture = home / f"{artifact.lower()}.png"
+    write_whole(picture, png_bytes(figure, provenance))
+    entry = {
+        "kind": "figure",
+        "draw": name,
+        "options": options,
+        "deviations": list(deviations_of(artifact, study.size, study.data)),
+    }
+    enter(
+        study.results,
+        artifact,
+        entry | {"provenance": provenance, "files": hashes(study.results, [picture, source])},
+    )
+    return light_copy(figure, alt_text(draw, artifact))
+
+
+def save_table(
+    study: Study,
+    artifact: str,
+    table: pd.DataFrame,
+    caption: str,
+    runs: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    predictions: tuple[str, ...] = (),
+) -> pd.DataFrame:
+    """Keep `table` as tables/<id>.csv with its digits, and as .md, .tex and .html for reading, with
+    what it is made of underneath.
+
+    `runs` are the names of the runs and `predictions` the published files, in the data folder, that
+    it scores. Raises PaperlibError for rows of another study: one table holds one size and one kind
+    of data.
+    """
+    _one_study(study, artifact, table)
+    home = study.results / "tables"
+    provenance = provenance_of(study, artifact, runs) | _predictions(study, predictions)
+    entry = {
+        "kind": "table",
+        "caption": caption,
+        "notes": [*notes, source_line(provenance)],
+        "deviations": list(deviations_of(artifact, study.size, study.data)),
+        "provenance": provenance,
+    }
+    stored = csv_bytes(spelled(table), provenance)
+    files = {home / f"{artifact.lower()}.csv": stored}
+    files |= {
+        home / f"{artifact.lower()}{end}": text
+        for end, text in texts(artifact, read_csv(stored), entry).items()
+    }
+    for path, content in files.items():
+        write_whole(path, content)
+    enter(study.results, artifact, entry | {"files": hashes(study.results, list(files))})
+    return table
+
+
+def save_run(study: Study, name: str) -> Path:
+    """Keep what a trained run gave, its record, log and predictions, as runs/<its folder>: all that
+    a number is made of, and, of a small network that a picture looks into, the weights.
+
+    A study that is only read takes it from there (`Study.given`). What an older training of the
+    same name gave is removed.
+    """
+    given = study.folder_of(name)
+    home, run = study.results / "runs" / given.name, given.name.rpartition("-")[0]
+    files = {home / file: (given / file).read_bytes() for file in ("log.csv", "record.json")}
+    weights = given / "weights.safetensors"
+    if study.runs[name].looked_into and weights.stat().st_size <= SMALL:
+        files[home / weights.name] = weights.read_bytes()
+    files |= {
+        home / path.name: path.read_bytes()
+        for path in sorted(given.glob("predictions-*.npz"))
+        if read_prediction(path)
+    }
+    for path, content in files.items():
+        write_whole(path, content)
+    enter(study.results, f"run {run}", {"kind": "run", "files": hashes(study.results, list(files))})
+    for older in home.parent.glob(f"{run}-*"):
+        if older != home and re.fullmatch(rf"{run}-[0-9a-f]{{16}}", older.name):
+            shutil.rmtree(older)
+    return home
+
+
+def _one_study(study: Study, artifact: str, table: pd.DataFrame) -> None:
+    for _, row in table.iterrows() if "study" in table else ():
+        if row.study and row.study != study.results.name:
+            raise PaperlibError(
+                f"{artifact}: the row {row.iloc[0]!r} is of {row.study}, the table of "
+                f"{study.results.name}; one size and one kind of data in a table"
+            )
+
+
+def source_line(provenance: dict) -> str:
+    """The line under a table that says which data, seeds and runs."""
+    people = "drawn people" if provenance["data"] == "synthetic" else "real people"
+    runs = (
+        ", ".join(f"{name} {identity}" for name, identity in provenance["runs"].items()) or "none"
+    )
+    seeds = ", ".join(map(str, provenance["seeds"])) or "none"
+    return (
+        f"Data: {people}, size {provenance['size']}. Seeds: {seeds}. Runs: {runs}. "
+        f"Commit {provenance['commit']}, tree {tree(provenance)}."
+    )
+
+
+def tree(provenance: dict) -> str:
+    """Whether what was made came from a commit as it is."""
+    return {True: "clean", False: "with changes", None: "unknown"}[provenance["clean"]]
+
+
+def draw_figure(name: str, source: Path, options: dict) -> Figure:
+    """The figure that function `name` draws of the numbers in `source`."""
+    module, function = name.rsplit(".", 1)
+    if not module.startswith("companion.figures."):
+        raise PaperlibError(
+            f"{source}: drawn by {name}, which is not a function of companion.figures; "
+            "numbers stored by another version cannot be drawn again"
+        )
+    numbers = (
+        read_csv(source.read_bytes())
+        if source.suffix == ".csv"
+        else dict(np.load(source, allow_pickle=False))
+    )
+    with house_style():
+        return getattr(importlib.import_module(module), function)(numbers, **options)
+
+
+def png_bytes(figure: Figure, provenance: dict) -> bytes:
+    """The figure as PNG, the same bytes for the same numbers, with its provenance as the PNG's
+    Description."""
+    buffer = io.BytesIO()
+    with house_style():
+        figure.savefig(
+            buffer,
+            format="png",
+            metadata={"Software": None, "Description": json.dumps(provenance, sort_keys=True)},
+        )
+    return buffer.getvalue()
+
+
+def light_copy(figure: Figure, alt: str) -> Image:
+    """The figure with 128 colours at 75 dpi: executed notebooks stay small."""
+    buffer, light = io.BytesIO(), io.BytesIO()
+    with house_style():
+        figure.savefig(buffer, format="png", dpi=75)
+    plt.close(figure)  # else the notebook shows a figure of pyplot's a second time
+    PIL.Image.open(buffer).convert("RGB").quantize(128).save(light, "png", optimize=True)
+    return Image(light.getvalue(), format="png", alt=alt)
+
+
+def csv_bytes(table: pd.DataFrame, provenance: dict) -> bytes:
+    """CSV under one comment line that holds the provenance; floats with 6 significant decimals."""
+    rows = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return f"# {json.dumps(provenance, sort_keys=True)}\n{rows}".encode()
+
+
+def read_csv(content: bytes) -> pd.DataFrame:
+    """A table that csv_bytes wrote."""
+    return pd.read_csv(
+        io.BytesIO(content), skiprows=1, keep_default_na=False, na_values=["", NONE, ABSENT]
+    )
+
+
+def provenance_of(
+    study: Study, artifact: str, runs: tuple[str, ...], parameters: dict | None = None
+) -> dict:
+    """Who made it of what; no time of day, so that the same numbers give the same bytes."""
+    records = study.records(*runs)
+    about = surroundings(study.device, study.precision)
+    return {
+        "id": artifact,
+        "data": study.data,
+        "size": study.size,
+        "parameters": parameters or {},
+        "runs": {record["name"]: record["identity"].rsplit("-", 1)[-1] for record in records},
+        "weights_sha256": {record["name"]: record["weights_sha256"][:16] for record in records},
+        "reused": sorted(record["name"] for record in records if record["reused"]),
+        "data_sha256": sorted({record["data_sha256"][:16] for record in records}),
+        "seeds": sorted({record["seed"] for record in records}),
+        "commit": about["commit"].removesuffix("+changes"),
+        "clean": None if about["commit"] == "unknown" else not about["commit"].endswith("+changes"),
+        "device": about["device"],
+        "precision": about["precision"],
+        "versions": about["versions"] | {"matplotlib": matplotlib.__version__},
+    }
+
+
+def _predictions(study: Study, files: tuple[str, ...]) -> dict:
+    """Which published files were scored: those that are there, with their hashes."""
+    return {
+        "predictions": {
+            file: sha256(study.folders.data / file)[:16]
+            for file in files
+            if (study.folders.data / file).is_file()
+        }
+    }
+
+
+def _npz_bytes(numbers: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **numbers)
+    return buffer.getvalue()
+
+
+def hashes(results: Path, files: list[Path]) -> dict[str, str]:
+    return {
+        path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def enter(results: Path, artifact: str, entry: dict) -> None:
+    """Into manifest.json, which several notebooks write at once: what an artifact is, and the
+    hashes of its files."""
+    path = results / "manifest.json"
+    with FileLock(results / ".manifest.lock"):
+        manifest = json.loads(path.read_text()) if path.exists() else {}
+        manifest[artifact] = entry
+        write_whole(path, json.dumps(dict(sorted(manifest.items())), indent=1).encode())

@@ -1,0 +1,62 @@
+"""The ledger as a file: claims.csv of a results folder, written and read."""
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+
+from companion.artifacts.artifacts import csv_bytes, enter, hashes, provenance_of
+from companion.measure.claims import measure_claim
+from companion.measure.verdict import COLUMNS, VERDICTS
+from companion.published.claims import claims
+from companion.runs.study import Study
+from paperlib import PaperlibError
+from paperlib.writing import write_whole
+
+
+def write_claims(study: Study) -> pd.DataFrame:
+    """Measure every claim, in the papers' order, and keep the rows as claims.csv in the study's
+    results folder. Runs not trained yet are trained."""
+    board = pd.DataFrame([measure_claim(study, claim) for claim in claims()], columns=list(COLUMNS))
+    runs = (seed for claim in claims() for run in claim["runs"] for seed in study.seeds(run))
+    return save_claims(study, board, tuple(dict.fromkeys(runs)))
+
+
+def save_claims(study: Study, board: pd.DataFrame, runs: tuple[str, ...]) -> pd.DataFrame:
+    """Keep the claims ledger as claims.csv."""
+    provenance = provenance_of(study, "claims", runs)
+    path = study.results / "claims.csv"
+    write_whole(path, csv_bytes(board, provenance))
+    enter(
+        study.results,
+        "claims",
+        {"kind": "claims", "provenance": provenance, "files": hashes(study.results, [path])},
+    )
+    return board
+
+
+def read_claims(results: Path) -> list[dict]:
+    """The rows of claims.csv in a results folder. Raises PaperlibError if there is none, or if it
+    is not whole."""
+    path = Path(results) / "claims.csv"
+    if not path.is_file():
+        raise PaperlibError(
+            f"{path}: no claims ledger there; notebook 07 writes it (paperlib reproduce --only 07)"
+        )
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            provenance = file.readline()
+            rows = list(csv.DictReader(file, strict=True)) if provenance.startswith("# {") else []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise PaperlibError(
+            f"{path}: cannot be read ({error}); write it again with paperlib reproduce --only "
+            "07 --force"
+        ) from error
+    if [row.get("id") for row in rows] != [claim["id"] for claim in claims()] or any(
+        row.get("verdict") not in VERDICTS for row in rows
+    ):
+        raise PaperlibError(
+            f"{path}: does not hold one verdict for each of {len(claims())} claims; write it "
+            "again with paperlib reproduce --only 07 --force"
+        )
+    return [row | {"seeds": int(row["seeds"])} for row in rows]

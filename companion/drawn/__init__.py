@@ -1,0 +1,1 @@
+"""Drawn people, in the official formats."""

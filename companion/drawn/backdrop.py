@@ -1,0 +1,369 @@
+"""What stands behind the people: a landscape or a room in perspective, textured and out of focus;
+and what the camera adds at the end."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from companion.drawn.drawing import NOTHING, OVERSAMPLING
+from companion.drawn.looks import random_colour
+
+_SKY = np.array(
+    [
+        (120, 165, 215),
+        (178, 203, 224),
+        (232, 214, 186),
+        (160, 166, 176),
+        (205, 214, 220),
+        (104, 128, 168),
+        (222, 226, 228),
+    ],
+    float,
+)
+_WALL = np.array(
+    [
+        (226, 218, 202),
+        (198, 184, 160),
+        (162, 176, 170),
+        (208, 208, 210),
+        (178, 130, 106),
+        (126, 140, 160),
+        (236, 232, 224),
+    ],
+    float,
+)
+_GRASS = np.array([(96, 124, 58), (134, 148, 84), (78, 104, 54), (158, 150, 98)], float)
+_GROUND = np.array(
+    [(150, 122, 88), (128, 126, 122), (200, 180, 142), (96, 90, 86), (172, 164, 152)], float
+)
+_FLOOR = np.array(
+    [
+        (176, 138, 98),
+        (138, 98, 66),
+        (190, 184, 172),
+        (120, 116, 112),
+        (92, 72, 58),
+        (150, 142, 126),
+    ],
+    float,
+)
+_HOUSE = np.array(
+    [
+        (172, 108, 84),
+        (200, 184, 156),
+        (150, 150, 152),
+        (218, 212, 200),
+        (116, 96, 84),
+        (138, 152, 164),
+    ],
+    float,
+)
+_TILE = 512  # px
+_CIRCLE = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+
+
+@cache
+def _noise() -> np.ndarray:
+    """(_TILE, _TILE) uint8 about 128: natural texture, alike at every scale, that goes on across
+    its borders; pictures take windows of it."""
+    frequency = np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None])
+    white = np.fft.rfft2(np.random.default_rng(0).standard_normal((_TILE, _TILE)))
+    texture = np.fft.irfft2(white / np.maximum(frequency, 3 / _TILE))
+    return np.clip(128 + 32 * texture / texture.std(), 0, 255).astype(np.uint8)
+
+
+@cache
+def _grain() -> np.ndarray:
+    """(2 _TILE, 2 _TILE, 3) uint8 about 128: the noise of a camera, the same in all channels, each
+    pixel by itself."""
+    grey = np.random.default_rng(1).normal(128, 24, (2 * _TILE, 2 * _TILE, 1))
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8), 3, axis=2)
+
+
+def new_canvas(
+    rng: np.random.Generator, width: int, height: int, horizon: float, feet: float
+) -> np.ndarray:
+    """(2 height, 2 width, 4) uint8: a background, label NOTHING.
+
+    horizon: the y of the camera's eye level; feet: the y of the ground on which the people stand.
+    Both may lie outside the picture.
+    """
+    indoor = rng.random() < 0.42
+    edge = (
+        horizon + (feet - horizon) * rng.uniform(0.3, 0.8) if indoor else horizon
+    )  # where the ground begins
+    edge = int(np.clip(edge, 0.12 * height, 0.96 * height))
+    palette, lower = (
+        (_WALL, _FLOOR) if indoor else (_SKY, _GRASS if rng.random() < 0.6 else _GROUND)
+    )
+    top, near = _tint(rng, palette), _tint(rng, lower)
+    low, far = (
+        (top * rng.uniform(0.85, 1.0), near * 0.85)
+        if indoor
+        else (0.4 * top + 0.6 * _tint(rng, palette), 0.75 * near + 0.25 * top)
+    )
+    column = np.concatenate(
+        [top + (low - top) * _ramp(edge), far + (near - far) * _ramp(height - edge)]
+    )
+    scene = cv2.resize(
+        np.clip(column, 0, 255).astype(np.uint8)[:, None],
+        (width, height),
+        interpolation=cv2.INTER_NEAREST,
+    )
+    _darken(scene[:edge], _window(rng, edge, width), rng.uniform(0.05, 0.2))
+    (_room if indoor else _landscape)(scene, rng, edge, low)
+    vanishing = min(horizon, edge - 0.06 * height)
+    _darken(
+        scene[edge:],
+        _ground(rng, width, height, edge, vanishing),
+        rng.uniform(0.1, 0.3) if indoor else rng.uniform(0.3, 0.7),
+    )
+    if rng.random() < (0.6 if indoor else 0.25):
+        _lines(scene, rng, edge, vanishing, near * (0.72 if indoor else 1.35), indoor)
+    blur = 2 * int(rng.integers(0, 2 + width // 120)) + 1
+    scene = cv2.cvtColor(cv2.blur(scene, (blur, blur)) if blur > 1 else scene, cv2.COLOR_RGB2RGBA)
+    scene[..., 3] = NOTHING
+    return cv2.resize(scene, None, fx=OVERSAMPLING, fy=OVERSAMPLING, interpolation=cv2.INTER_LINEAR)
+
+
+def _ramp(length: int) -> np.ndarray:
+    return np.arange(length)[:, None] / length
+
+
+def _tint(rng: np.random.Generator, palette: np.ndarray) -> np.ndarray:
+    return palette[rng.integers(len(palette))] * rng.uniform(0.82, 1.1) + rng.normal(0, 6, 3)
+
+
+def _darken(scene: np.ndarray, texture: np.ndarray, strength: float) -> None:
+    """Multiply a part of the scene by texture (H, W) uint8, 128 leaving it as it is; strength 1
+    takes the texture as it is."""
+    texture = cv2.convertScaleAbs(texture, alpha=strength, beta=128 * (1 - strength))
+    cv2.multiply(scene, cv2.cvtColor(texture, cv2.COLOR_GRAY2RGB), dst=scene, scale=1 / 128)
+
+
+def _window(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """(height, width) of the texture, from a random place at a random zoom."""
+    zoom = min(rng.uniform(0.35, 1.2), (_TILE - 1) / width, (_TILE - 1) / height)
+    h, w = int(height * zoom) + 1, int(width * zoom) + 1
+    y, x = rng.integers(0, _TILE - h + 1), rng.integers(0, _TILE - w + 1)
+    return cv2.resize(
+        _noise()[y : y + h, x : x + w], (width, height), interpolation=cv2.INTER_LINEAR
+    )
+
+
+def _ground(
+    rng: np.random.Generator, width: int, height: int, edge: int, vanishing: float
+) -> np.ndarray:
+    """(height - edge, width): the texture lying on the ground, as a plane is seen whose horizon is
+    `vanishing`."""
+    depth = np.float32(height - vanishing) / (
+        np.arange(edge, height, dtype=np.float32)[:, None] - np.float32(vanishing)
+    )  # 1 at the lower border
+    u, v = rng.uniform(0, _TILE, 2).astype(np.float32)
+    across = u + (np.arange(width, dtype=np.float32) - np.float32(width / 2)) * np.minimum(
+        depth, 5
+    )  # finer than that is haze
+    along = np.broadcast_to(v + np.float32(height - vanishing) * depth, across.shape)
+    return cv2.remap(
+        _noise(), across, np.ascontiguousarray(along), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
+
+
+def _lines(
+    scene: np.ndarray,
+    rng: np.random.Generator,
+    edge: int,
+    vanishing: float,
+    colour: np.ndarray,
+    indoor: bool,
+) -> None:
+    """Boards, tiles or the lines of a pitch: towards one point of the horizon, and some across."""
+    height, width = scene.shape[:2]
+    ground, colour = scene[edge:], np.clip(colour, 0, 255).tolist()
+    middle, thick = rng.uniform(0, width), max(1, width // 250)
+    step = rng.uniform(0.1, 0.3) * width * (1 if indoor else 4)
+    for x in np.arange(middle - 14 * step, middle + 14 * step, step):  # at the lower border
+        at = middle + (x - middle) * (edge - vanishing) / (height - vanishing)
+        cv2.line(ground, (int(at), 0), (int(x), height - edge), colour, thick)
+    if rng.random() < 0.4:
+        for k in range(1, 7, 1 if indoor else 4):
+            cv2.line(
+                ground,
+                (0, y := int(vanishing + (height - vanishing) / (0.4 + 0.5 * k)) - edge),
+                (width, y),
+                colour,
+                thick,
+            )
+
+
+def _landscape(scene: np.ndarray, rng: np.random.Generator, edge: int, sky: np.ndarray) -> None:
+    """Along the horizon: far hills, then houses, trees, a hedge or a fence."""
+    height, width = scene.shape[:2]
+    if rng.random() < 0.5:
+        tops = edge - np.abs(np.cumsum(rng.normal(0, 0.04, 12)) + 0.1) * height
+        outline = np.column_stack([np.linspace(0, width, 12), tops]).tolist() + [
+            (width, edge),
+            (0, edge),
+        ]
+        cv2.fillPoly(
+            scene,
+            [np.array(outline, np.int32)],
+            (0.55 * sky + 0.45 * np.array((82, 100, 92))).tolist(),
+        )
+    if rng.random() < 0.4:
+        _houses(scene, rng, edge)
+    if rng.random() < 0.6:
+        _trees(scene, rng, edge, sky)
+    if rng.random() < 0.35:
+        top, colour = (
+            max(0, edge - 1 - int(rng.uniform(0.04, 0.16) * height)),
+            _tint(rng, _GRASS if rng.random() < 0.6 else _FLOOR) * 0.8,
+        )
+        cv2.rectangle(scene, (0, top), (width, edge), colour.tolist(), -1)
+        _darken(scene[top:edge], _window(rng, edge - top, width), 0.9)
+
+
+def _houses(scene: np.ndarray, rng: np.random.Generator, edge: int) -> None:
+    height, width = scene.shape[:2]
+    x = rng.uniform(-0.3, 0.4) * width
+    for _ in range(int(rng.integers(1, 4))):
+        w, h, colour = (
+            int(rng.uniform(0.2, 0.6) * width),
+            int(rng.uniform(0.25, 0.9) * height),
+            _tint(rng, _HOUSE),
+        )
+        left, top = int(x), edge - h
+        cv2.rectangle(scene, (left, top), (left + w, edge), np.clip(colour, 0, 255).tolist(), -1)
+        step, pane = (
+            max(4, int(rng.uniform(0.06, 0.14) * width)),
+            (colour * 0.5 + (10, 14, 20)).tolist(),
+        )
+        for px in range(left + step // 3, left + w - step // 2, step):
+            for py in range(top + step // 3, edge - step, int(1.3 * step)):
+                if 0 <= px + step and px < width and py + step > 0:
+                    cv2.rectangle(scene, (px, py), (px + step // 2, py + int(0.7 * step)), pane, -1)
+        x += w + rng.uniform(0, 0.15) * width
+
+
+def _trees(scene: np.ndarray, rng: np.random.Generator, edge: int, sky: np.ndarray) -> None:
+    """Trunks and crowns of leaves, lit from above on the left; the farther, the paler."""
+    height, width = scene.shape[:2]
+    tone = np.linspace(0.7, 1.2, 16)[:, None]
+    for x, size, far in sorted(
+        rng.random((int(rng.integers(1, 6)), 3)).tolist(), key=lambda tree: -tree[2]
+    ):
+        crown, foot = (0.10 + 0.16 * size) * height * (1.3 - far), edge + 0.05 * (1 - far) * height
+        middle = np.array((x * width, foot - 2.0 * crown))
+        green = (1 - 0.4 * far) * np.array((74, 98, 48)) * rng.uniform(0.7, 1.2) + 0.4 * far * sky
+        cv2.line(
+            scene,
+            (int(x * width), int(foot)),
+            middle.astype(int).tolist(),
+            (0.3 * green + (50, 40, 30)).tolist(),
+            max(1, int(0.22 * crown)),
+        )
+        leaves = (
+            middle
+            + (np.clip(rng.normal(0, 0.5, (16, 2)), -0.85, 0.85) + (0.35, 0.5) - tone * (0.35, 0.6))
+            * crown
+        )
+        for centre, colour in zip(
+            leaves.astype(int).tolist(), np.minimum(green * tone, 255).tolist(), strict=True
+        ):
+            cv2.circle(scene, centre, int(0.36 * crown), colour, -1)
+
+
+def _room(scene: np.ndarray, rng: np.random.Generator, edge: int, wall: np.ndarray) -> None:
+    """On the wall: windows, doors, pictures, shelves; a skirting board."""
+    height, width = scene.shape[:2]
+    things = random_colour(rng, 4, vivid=0.2)
+    for kind, x, size, colour in zip(
+        rng.integers(0, 4, 4)[: rng.integers(0, 5)],
+        rng.random(4),
+        rng.random(4),
+        things,
+        strict=False,
+    ):
+        w, left = (0.12 + 0.2 * size) * width, int((1.2 * x - 0.2) * width)
+        if kind == 0:  # a door
+            _panel(
+                scene, left, edge - 1.9 * w, 0.8 * w, 1.9 * w, colour * 0.5 + 0.4 * wall, wall * 0.7
+            )
+        elif kind == 1:  # a window
+            top = edge - (0.7 + size) * w - 0.2 * height
+            _panel(
+                scene,
+                left,
+                top,
+                w,
+                0.9 * w,
+                np.array((215, 226, 235)) - 60 * (size < 0.3),
+                wall * 0.85 + 30,
+            )
+            cv2.line(
+                scene,
+                (int(left + w / 2), int(top)),
+                (int(left + w / 2), int(top + 0.9 * w)),
+                (wall * 0.85).tolist(),
+                max(1, width // 90),
+            )
+        elif kind == 2:  # a picture
+            _panel(
+                scene,
+                left,
+                edge - (0.5 + size) * w - 0.35 * height,
+                0.5 * w,
+                0.4 * w,
+                colour,
+                wall * 0.4,
+            )
+        else:  # a shelf with books
+            top = int(edge - 0.5 * height * (0.5 + size))
+            _panel(scene, left, top, w, edge - top, wall * 0.45, wall * 0.35)
+            backs = random_colour(rng, 12, vivid=0.4).tolist()
+            for k, back in enumerate(backs):
+                row, column = divmod(k, 6)
+                x0, y1 = (
+                    int(left + w * (0.05 + 0.15 * column)),
+                    int(top + 0.12 * w + 0.5 * w * (row + 0.8)),
+                )
+                cv2.rectangle(
+                    scene,
+                    (x0, int(y1 - (0.28 + 0.1 * (k * 7 % 4) / 3) * w)),
+                    (int(x0 + 0.12 * w), y1),
+                    back,
+                    -1,
+                )
+    cv2.rectangle(
+        scene,
+        (0, edge - max(1, height // 50)),
+        (width, edge),
+        (wall * rng.uniform(0.5, 1.1)).clip(0, 255).tolist(),
+        -1,
+    )
+
+
+def _panel(
+    scene: np.ndarray, x: float, y: float, w: float, h: float, colour: np.ndarray, frame: np.ndarray
+) -> None:
+    corners = (int(x), int(y)), (int(x + w), int(y + h))
+    cv2.rectangle(scene, *corners, np.clip(colour, 0, 255).tolist(), -1)
+    cv2.rectangle(scene, *corners, np.clip(frame, 0, 255).tolist(), max(1, scene.shape[1] // 80))
+
+
+def develop(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: the canvas shrunk, with a random exposure, contrast, cast and grain."""
+    image = cv2.resize(
+        canvas, None, fx=1 / OVERSAMPLING, fy=1 / OVERSAMPLING, interpolation=cv2.INTER_AREA
+    )
+    image = cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)
+    gain, lift = rng.uniform(0.85, 1.12) * (1 + rng.normal(0, 0.025, 3)), rng.normal(2, 5)
+    curve = np.clip(np.arange(256)[:, None] * gain + lift, 0, 255).astype(np.uint8)  # (256, 3)
+    image = cv2.LUT(image, curve[None])
+    height, width = image.shape[:2]
+    strength, (y, x) = rng.uniform(0.03, 0.13), rng.integers(0, _TILE, 2)
+    grain = _grain()[y : y + height, x : x + width]
+    if grain.shape != image.shape:  # a picture larger than the tile
+        grain = np.resize(grain, image.shape)
+    return cv2.addWeighted(image, 1.0, grain, strength, -128 * strength)

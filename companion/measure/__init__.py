@@ -1,0 +1,1 @@
+"""Scores, intervals, comparison tables, and how each claim is measured and judged."""

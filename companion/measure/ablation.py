@@ -1,0 +1,243 @@
+"""What each component is worth: R table I row by row, the curves of H fig. 8, the stages of H fig.
+9, each beside what it is compared with.
+
+Differences between two networks are paired, both look at the same people, and their 95 % intervals
+hold what another seed may change (certainty.py). Of one network, stage by stage or with and without
+something, they are over people alone.
+"""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from companion.measure.claims import SCALES, measure_claim
+from companion.measure.comparisons import mean_scores, total_of
+from companion.measure.intervals import contrasts, less
+from companion.measure.scores import Measured, baseline, measure_run, measure_seeds
+from companion.published.claims import claims
+from companion.published.printed import table, text_numbers
+from companion.runs.study import Study
+from paperlib.metrics import bootstrap_interval, pck
+from paperlib.skeleton import GROUPS
+
+# R table I from the top: a run, and the scales of the crop that are averaged at test time.
+ROWS = (
+    ("recurrent-t0-exclude", (1.0,)),
+    ("recurrent-t0-ignore", (1.0,)),
+    ("recurrent-t0", (1.0,)),
+    ("recurrent-t1", (1.0,)),
+    ("recurrent-t2", (1.0,)),
+    ("recurrent-t2-parts", (1.0,)),
+    ("recurrent-t2-parts-finetuned", (1.0,)),
+    ("recurrent-t2-parts-finetuned", SCALES),
+)
+# H fig. 8, by the paper's names, and H fig. 9, by the number of hourglasses.
+VARIANTS = {
+    "HG": "hourglass-1x8",
+    "HG-Int": "hourglass-1x8-int",
+    "HG-Stacked": "hourglass-2x4-last",
+    "HG-Stacked-Int": "hourglass-2x4",
+}
+ARRANGEMENTS = {2: "hourglass-2x4", 4: "hourglass-4x2", 8: "hourglass-8x1"}
+
+
+def component_ablation(study: Study) -> pd.DataFrame:
+    """R-tab1 in percent: each row as printed, and under it as measured here.
+
+    `difference` is our total less the printed one, `low` to `high` the 95 % interval of our total
+    and `inside` whether it holds the printed one; `gain` is what a row adds to the row above, with
+    its paired interval. A row whose run cannot be had says why in `note`.
+    """
+    printed, rows, above = table("r-tab1"), [], None
+    for number, (run, scales) in enumerate(ROWS):
+        paper = printed.loc[number]
+        row = {
+            "heatmaps": paper.method,
+            "source": "paper",
+            "note": "",
+            "beside": paper.method,
+        } | paper[[*GROUPS, "total"]].to_dict()
+        rows.append(row | ({"gain": paper.total - printed.total[number - 1]} if number else {}))
+        row = {
+            "heatmaps": paper.method,
+            "source": "ours",
+            "note": "",
+            "beside": paper.method,
+            "study": study.results.name,
+        }
+        if reason := study.missing(run):
+            rows.append(row | {"note": f"not measured: {reason}"})
+            above = None
+            continue
+        found = measure_seeds(study, run, scales=scales)
+        low, high = total_of(found)[1:]
+        row |= mean_scores(found) | {
+            "low": low,
+            "high": high,
+            "inside": "yes" if low <= paper.total <= high else "no",
+        }
+        rows.append(
+            row
+            | {"difference": row["total"] - paper.total}
+            | _added(found, above, same_network=run == ROWS[number - 1][0])
+        )
+        above = found
+    names = [
+        "heatmaps",
+        "source",
+        *GROUPS,
+        "total",
+        "difference",
+        "low",
+        "high",
+        "inside",
+        "gain",
+        "gain low",
+        "gain high",
+        "note",
+        "beside",
+        "study",
+    ]
+    return _frame(rows, names).fillna({"inside": "", "study": ""})
+
+
+def _added(
+    found: list[Measured], above: list[Measured] | None, same_network: bool
+) -> dict[str, float]:
+    """What a row adds to the one above: of another network, or of the same one predicting otherwise
+    (the last row)."""
+    if not above:
+        return {}
+    shares = [[one.share() for one in seeds] for seeds in (found, above)]
+    if same_network:
+        systems, weights = [[less(new, old) for new, old in zip(*shares, strict=True)]], [1]
+    else:
+        systems, weights = shares, [1, -1]
+    estimate = contrasts(systems, weights, found[0].scores.people, same_network)[0]
+    return dict(zip(("gain", "gain low", "gain high"), estimate, strict=True))
+
+
+def site_table(study: Study, run: str) -> pd.DataFrame:
+    """Run `run` at each of its supervised sites, percent, under the mean pose of its training
+    people; `difference` is to the row above."""
+    above = baseline(study, run)
+    rows = [{"prediction": "mean pose"} | _scores(above)]
+    for site in range(len(study.predict(run).points)):
+        found = measure_run(study, run, site=site)
+        rows.append(
+            {"prediction": f"after hourglass {site + 1}"} | _scores(found) | _gain(found, above)
+        )
+        above = found
+    return _frame(rows, ["prediction", *GROUPS, "total", "difference", "low", "high"])
+
+
+def offset_table(
+    study: Study, run: str, thresholds: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
+) -> pd.DataFrame:
+    """PCKh at several thresholds, percent, with the quarter-pixel offset and at the arg-max alone
+    (H sec. 3.4), and the paired difference."""
+    moved, plain = (measure_run(study, run, offset=offset) for offset in (True, False))
+    rows = []
+    for threshold in thresholds:
+        first, second = (
+            replace(one, scores=replace(one.scores, threshold=threshold)) for one in (moved, plain)
+        )
+        shares = {
+            name: pck(one.errors[:, one.counted], threshold)
+            for name, one in (("arg-max", plain), ("with offset", moved))
+        }
+        low, high = bootstrap_interval(first.hits, first.annotated, against=second.hits)
+        rows.append(
+            {"threshold": threshold}
+            | shares
+            | {"difference": shares["with offset"] - shares["arg-max"], "low": low, "high": high}
+        )
+    return pd.DataFrame(rows)
+
+
+def progress(study: Study) -> pd.DataFrame:
+    """H-fig8: what was watched while the four variants trained. Columns curve, step, measure
+    ("accuracy" or "PCKh") and value, percent.
+
+    The accuracy is the one in heatmap space that the authors' code prints, over wrists, elbows,
+    knees and ankles (FACTS C.7).
+    """
+    parts = []
+    for curve, run in VARIANTS.items():
+        log = study.log(run).dropna(subset="accuracy").rename(columns={"pck": "PCKh"})
+        parts.append(log.melt("step", ["accuracy", "PCKh"], "measure").assign(curve=curve))
+    return pd.concat(parts, ignore_index=True)[["curve", "step", "measure", "value"]]
+
+
+def stages(study: Study) -> pd.DataFrame:
+    """The networks of equal capacity after each of their hourglasses: `accuracy` in heatmap space
+    at the end of training, of the people watched (FACTS C.7), and `pckh` of all test people with
+    its 95 % interval `low` to `high`, percent. `stage` 1 is the first of `stacks` hourglasses."""
+    rows = []
+    for stacks, run in ARRANGEMENTS.items():
+        watched = study.log(run).dropna(subset="accuracy").iloc[-1]
+        for site in range(stacks):
+            found = measure_run(study, run, site=site)
+            low, high = found.interval()
+            accuracy = watched[f"accuracy_site{site}"]
+            rows.append(
+                {
+                    "stacks": stacks,
+                    "stage": site + 1,
+                    "accuracy": accuracy,
+                    "pckh": found.scores.total,
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def printed_stages() -> pd.DataFrame:
+    """What H fig. 9 prints half-way and at the end: stacks, stage and accuracy, percent."""
+    printed = text_numbers().set_index("item").value
+    rows = []
+    for stacks in ARRANGEMENTS:
+        for stage, where in ((stacks // 2, f"after stack {stacks // 2}"), (stacks, "final")):
+            rows.append(
+                (
+                    stacks,
+                    stage,
+                    printed[f"validation accuracy, {stacks} stacks of {8 // stacks}, {where}"],
+                )
+            )
+    return pd.DataFrame(rows, columns=["stacks", "stage", "accuracy"])
+
+
+def claims_table(study: Study, *ids: str) -> pd.DataFrame:
+    """The rows of the claims ledger that are named: the paper's figure, ours, its interval, the
+    verdict and why."""
+    return pd.DataFrame(
+        [measure_claim(study, claim) for claim in claims() if claim["id"] in ids]
+    ).drop(columns="seeds")
+
+
+def _scores(found: Measured) -> dict[str, float]:
+    return {group: found.scores.groups[group] for group in GROUPS} | {"total": found.scores.total}
+
+
+def _gain(found: Measured, above: Measured | None) -> dict[str, float]:
+    return (
+        dict(zip(("difference", "low", "high"), found.gain_over(above), strict=True))
+        if above
+        else {}
+    )
+
+
+def _frame(rows: list[dict], columns: list[str]) -> pd.DataFrame:
+    numbers = {
+        *GROUPS,
+        "total",
+        "difference",
+        "low",
+        "high",
+        "gain",
+        "gain low",
+        "gain high",
+    } & set(columns)
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))

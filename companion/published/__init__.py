@@ -1,0 +1,1 @@
+"""What both papers print, claim and did, and where we depart from them."""

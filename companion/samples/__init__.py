@@ -1,0 +1,1 @@
+"""What a figure shows: a study in, numbers out."""

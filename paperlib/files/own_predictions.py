@@ -1,0 +1,196 @@
+"""Predictions for a COCO keypoints file of one's own, and whose they are.
+
+COCO results ([{"image_id", "keypoints", ...}]), what `paperlib predict` writes ([{"image",
+"people"}]), or an array in any form that paperlib.files.predictions reads, in the order of the
+file.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from paperlib import PaperlibError
+from paperlib.data.own import Own, split_by_image
+from paperlib.files.predictions import read_points
+from paperlib.skeleton import Skeleton, plain_name
+
+ALL, HELD_OUT = "all", "the held-out images"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Predictions of everybody in `own`, in its order; NaN where there is none."""
+
+    own: Own
+    points: np.ndarray  # (N, J, 2) px
+    which: str  # who they are: ALL of the file, or the people of HELD_OUT
+    notes: tuple[str, ...] = ()  # what is of nobody, for the user
+
+
+def read_predictions(path: Path, own: Own) -> Found:
+    """The predictions in `path` of the people of `own`, or of its held-out images (split_by_image)
+    where they are of no others.
+
+    Records are matched to the people of their image by `annotation_id` where they have it, else one
+    to one so that the errors are least, as COCO's own evaluation matches by likeness. Raises
+    PaperlibError where they do not fit the labels.
+    """
+    try:
+        held_out = split_by_image(own)[1]
+    except PaperlibError:  # a single image
+        held_out = None
+    records = _records(path)
+    if records is None:
+        return _of_array(path, own, held_out)
+    found, images = _match(path, own, records)
+    if held_out is None or not images <= set(held_out.names):
+        return found
+    rows = np.isin(own.names, list(set(held_out.names)))
+    return replace(found, own=held_out, points=found.points[rows], which=HELD_OUT)
+
+
+def _of_array(path: Path, own: Own, held_out: Own | None) -> Found:
+    skeleton = own.people.skeleton
+    try:
+        return Found(own, read_points(path, len(own), skeleton), ALL)
+    except PaperlibError as error:
+        if held_out is None or not path.is_file():
+            raise
+        try:
+            return Found(held_out, read_points(path, len(held_out), skeleton), HELD_OUT)
+        except PaperlibError:
+            raise error from None
+
+
+def _records(path: Path) -> list[dict] | None:
+    """The records of a JSON file, None where it is of another kind."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise PaperlibError(f"{path}: not JSON ({error})") from error
+    is_list = isinstance(content, list) and all(isinstance(record, dict) for record in content)
+    return content if is_list and content else None
+
+
+def _match(path: Path, own: Own, records: list[dict]) -> tuple[Found, set[str]]:
+    """What `records` predict of each person, and the names of the images that they speak of."""
+    images, by_image, strange = _Images(own), defaultdict(list), 0
+    for image, note, pose in _poses(path, records, own.people.skeleton):
+        name = images.name_of(image)
+        if name is None:
+            strange += 1
+        else:
+            by_image[name].append((note, pose))
+    if not by_image:
+        raise PaperlibError(
+            f"{path}: none of its {strange} predictions is of an image of {own.path}; an image is "
+            "told by its image_id, or by its file name"
+        )
+    rows = defaultdict(list)
+    for row, name in enumerate(own.names):
+        rows[name].append(row)
+    points, left = np.full(own.people.joints.shape, np.nan), 0
+    for name, poses in by_image.items():
+        left += _assign(points, own, rows[name], poses)
+    notes = (f"predictions of images without labels: {strange}",) * bool(strange)
+    notes += (f"predictions of nobody who is labelled: {left}",) * bool(left)
+    return Found(own, points, ALL, notes), set(by_image)
+
+
+class _Images:
+    """The images of labels, found again by id, by name, by the end of a path, or by stem."""
+
+    def __init__(self, own: Own):
+        names = dict.fromkeys(own.names)
+        self.by_id = {str(i): name for i, name in zip(own.image_ids, own.names, strict=True)}
+        self.by_end = {PureWindowsPath(name).parts: name for name in names}
+        self.by_last = _unique((PureWindowsPath(name).name, name) for name in names)
+        self.by_stem = _unique((PureWindowsPath(name).stem, name) for name in names)
+
+    def name_of(self, image: Any) -> str | None:
+        """The name of what a record calls its image, None where the labels have no such image."""
+        if str(image) in self.by_id:
+            return self.by_id[str(image)]
+        path = PureWindowsPath(str(image))
+        ends = [path.parts[i:] for i in range(len(path.parts))]
+        whole = next((self.by_end[end] for end in ends if end in self.by_end), None)
+        return whole or self.by_last.get(path.name) or self.by_stem.get(str(image))
+
+
+def _unique(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
+    found = defaultdict(list)
+    for key, name in pairs:
+        found[key].append(name)
+    return {key: names[0] for key, names in found.items() if len(names) == 1}
+
+
+def _assign(points: np.ndarray, own: Own, mine: list[int], poses: list) -> int:
+    """Write the poses of one image, whose people are the rows `mine`, into `points`, and return how
+    many are of nobody."""
+    named, free, rest = {str(own.ids[row]): row for row in mine}, list(mine), []
+    for note, pose in poses:
+        row = None if note is None else named.get(str(note))
+        if row in free:
+            points[row] = pose
+            free.remove(row)
+        else:
+            rest.append(pose)
+    if free and rest:
+        truth = own.people.joints[free][:, None]  # (F, 1, J, 2)
+        apart = np.linalg.norm(truth - np.stack(rest), axis=-1)  # (F, R, J)
+        known = np.broadcast_to(~np.isnan(truth[..., 0]), apart.shape)
+        lost = 10 * np.nanmax(apart, initial=1.0)  # what an undetected joint costs
+        cost = np.where(known, np.nan_to_num(apart, nan=lost), 0).sum(-1) / known.sum(-1)
+        for i, k in zip(*linear_sum_assignment(cost), strict=True):
+            points[free[i]] = rest[k]
+    return max(0, len(rest) - len(free))
+
+
+def _poses(path: Path, records: list[dict], skeleton: Skeleton) -> Iterator[tuple]:
+    """(image, annotation id or None, (J, 2) px) of every predicted person."""
+    for record in records:
+        if isinstance(record.get("people"), list) and "image" in record:
+            for person in record["people"]:
+                yield record["image"], None, _by_name(path, person, skeleton)
+        elif "keypoints" in record and "image_id" in record:
+            yield record["image_id"], record.get("annotation_id"), _flat(path, record, skeleton)
+        else:
+            raise PaperlibError(
+                f"{path}: a record has {sorted(record)[:6]}; COCO results have image_id and "
+                "keypoints, and what `paperlib predict` writes has image and people"
+            )
+
+
+def _flat(path: Path, record: dict, skeleton: Skeleton) -> np.ndarray:
+    """(J, 2) of COCO's x, y, confidence of each joint in turn; three zeros are no joint."""
+    try:
+        pose = np.array(record["keypoints"], float).reshape(len(skeleton), 3)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PaperlibError(
+            f"{path}: 'keypoints' of image_id {record['image_id']} should be {3 * len(skeleton)} "
+            f"numbers, x, y and confidence of {', '.join(skeleton.joints[:3])}, ..."
+        ) from error
+    return np.where((pose == 0).all(-1, keepdims=True), np.nan, pose[:, :2])
+
+
+def _by_name(path: Path, person: Any, skeleton: Skeleton) -> np.ndarray:
+    """(J, 2) of {"joints": {name: [x, y, ...]}}; NaN for a joint that is not there."""
+    try:
+        told = {plain_name(name): point[:2] for name, point in person["joints"].items()}
+        pose = np.array([told.get(name, (np.nan, np.nan)) for name in skeleton.plain], float)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise PaperlibError(f"{path}: a person's joints should be name: [x, y]") from error
+    if np.isnan(pose).all():
+        raise PaperlibError(
+            f"{path}: predicts {', '.join(list(told)[:3])}, ..., none of the keypoints of the "
+            f"labels: {', '.join(skeleton.joints[:5])}, ..."
+        )
+    return pose

@@ -1,0 +1,152 @@
+"""How large the models are, how much they compute and how far they see: R table III, on every scale
+that it mixes (FACTS B).
+
+R table III counts Newell's network in learnable parameters and the other three by another rule, the
+sum of k * k * C_out over the layers, in which input channels do not appear. `model_sizes` gives
+both for each.
+"""
+
+import copy
+import math
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from paperlib.models.error_feedback import ErrorFeedback
+from paperlib.models.hourglass import Residual, StackedHourglass
+from paperlib.models.pose_machine import PoseMachine
+from paperlib.models.recurrent import Recurrent
+
+
+def parameters(model: nn.Module) -> int:
+    """Learnable numbers: filters, biases, and batch norm's gains and biases; what is shared counts
+    once."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def conv_weights(model: nn.Module) -> int:
+    """The filters alone, without biases and batch norm."""
+    return sum(layer.weight.numel() for layer in _layers(model))
+
+
+def paper_rule(model: nn.Module) -> int:
+    """The count that R table III prints for all but the hourglass: k * k * C_out, summed over
+    distinct convolutions and linear layers (FACTS B)."""
+    return sum(
+        layer.weight.shape[0] * math.prod(layer.weight.shape[2:]) for layer in _layers(model)
+    )
+
+
+def gmacs(model: nn.Module, side: int) -> float:
+    """Billions of multiply-adds for one square image of `side` px. A model built on the meta device
+    is counted without computing anything."""
+    probe = copy.deepcopy(model).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        probe(torch.zeros(1, 3, side, side, device=next(model.parameters()).device))
+    return counter.get_total_flops() / 2 / 1e9
+
+
+def receptive_field(model: nn.Module, side: int = 512) -> list[int]:
+    """Pixels of the image, in height, that the middle cell of each site depends on; at most `side`.
+    Measured, by the gradient.
+
+    In a copy every filter is an average and batch norm does nothing, so that no path cancels
+    another. Give a narrow model: width does not matter.
+    """
+    probe = copy.deepcopy(model).double().eval()
+    for module in probe.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.constant_(module.weight, 1 / module.weight[0].numel())
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.reset_parameters()
+    noise = torch.Generator().manual_seed(
+        0
+    )  # max pooling passes the gradient to one pixel of four: noise lets each row win somewhere
+    images = torch.rand(1, 3, side, side, generator=noise, dtype=torch.float64).requires_grad_()
+    extents = []
+    for maps in probe(images):
+        cell = maps[0, 0, maps.shape[2] // 2, maps.shape[3] // 2]
+        (gradient,) = torch.autograd.grad(cell, images, retain_graph=True)
+        rows = gradient[0].any(dim=0).any(dim=1).nonzero()
+        extents.append(int(rows[-1] - rows[0]) + 1)
+    return extents
+
+
+def model_sizes() -> list[dict]:
+    """R table III, then the smaller relatives: one row a model. `printed` is R's figure, None where
+    the paper has none; `gmacs` is for one image of `input` px, all passes, stages and steps
+    included. Takes about two seconds and no memory to speak of: the models are built on the meta
+    device."""
+    with torch.device("meta"):
+        return [
+            _row(
+                "hourglass, 8 stacks, June 2016",
+                StackedHourglass(8, head="paper"),
+                256,
+                23.7e6,
+                "printed is its learnable count, not the rule's",
+            ),
+            _row("hourglass, 8 stacks, released", StackedHourglass(8), 256),
+            _row("convolutional pose machine", PoseMachine(), 368, 342042, "the rule, exactly"),
+            _row(
+                "recurrent, 2 iterations, parts",
+                Recurrent(),
+                248,
+                100670,
+                "103806 - 49*64 = 100670: the 7x7x64 fusion convolution is missing",
+            ),
+            _row(
+                "iterative error feedback",
+                ErrorFeedback(),
+                224,
+                48528,
+                "the rule, exactly; gmacs are for 4 steps",
+            ),
+            *(
+                _row(
+                    f"hourglass, {stacks} stack{'s' * (stacks > 1)}, released",
+                    StackedHourglass(stacks),
+                    256,
+                )
+                for stacks in (1, 2, 4)
+            ),
+            *(
+                _row(
+                    f"hourglass, {stacks} stack{'s' * (stacks > 1)}, bearpaw and anibali",
+                    _port(stacks),
+                    256,
+                )
+                for stacks in (1, 2, 8)
+            ),
+            _row("recurrent, 1 iteration, parts", Recurrent(iterations=1), 248),
+        ]
+
+
+def _port(stacks: int) -> StackedHourglass:
+    """The network of two PyTorch ports: the last two residuals of its stem are wider (FACTS
+    C.2)."""
+    model = StackedHourglass(stacks)
+    model.stem[-2], model.stem[-1] = Residual(128, 256), Residual(256, 256)
+    return model
+
+
+def _row(
+    name: str, model: nn.Module, side: int, printed: float | None = None, note: str = ""
+) -> dict:
+    return {
+        "model": name,
+        "parameters": parameters(model),
+        "conv_weights": conv_weights(model),
+        "paper_rule": paper_rule(model),
+        "printed": printed,
+        "gmacs": gmacs(model, side),
+        "input": side,
+        "note": note,
+    }
+
+
+def _layers(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    return [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]

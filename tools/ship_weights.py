@@ -1,0 +1,229 @@
+"""Shipping: a cached run becomes weights of the package, with a record of how good they are and of
+what their peaks mean.
+
+    paperlib train hourglass-lsp-longer --data real                  trains what is shipped
+    python -m tools.ship_weights hourglass-lsp-longer       ships it as hourglass-lsp
+    python -m tools.ship_weights                            measures all shipped weights anew
+
+Everything in the record is measured as `paperlib predict` works, on the 16-bit weights: three
+scales and the mirrored image averaged, fp32.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+from scipy.optimize import minimize
+from tqdm.auto import tqdm
+
+from companion.drawn.backdrop import develop, new_canvas
+from companion.measure.scores import measure
+from companion.runs.study import Study
+from companion.runs.train_or_load import Trained
+from paperlib import PaperlibError
+from paperlib.data.images import read_image
+from paperlib.people import ABSENT, VISIBLE, People
+from paperlib.photograph import SCALES, people_in, see
+from paperlib.skeleton import joint_map
+from paperlib.weights import SHIPPED, Weights, load_weights, save_weights, shipped
+from paperlib.writing import write_whole
+
+LICENCE = (
+    "The training data (MPII, Leeds Sports Pose and its extension) are for research "
+    "use; these weights, numbers learnt from them, "
+    "are offered for research and teaching only. The code is MIT."
+)
+INTENDED = (
+    "To show what the two papers' networks do on a photograph. Trained mostly on "
+    "people in sports, photographed before 2014; "
+    "not to be used to judge, identify or watch people."
+)
+MEASURES = {
+    "lsp": (
+        "PCK@0.2",
+        "LSP test",
+        "official convention, person-centric labels, the whole image as crop",
+    ),
+    "mpii": ("PCKh@0.5", "MPII validation", "official convention, labelled centre and scale"),
+}
+
+
+def ship(study: Study, trained: Trained, kind: str, folder: Path = SHIPPED) -> Path:
+    """Write the weights of `trained` and their record into `folder`, measured on `study`'s test
+    people. Returns the record's path."""
+    run, known = trained.run, dict(trained.record)
+    for key in ("name", "left_out", "mathematics"):
+        known.pop(key, None)
+    often = {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)}
+    record = {
+        "name": run.name.removesuffix("-longer"),
+        "kind": kind,
+        "train_on": often,  # data set -> how often each of its people occurs
+        "people": len(study.training_people(replace(run, train_on=tuple(often)))),
+        # the record of the training, in 32 bits; its people are counted as often as they occur
+        "run": known,
+        "licence": LICENCE,
+        "intended_use": INTENDED,
+    }
+    path = save_weights(record, trained.model, run.codec, dict(run.network.options), folder)
+    return assess(study, path)
+
+
+def assess(study: Study, path: Path) -> Path:
+    """Measure the weights of record `path` on `study`'s test people, and write into the record how
+    good they are and what a peak means."""
+    weights = load_weights(path, study.device)
+    looks = {name: _look(weights, study.test_people(name), study.progress) for name in MEASURES}
+    record = json.loads(path.read_text()) | {
+        "scores": [_score(study, weights, name, points) for name, (points, _) in looks.items()],
+        "visibility": fit_visibility(
+            looks["mpii"][1], study.test_people("mpii").to(weights.codec.skeleton).state
+        ),
+        "no_person": no_person(
+            weights, np.concatenate([confidence.mean(axis=1) for _, confidence in looks.values()])
+        ),
+    }
+    write_whole(path, json.dumps(record, indent=1) + "\n")
+    return path
+
+
+def _look(weights: Weights, people: People, progress: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, J, 2) and confidences (N, J) of everybody, each in a photograph of its own."""
+    mapped = people.to(weights.codec.skeleton)
+    rows = tqdm(
+        range(len(people)),
+        desc=f"{weights.name} looks at photographs",
+        disable=not progress,
+        mininterval=2,
+    )
+    found = [
+        see(weights, read_image(people.image[i]), mapped.select(slice(i, i + 1))) for i in rows
+    ]
+    return np.concatenate([points for points, _ in found]), np.concatenate(
+        [confidence for _, confidence in found]
+    )
+
+
+def _score(study: Study, weights: Weights, dataset: str, points: np.ndarray) -> dict:
+    people = study.test_people(dataset)
+    measured = measure(
+        points[:, joint_map(weights.codec.skeleton, people.skeleton)], people, dataset
+    )
+    name, where, how = MEASURES[dataset]
+    return {
+        "measure": name,
+        "on": f"{len(people)} people of {where}",
+        "how": how,
+        "averaged_over": f"scales {', '.join(map(str, SCALES))} and the mirrored image",
+        "total": measured.scores.total,
+        "interval": list(measured.interval()),
+        "groups": measured.scores.groups,
+        "people": len(people),
+    }
+
+
+def fit_visibility(confidence: np.ndarray, state: np.ndarray) -> dict:
+    """A logistic fit of P(an annotator marked the joint as visible | confidence), both (N, J), over
+    all joints; absent ones count as not visible.
+
+    "brier" is the mean squared error on the odd people of a fit on the even ones, "brier_of_share"
+    that of always saying the share of visible joints.
+    """
+    seen = (state == VISIBLE).astype(float)
+    intercept, slope = _logistic(confidence[::2], seen[::2])
+    held_out = 1 / (1 + np.exp(-(intercept + slope * confidence[1::2])))
+    intercept, slope = _logistic(confidence, seen)
+    return {
+        "intercept": float(intercept),
+        "slope": float(slope),
+        "on": f"{len(state)} people of MPII validation, {int((state != ABSENT).sum())} "
+        f"annotated joints of {state.size}",
+        "share": float(seen.mean()),
+        "brier": float(((held_out - seen[1::2]) ** 2).mean()),
+        "brier_of_share": float(((seen[::2].mean() - seen[1::2]) ** 2).mean()),
+    }
+
+
+def _logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    sign = 1 - 2 * y
+    return minimize(
+        lambda line: np.logaddexp(0, sign * (line[0] + line[1] * x)).mean(), np.zeros(2)
+    ).x
+
+
+def no_person(weights: Weights, people: np.ndarray) -> dict:
+    """The mean confidence below which a picture is said to show nobody: all but 1 % of the held-out
+    `people` (N,) have more.
+
+    "empty_below" is how many of pictures without people, drawn here, are so recognised.
+    """
+    least = float(np.quantile(people, 0.01))
+    shares = {}
+    for kind, pictures in empty_pictures().items():
+        means = [
+            see(weights, picture, people_in(weights.codec.skeleton, picture.shape[1::-1]))[1].mean()
+            for picture in pictures
+        ]
+        shares[kind] = float((np.array(means) < least).mean())
+    return {
+        "below": least,
+        "people_below": 0.01,
+        "empty_below": shares,
+        "on": f"{len(people)} held-out people",
+    }
+
+
+def empty_pictures(count: int = 100) -> dict[str, list[np.ndarray]]:
+    """Pictures without people (200, 150, 3) uint8: uniform, noise from fine to coarse, and the
+    drawn people's backgrounds."""
+    rng = np.random.default_rng(0)
+
+    def noise(cells: int) -> np.ndarray:
+        return cv2.resize(
+            rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8),
+            (150, 200),
+            interpolation=cv2.INTER_CUBIC,
+        )
+
+    def backdrop() -> np.ndarray:
+        return develop(
+            new_canvas(rng, 150, 200, horizon=rng.uniform(60, 120), feet=rng.uniform(160, 220)), rng
+        )
+
+    return {
+        "uniform": [
+            np.full((200, 150, 3), rng.integers(0, 256, 3), np.uint8) for _ in range(count)
+        ],
+        "noise": [noise(int(cells)) for cells in np.geomspace(4, 150, count)],
+        "drawn background": [backdrop() for _ in range(count)],
+    }
+
+
+def main(
+    run: Annotated[
+        str, typer.Argument(help="a run of the catalogue; none: measure all shipped weights anew")
+    ] = "",
+    size: str = "smoke",
+) -> None:
+    """Ship a cached run, or measure what is shipped anew; needs the official data
+    (PAPERLIB_DATA)."""
+    study = Study(size, "real")
+    if not run:
+        for path in shipped().values():
+            print(assess(study, path))
+        return
+    trained = study.trained(run)
+    kind = "trained longer than a smoke run" if run.endswith("-longer") else f"{size} run"
+    print(ship(study, trained, f"{kind}, on photographs"))
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except PaperlibError as error:
+        sys.exit(f"paperlib: {error}")
