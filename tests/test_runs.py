@@ -163,6 +163,23 @@ def test_folders_come_from_the_environment(monkeypatch, tmp_path):
     )
 
 
+def test_a_reader_writes_elsewhere_than_reproduce(monkeypatch):
+    """`git status` stays clean, and what is kept with the results is still found."""
+    for name in ("RUNS", "RESULTS"):
+        monkeypatch.delenv(f"PAPERLIB_{name}", raising=False)
+    reading, writing = Folders.here(), Folders.of_results()
+    assert reading.results == reading.runs / "results" and reading.kept == writing.results
+    assert writing.results.name == "results" and writing.results.parent == reading.runs.parent
+    study = Study("tiny", folders=reading, reuse=True)
+    assert study.kept == writing.results / "synthetic-tiny" != study.results
+
+
+def test_a_named_results_folder_is_read_and_written(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    here = Folders.here()
+    assert here.results == here.kept == tmp_path == Folders.of_results().results
+
+
 # ---------------------------------------------------------------- identity
 
 

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 import pytest
 import torch
 
-from companion.execute import notebooks, schedule
+from companion.execute import schedule
 from companion.runs.study import Study
 from companion.runs.train_or_load import is_cached
 from paperlib import PaperlibError

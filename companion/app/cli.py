@@ -11,7 +11,7 @@ import typer
 
 from companion.app.cli_data import AsJson, Device, data_app
 from companion.app.cli_files import export, predict, score
-from paperlib import PaperlibError
+from paperlib import PaperlibError, __version__
 
 app = typer.Typer(
     add_completion=False,
@@ -39,9 +39,18 @@ Minutes = Annotated[
 ]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"paperlib {__version__}")
+        raise typer.Exit()
+
+
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option(help="show the traceback of an error")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="say it and stop")
+    ] = False,
 ) -> None:
     """A reproducible companion to two papers on 2D human pose."""
 
@@ -57,8 +66,17 @@ def _study(
 ):
     deadline = time.monotonic() + 60 * minutes  # imports and the drawing of people count too
     from companion.runs.study import Study
+    from companion.settings import Folders
 
-    study = Study(size, data, device, jobs, progress=not quiet, precision=precision)
+    study = Study(
+        size,
+        data,
+        device,
+        jobs,
+        progress=not quiet,
+        folders=Folders.of_results(),
+        precision=precision,
+    )
     study.deadline = deadline
     return study
 

@@ -35,6 +35,8 @@ class ThisInterpreter(AsyncKernelManager):
     """Starts the Python that runs us, with the paperlib that runs, whichever kernels a user has
     installed, and with no start-up file or backend of the user's."""
 
+    results = ""  # the folder that the notebook writes its results folder in
+
     @property
     def kernel_spec(self) -> KernelSpec:
         paths = [str(Path(paperlib.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -42,6 +44,7 @@ class ThisInterpreter(AsyncKernelManager):
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "PYTHONSTARTUP": "",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "PAPERLIB_RESULTS": self.results,
         }
         return KernelSpec(**get_kernel_dict() | {"env": env})
 
@@ -152,6 +155,7 @@ def _execute(name: str, results: Path, parameters: dict, key: str, provenance: d
     home.mkdir(parents=True, exist_ok=True)
     raw, failed = home / f"{name}.running.ipynb", home / f"{name}.failed.ipynb"
     failed.unlink(missing_ok=True)
+    parent = results.resolve().parent
     ipython = results.resolve() / ".cache" / "ipython"  # a profile without a user's start-up files
     make_folder(ipython)
     try:
@@ -163,7 +167,7 @@ def _execute(name: str, results: Path, parameters: dict, key: str, provenance: d
                 parameters,
                 cwd=str(notebook_file(name).parent),
                 kernel_name="python3",
-                kernel_manager_class=ThisInterpreter,
+                kernel_manager_class=type("Kernel", (ThisInterpreter,), {"results": str(parent)}),
                 extra_arguments=[f"--ipython-dir={ipython}"],
                 progress_bar=False,
                 config=QUIET,

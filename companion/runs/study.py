@@ -101,6 +101,7 @@ class Study:
                 "data sets (paperlib data list names them)"
             )
         self.results = self.folders.results / f"{data}-{self.size}"
+        self.kept = (self.folders.kept or self.folders.results) / self.results.name
 
     def __repr__(self) -> str:
         return f"Study(size={self.size!r}, data={self.data!r}, device={str(self.device)!r})"
@@ -245,11 +246,7 @@ class Study:
     def _homes(self, name: str) -> list[Path]:
         """Where run `name` may be, the runs folder first."""
         own = self.folder_of(name)
-        kept = (
-            (self.results, self.results.with_name(f"{self.results.name}-public"))
-            if self.reuse
-            else ()
-        )
+        kept = (self.kept, self.kept.with_name(f"{self.kept.name}-public")) if self.reuse else ()
         return [own, *(results / "runs" / own.name for results in kept)]
 
     def sources(self) -> str:

@@ -64,7 +64,7 @@ def _kept(study: Study) -> dict[str, np.ndarray] | None:
     that came with the results."""
     for home in (
         _beside_the_run(study),
-        *([study.results / "figures" / "03-learning.npz"] if study.reuse else []),
+        *([study.kept / "figures" / "03-learning.npz"] if study.reuse else []),
     ):
         numbers = dict(np.load(home, allow_pickle=False)) if home.exists() else {}
         if (
