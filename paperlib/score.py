@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from paperlib import PaperlibError, metrics
+from paperlib.data.datasets import DATASETS
 from paperlib.files.contents import check_file, read_content
 from paperlib.files.predictions import (
     Points,
@@ -31,8 +32,6 @@ from paperlib.skeleton import GROUPS, SKELETONS, Skeleton
 __all__ = ["Truth", "read_arrays", "read_points", "score_file", "truths"]
 
 CELLS = 64  # of H's heatmap, a side
-# person- or observer-centric left and right; the first is the default
-_LABELS = {"mpii": ("pc",), "lsp": ("pc", "oc"), "flic": ("oc", "pc")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +74,7 @@ def score_file(
     and joint.
     """
     rule = metrics.convention(dataset, convention)
-    known = _LABELS[dataset]
+    known = DATASETS[dataset].labels
     labels = labels or known[0]
     if labels not in known:
         raise PaperlibError(f"no labels {labels!r} for {dataset}; there is {' and '.join(known)}")

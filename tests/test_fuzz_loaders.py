@@ -30,7 +30,7 @@ from scipy.io import loadmat
 
 from paperlib import PaperlibError
 from paperlib.data.check import NO_FAULT
-from paperlib.data.loaders import LOADERS
+from paperlib.data.datasets import DATASETS
 from paperlib.data.mpii import load_mpii
 from paperlib.data.own import load_own
 from paperlib.people import ABSENT
@@ -51,7 +51,7 @@ FUZZED = (  # data set, splits, the file
     ("lsp", ("train", "test"), "LEEDS_annotations.json"),
     ("own", ("all",), "my.json"),
 )
-LOADERS = LOADERS | {
+LOADERS = {name: known.load for name, known in DATASETS.items()} | {
     "own": lambda folder, split, **options: load_own(folder / "my.json", **options).people
 }
 JUNK = (

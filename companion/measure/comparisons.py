@@ -26,6 +26,7 @@ from companion.published.compared_systems import COMPARISONS, Comparison
 from companion.published.printed import table as printed_table
 from companion.runs.study import Study
 from paperlib import score as scoring
+from paperlib.data.datasets import DATASETS
 from paperlib.metrics import bootstrap_interval, convention, normalised_errors
 from paperlib.models.complexity import model_sizes
 from paperlib.skeleton import SKELETONS
@@ -39,7 +40,6 @@ MEASURED = (
     "beside",
     "study",
 )  # what a measured row has more than a printed one
-PEOPLE = {"mpii": "MPII validation", "lsp": "LSP test", "flic": "FLIC test"}
 HOURGLASS, RECURRENT = "hourglass, 8 stacks, June 2016", "recurrent, 2 iterations, parts"
 FUSION = 7 * 7 * 64  # the convolution that R's printed figure leaves out (FACTS B)
 
@@ -171,7 +171,7 @@ def _recomputed(plan: Comparison, printed: pd.DataFrame, data: Path) -> list[dic
         values = found["groups"] | {
             "total": found["total"],
             "auc": found["auc"],
-            "people": f"{PEOPLE[plan.dataset]}, {found['people']} people",
+            "people": f"{DATASETS[plan.dataset].measured}, {found['people']} people",
         }
         counted = np.isin(SKELETONS[plan.dataset].joints, convention(plan.dataset).joints)
         errors = file_errors(plan.dataset, data / file.path, data, file.labels)[:, counted]
@@ -228,5 +228,5 @@ def people_of(study: Study, dataset: str, count: int) -> str:
     return (
         f"{count} drawn people"
         if study.data == "synthetic"
-        else f"{count} people of {PEOPLE[dataset]}"
+        else f"{count} people of {DATASETS[dataset].measured}"
     )

@@ -31,8 +31,8 @@ from paperlib.codecs import Codec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec
 from paperlib.data.canvases import load_canvases
 from paperlib.data.crops import Crops
+from paperlib.data.datasets import DATASETS
 from paperlib.data.files import files_sha256, labels_in
-from paperlib.data.loaders import LOADERS
 from paperlib.device import choose_device, choose_precision
 from paperlib.people import People, concatenate
 from paperlib.predict import Prediction, predict
@@ -128,7 +128,7 @@ class Study:
             home = self.root / "mpii-sports"
         if not labels_in(home, dataset, split):
             raise NotMeasured(f"{dataset.upper()} labels absent")
-        people = LOADERS[dataset](home, split)
+        people = DATASETS[dataset].load(home, split)
         if len(people) < FEWEST:
             raise NotMeasured(f"{dataset.upper()} images absent")
         return people
@@ -153,10 +153,7 @@ class Study:
     def test_people(self, dataset: str) -> People:
         """The people that a data set is measured on; of "lsp-held-out" LSP's split "held-out"."""
         dataset, _, split = dataset.partition("-")
-        return self.people(
-            dataset,
-            split or {"mpii": "valid", "lsp": "test", "flic": "valid", "coco": "val"}[dataset],
-        )
+        return self.people(dataset, split or DATASETS[dataset].test)
 
     def crops(self, people: People, codec: Codec) -> Crops:
         """Crops of people as the codec's network wants them; canvases are built on first use."""

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from paperlib import PaperlibError
+from paperlib.data.datasets import DATASETS
 from paperlib.data.files import labels_in
 from paperlib.data.images import fault_of
-from paperlib.data.loaders import LOADERS
 from paperlib.data.sources import Source, source_of
 from paperlib.people import ABSENT, People
 
@@ -28,7 +28,7 @@ def check(name: str, folder: str | Path, strict: bool = False) -> dict[str, Any]
     source = source_of(name)
     place = Path(folder) / name
     tables = {
-        split: LOADERS[name](place, split, need_images=False, strict=strict)
+        split: DATASETS[name].load(place, split, need_images=False, strict=strict)
         for split in _splits(source, place)
     }
     paths = np.unique(np.concatenate([table.image for table in tables.values()])).tolist()
