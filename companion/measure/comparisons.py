@@ -24,6 +24,7 @@ from companion.measure.intervals import Estimate, contrasts
 from companion.measure.scores import Measured, measure_seeds
 from companion.published.compared_systems import COMPARISONS, Comparison
 from companion.published.printed import table as printed_table
+from companion.runs.catalogue import first_of
 from companion.runs.study import Study
 from paperlib import score as scoring
 from paperlib.data.datasets import DATASETS
@@ -48,7 +49,10 @@ def comparison(study: Study, artifact: str) -> pd.DataFrame:
     """R-tab2, R-tab4, H-tab1 or H-tab2, in percent: under each printed row what answers to it. What
     cannot be had says so in `note`."""
     plan, printed = COMPARISONS[artifact], printed_table(artifact)
-    measured = [*_recomputed(plan, printed, study.folders.data), *_ours(plan, printed, study)]
+    measured = [
+        *_recomputed(plan, printed, study.folders.data),
+        *_ours(plan, printed, study, artifact),
+    ]
     rows = [
         row
         for first in (*_printed(plan, printed), {"beside": ""})
@@ -62,7 +66,8 @@ def made_of(study: Study, artifact: str) -> dict:
     """What `save_table` says under a comparison: its runs, its prediction files, its convention and
     its note."""
     plan = COMPARISONS[artifact]
-    runs = tuple(seed for run, _ in plan.runs for seed in study.seeds(run))
+    named = _runs(plan, study, artifact)
+    runs = tuple(seed for run, _ in named for seed in study.seeds(run))
     return {
         "runs": runs,
         "predictions": tuple(dict.fromkeys(file.path for file in plan.files)),
@@ -180,9 +185,17 @@ def _recomputed(plan: Comparison, printed: pd.DataFrame, data: Path) -> list[dic
     return rows
 
 
-def _ours(plan: Comparison, printed: pd.DataFrame, study: Study) -> list[dict]:
+def _runs(plan: Comparison, study: Study, artifact: str) -> list[tuple[str, str]]:
+    """The runs of a table and the printed row that each answers to: those of the plan, and every
+    other one of the catalogue that names the table among its artifacts, which answers to none."""
+    named = [name for name, run in study.runs.items() if artifact in run.artifacts]
+    known = dict(plan.runs)
+    return [*plan.runs, *((name, "") for name in named if first_of(name) == name not in known)]
+
+
+def _ours(plan: Comparison, printed: pd.DataFrame, study: Study, artifact: str) -> list[dict]:
     rows = []
-    for run, answers in plan.runs:
+    for run, answers in _runs(plan, study, artifact):
         row = {
             "method": f"ours: {run}",
             "source": "ours",

@@ -223,7 +223,7 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
         fine("t2", 2, False),
         fine("t2-parts", 2, True),
     ]
-    coco = run("t2-parts-coco", 2, True, "R-tab1 R-tab2", train_on=("coco",))
+    coco = run("t2-parts-coco", 2, True, "R-tab1", train_on=("coco",))
     return [
         run("", 2, True, "R-fig1 R-fig2 R-fig6 R-tab2", **main),
         run("t0-exclude", 0, False, "R-tab1", "exclude"),
@@ -322,13 +322,16 @@ def _compared_runs(size: str, scale: Scale, data: str) -> list[Run]:
     learnable = {"sigma": 1.3, "peak": 12.0, "balanced": True, "absent": "ignore"}
     maps = PoseMachineCodec(side=scale.side, skeleton=MPII, stride=machine["stride"], **learnable)
     points = ErrorFeedbackCodec(side=scale.side)
-    sets = (("", ("mpii",), "mpii"), ("-lsp", _on_lsp(size, data), "lsp"))
+    sets = (
+        ("", ("mpii",), "mpii", ("R-tab2", "H-tab2")),
+        ("-lsp", _on_lsp(size, data), "lsp", ("R-tab4",)),
+    )
 
     def runs(kind, options, codec, rate):
         network = Network(kind, (("joints", len(MPII)), *options.items()))
         recipe = _short_recipe(size, scale, scale.longer, data, rate)
         name = kind.replace("_", "-")
-        return [Run(name + of, network, codec, recipe, train, test, ()) for of, train, test in sets]
+        return [Run(name + of, network, codec, recipe, *people) for of, *people in sets]
 
     return [
         *runs("pose_machine", machine, maps, 6e-3),
