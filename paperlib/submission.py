@@ -20,7 +20,7 @@ from paperlib import PaperlibError
 from paperlib.data.canvases import GREY, load_canvases
 from paperlib.data.crops import Crops
 from paperlib.data.files import find_labels
-from paperlib.data.mpii import load_mpii
+from paperlib.data.mpii import TEST_FILES, load_mpii
 from paperlib.files.contents import check_file
 from paperlib.files.json_points import write_coco
 from paperlib.files.predictions import axis_orders, read_arrays, read_points, read_predictions
@@ -93,7 +93,7 @@ def export_points(
             f"--export {out}: a folder gets what the MPII server takes, and there is none for "
             f"{dataset!r}; name a file.json for COCO results"
         )
-    return export_mpii(predictions, truth or find_labels(data / "mpii", "mpii", "test"), out)
+    return export_mpii(predictions, truth or find_labels(data / "mpii", TEST_FILES, "test"), out)
 
 
 def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Path, int]:

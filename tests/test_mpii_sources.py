@@ -290,7 +290,7 @@ def test_a_bad_h5(tmp_path, changes):
 
 
 def test_which_file_of_a_folder_is_read(tmp_path):
-    """The table is LABELS in paperlib.data.files: each source here has a scale of its own."""
+    """The table is FILES in paperlib.data.mpii: each source here has a scale of its own."""
     true = load_mpii(mpii(tmp_path, record(scale_provided=1.0)), "train", need_images=False)
     official(tmp_path, image("a.jpg", rect(POINTS, scale=3.0)))
     (tmp_path / "mpii_human_pose_v1_u12_2").mkdir()

@@ -126,7 +126,7 @@ class Study:
         home = self.root / dataset
         if dataset == "mpii" and self.data == "real" and not (home / "images").is_dir():
             home = self.root / "mpii-sports"
-        if not labels_in(home, dataset, split):
+        if not labels_in(home, DATASETS[dataset].files, split):
             raise NotMeasured(f"{dataset.upper()} labels absent")
         people = DATASETS[dataset].load(home, split)
         if len(people) < FEWEST:

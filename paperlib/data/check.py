@@ -62,9 +62,11 @@ def _splits(source: Source, place: Path) -> list[str]:
     """COCO is often there in part: the splits whose annotations are on disk, of the others all."""
     if source.name != "coco":
         return [split for split, _ in source.people]
-    return [split for split in ("train", "val", "test") if labels_in(place, "coco", split)] or [
-        "train"
-    ]
+    return [
+        split
+        for split in ("train", "val", "test")
+        if labels_in(place, DATASETS["coco"].files, split)
+    ] or ["train"]
 
 
 def _count_problems(source: Source, tables: dict[str, People]) -> Iterator[str]:

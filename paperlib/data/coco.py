@@ -23,6 +23,8 @@ from paperlib.data.files import (
 from paperlib.people import ABSENT, People
 from paperlib.skeleton import COCO, Skeleton
 
+FILES = ("annotations/person_keypoints_{split}2017.json", "{split}_coco.json")
+
 PERSON = 1  # COCO's own number of the category, for a file that lists none
 
 
@@ -42,7 +44,7 @@ def load_coco(
     `strict` raises at what is bad. Raises PaperlibError on a missing, truncated or malformed file.
     """
     choose("split of COCO", split, ("train", "val", "test"))
-    path = find_labels(folder, "coco", split)
+    path = find_labels(folder, FILES, split)
     images = Path(folder) / ("images" if path.parent == Path(folder) else f"{split}2017")
     content = read_content(path)
     person = _person(path, content)

@@ -1,14 +1,9 @@
-"""The data sets by name: one record each. `load(folder, split)` gives its people; sources.py says
-where its files come from, and files.py what its label files are called.
-"""
+"""The data sets by name, one record each; sources.py says where their files come from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from paperlib.data.coco import load_coco
-from paperlib.data.flic import load_flic
-from paperlib.data.lsp import load_lsp, load_lspet
-from paperlib.data.mpii import load_mpii
+from paperlib.data import coco, flic, lsp, mpii
 from paperlib.people import People
 
 
@@ -20,15 +15,16 @@ class DataSet:
     observer-centric (oc)."""
 
     load: Callable[..., People]
+    files: tuple[str, ...]  # names that its label file may have, the one to be read first
     test: str = ""  # none: all of it is for training
     measured: str = ""
     labels: tuple[str, ...] = ("pc",)
 
 
 DATASETS = {
-    "mpii": DataSet(load_mpii, "valid", "MPII validation"),
-    "lsp": DataSet(load_lsp, "test", "LSP test", ("pc", "oc")),
-    "lspet": DataSet(lambda folder, split, **options: load_lspet(folder, **options)),
-    "flic": DataSet(load_flic, "valid", "FLIC test", ("oc", "pc")),
-    "coco": DataSet(load_coco, "val", "COCO validation"),
+    "mpii": DataSet(mpii.load_mpii, mpii.FILES, "valid", "MPII validation"),
+    "lsp": DataSet(lsp.load_lsp, lsp.FILES, "test", "LSP test", ("pc", "oc")),
+    "lspet": DataSet(lambda folder, split, **options: lsp.load_lspet(folder, **options), lsp.FILES),
+    "flic": DataSet(flic.load_flic, flic.FILES, "valid", "FLIC test", ("oc", "pc")),
+    "coco": DataSet(coco.load_coco, coco.FILES, "val", "COCO validation"),
 }

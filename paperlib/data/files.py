@@ -22,44 +22,22 @@ FAR = 5
 IMAGE_ABSENT = "image absent"
 
 
-# How a folder is recognised: the first of these files that is there is read, and the others are
-# left alone.
-LABELS = {
-    "mpii": (
-        "mpii_annotations.json",
-        "mpii_annotations.json.gz",
-        "mpii_human_pose_v1_u12_1.mat",  # with annot/valid.h5, which names the validation people
-        "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",  # as the official archive unpacks
-        "annot.h5",  # pose-hg-train's; with annot/valid.h5
-        "annot/annot.h5",
-        "annot/{split}.h5",
-        "annot/{split}.json",  # HRNet's
-        "annotations/mpii_{short}.json",  # mmpose's
-    ),
-    "mpii-test": (  # of the test people these alone have the positions
-        "mpii_human_pose_v1_u12_1.mat",
-        "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",
-    ),
-    "lsp": ("joints.mat", "LEEDS_annotations.json"),
-    "lspet": ("joints.mat", "LEEDS_annotations.json"),
-    "flic": ("annot/{split}.h5", "examples.mat"),
-    "coco": ("annotations/person_keypoints_{split}2017.json", "{split}_coco.json"),
-}
 _WAY_OUT = (
     "PAPERLIB_DATA names the folder of the data sets, `paperlib data list` says where to get them"
 )
 
 
-def label_names(dataset: str, split: str) -> list[str]:
-    """The names that the label file of a split may have, the one to be read first."""
+def label_names(files: tuple[str, ...], split: str) -> list[str]:
+    """The names that the label file of a split may have, the one to be read first. In `files`,
+    which each loader has, {split} stands for the split and {short} for it as mmpose has it."""
     short = "val" if split == "valid" else split
-    names = LABELS.get(f"{dataset}-{split}") or LABELS[dataset]
-    return [name.format(split=split, short=short) for name in names]
+    return [name.format(split=split, short=short) for name in files]
 
 
-def labels_in(folder: str | Path, dataset: str, split: str) -> Path | None:
-    """The label file of a data set's folder, None where there is none."""
-    paths = [Path(folder) / name for name in label_names(dataset, split)]
+def labels_in(folder: str | Path, files: tuple[str, ...], split: str) -> Path | None:
+    """The label file of a data set's folder, None where there is none: the first of `files` that is
+    there; the others are left alone."""
+    paths = [Path(folder) / name for name in label_names(files, split)]
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -72,12 +50,12 @@ def files_sha256(people: People) -> str:
     ).hexdigest()
 
 
-def find_labels(folder: str | Path, dataset: str, split: str) -> Path:
+def find_labels(folder: str | Path, files: tuple[str, ...], split: str) -> Path:
     """labels_in, or PaperlibError naming where they were looked for, PAPERLIB_DATA and
     `paperlib data list`."""
-    if path := labels_in(folder, dataset, split):
+    if path := labels_in(folder, files, split):
         return path
-    first, *others = label_names(dataset, split)
+    first, *others = label_names(files, split)
     nor = f"nor is there {', '.join(others)}; " if others and Path(folder).is_dir() else ""
     return find(folder, first, nor + _WAY_OUT)
 

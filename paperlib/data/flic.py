@@ -25,6 +25,8 @@ from paperlib.data.files import (
 from paperlib.people import ABSENT, VISIBLE, People
 from paperlib.skeleton import FLIC
 
+FILES = ("annot/{split}.h5", "examples.mat")
+
 SCALE, CENTRE_Y = 2.2, 240  # of every person: the 440 px box of FACTS C.8
 _COLUMNS = [
     0,
@@ -62,7 +64,7 @@ def load_flic(
     """
     choose("split of FLIC", split, ("train", "valid"))
     choose("labels of FLIC", labels, ("oc", "pc"))
-    path = find_labels(folder, "flic", split)
+    path = find_labels(folder, FILES, split)
     names, part, centre, scale = (
         _from_mat(path, split, labels) if path.suffix == ".mat" else _from_h5(path, split, labels)
     )

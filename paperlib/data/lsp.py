@@ -27,6 +27,8 @@ from paperlib.data.images import image_size
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.skeleton import LSP
 
+FILES = ("joints.mat", "LEEDS_annotations.json")
+
 _KEYS = {"pc": "joints", "oc": "oc_joints"}
 # Six test images repeat a training image: 1211, 1366, 1436, 1622, 1805 and 1924 are 483, 550, 492,
 # 371, 670 and 175.
@@ -52,7 +54,7 @@ def load_lsp(
     is bad. Raises PaperlibError on a missing, truncated or malformed file.
     """
     choose("split of LSP", split, ("train", "test", "rest", "held-out"))
-    path = find_labels(folder, "lsp", split)
+    path = find_labels(folder, FILES, split)
     key = _KEYS[choose("labels of LSP", labels, _KEYS)]
     if path.suffix == ".mat":
         points = read_mat(path, key, (3, 14, None)).transpose(2, 1, 0)  # (N, 14, 3)
@@ -73,7 +75,7 @@ def load_lspet(folder: str | Path, need_images: bool = True, strict: bool = Fals
     Whether a joint is occluded was not asked: an annotated joint is VISIBLE. Labels are
     crowd-sourced; left and right swapped do occur.
     """
-    path = find_labels(folder, "lspet", "train")
+    path = find_labels(folder, FILES, "train")
     if path.suffix == ".mat":
         points = read_mat(path, "joints", (14, 3, None)).transpose(2, 0, 1)  # (N, 14, 3)
         rows = np.arange(len(points))

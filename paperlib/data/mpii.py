@@ -35,6 +35,19 @@ from paperlib.data.mpii_points import Labels, split_points
 from paperlib.people import People
 from paperlib.skeleton import MPII
 
+FILES = (
+    "mpii_annotations.json",
+    "mpii_annotations.json.gz",
+    "mpii_human_pose_v1_u12_1.mat",  # with annot/valid.h5, which names the validation people
+    "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",  # as the official archive unpacks
+    "annot.h5",  # pose-hg-train's; with annot/valid.h5
+    "annot/annot.h5",
+    "annot/{split}.h5",
+    "annot/{split}.json",  # HRNet's
+    "annotations/mpii_{short}.json",  # mmpose's
+)
+TEST_FILES = FILES[2:4]  # these alone have the positions of the test people
+
 _WHO_IS_VALIDATION = (
     "{} does not say who is of the validation split: put there data/MPII/annot/valid.h5 of "
     "github.com/princeton-vl/pytorch_stacked_hourglass, as `paperlib data fetch mpii` does"
@@ -64,7 +77,7 @@ def load_mpii(
     truncated or malformed file.
     """
     choose("split of MPII", split, ("train", "valid", "test"))
-    path = find_labels(folder, "mpii", split)
+    path = find_labels(folder, TEST_FILES if split == "test" else FILES, split)
     if separated and path.suffix != ".mat":
         raise PaperlibError(
             f"{path}: does not say who is sufficiently separated; only "

@@ -3,6 +3,7 @@ cited, and what its publishers counted in it."""
 
 from dataclasses import dataclass
 
+from paperlib.data.datasets import DATASETS
 from paperlib.data.files import choose, label_names
 from paperlib.people import ABSENT, OCCLUDED
 
@@ -132,7 +133,7 @@ def list_sources() -> str:
 
 def _paragraph(source: Source) -> str:
     origin = [archive.url for archive in source.archives] or ["no direct download"]
-    labels = " or else ".join(label_names(source.name, "<split>"))
+    labels = " or else ".join(label_names(DATASETS[source.name].files, "<split>"))
     lines = {
         "licence": [source.licence],
         "size": [source.size],
