@@ -31,13 +31,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from measuring import best, one_thread, write_rows
+from paperlib.data.loaders import LOADERS
 from torch import nn
 
 from companion.drawn.synthetic import make_synthetic
 from paperlib.codecs import HourglassCodec, RecurrentCodec, Targets
 from paperlib.data.canvases import load_canvases
 from paperlib.data.crops import Crops
-from paperlib.data.loaders import LOADERS
 from paperlib.device import autocast, choose_precision, loss_scaler
 from paperlib.metrics import normalised_errors, pck
 from paperlib.models import Recurrent, StackedHourglass
@@ -355,9 +355,8 @@ def main() -> None:
     rows = []
     for network in options.networks or NETWORKS[options.family]:
         rows += measure(network, options.family, options.device, options.rounds, options.ports)
-        print(
-            write_rows(rows, f"networks-{options.family}", options.device, options.out)
-        )  # after each: the large ones take minutes
+        # after each: the large ones take minutes
+        print(write_rows(rows, f"networks-{options.family}", options.device, options.out))
 
 
 if __name__ == "__main__":

@@ -100,9 +100,8 @@ class RecurrentCodec:
         if self.parts:
             ends = constant(self.skeleton.limbs, torch.int64, joints.device)  # (P, 2)
             maps = torch.cat([maps, _limbs(points[:, ends], self.along, self.across, side)], dim=1)
-            state = torch.cat(
-                [state, state[:, ends].amin(dim=-1)], dim=1
-            )  # a part is as visible as its least visible end
+            # a part is as visible as its least visible end
+            state = torch.cat([state, state[:, ends].amin(dim=-1)], dim=1)
         return torch.where((state == ABSENT)[..., None, None] | (maps < self.tail), 0, maps), state
 
     def _region(self, others: torch.Tensor, side: int | None) -> torch.Tensor:
@@ -218,9 +217,8 @@ def balance(foreground: torch.Tensor) -> torch.Tensor:
 
 def argmax(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Cells (B, J, 2) of the maxima of maps (B, J, H, W), x before y, and the maxima (B, J)."""
-    row = maps.amax(dim=-1).argmax(
-        dim=-1
-    )  # first the row: on a CPU three times as fast as one search over all pixels
+    # first the row: on a CPU three times as fast as one search over all pixels
+    row = maps.amax(dim=-1).argmax(dim=-1)
     score, column = maps.take_along_dim(row[..., None, None], dim=-2).squeeze(-2).max(dim=-1)
     return torch.stack([column, row], dim=-1), score
 
@@ -293,12 +291,10 @@ def _limbs(ends: torch.Tensor, along: float, across: float, side: int) -> torch.
         ends.mean(dim=-2)[..., None, None, :],
         (ends[..., 1, :] - ends[..., 0, :])[..., None, None, :],
     )  # (B, P, 1, 1, 2)
-    offset = (
-        torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1) - middle
-    )  # (B, P, H, W, 2)
-    squared = (
-        (limb**2).sum(dim=-1).clamp(min=1e-12)
-    )  # of the limb's length; both coordinates below are in limb lengths
+    # (B, P, H, W, 2)
+    offset = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1) - middle
+    # of the limb's length; both coordinates below are in limb lengths
+    squared = (limb**2).sum(dim=-1).clamp(min=1e-12)
     forward = (offset * limb).sum(dim=-1) / squared
     aside = (offset[..., 0] * limb[..., 1] - offset[..., 1] * limb[..., 0]) / squared
     return torch.where(

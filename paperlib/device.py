@@ -18,9 +18,8 @@ from paperlib import PaperlibError
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 DTYPE = {"bf16": torch.bfloat16, "fp16": torch.float16}
-SCALE = (
-    2.0**10
-)  # where fp16's loss scaling starts: our losses are sums over pixels, so large already
+# where fp16's loss scaling starts: our losses are sums over pixels, so large already
+SCALE = 2.0**10
 
 
 def choose_device(name: str = "auto") -> torch.device:

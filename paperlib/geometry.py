@@ -65,10 +65,8 @@ class Augmentation:
         sides, those on the right and below count.
         """
         at = transform(joints, self.affine(side))
-        least, most = (
-            side * self.play[:, None, :, 0],
-            side * self.play[:, None, :, 1],
-        )  # (N, 1, 2) px
+        # (N, 1, 2) px
+        least, most = (side * self.play[:, None, :, 0], side * self.play[:, None, :, 1])
         near = ((at + most >= 0) & (at + least <= side - 1)).all(axis=-1, keepdims=True)
         low, high = (
             np.where(near, -at, -np.inf).max(axis=1),

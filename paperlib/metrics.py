@@ -26,9 +26,8 @@ class Convention:
 
     name: str
     source: str
-    joints: tuple[
-        str, ...
-    ]  # those that enter total and AUC; a group is always the mean of its own joints
+    # those that enter total and AUC; a group is always the mean of its own joints
+    joints: tuple[str, ...]
     threshold: float  # in reference lengths
     strict: bool = False  # right if error < threshold; else if error <= threshold
     total: str = "pooled"  # over every annotated joint; or "mean" of the joints' shares
@@ -327,9 +326,8 @@ def precision_recall(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarr
             f"scores, {positive.shape} labels"
         )
     order = np.argsort(-scores, kind="stable")
-    last = np.append(
-        np.flatnonzero(np.diff(scores[order])), len(scores) - 1
-    )  # the last of each run of equal scores
+    # the last of each run of equal scores
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     hits = positive[order].cumsum()[last]
     precision, recall = (
         hits / (last + 1),

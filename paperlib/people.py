@@ -28,18 +28,14 @@ class People:
     # (N,) bool: True where the square (centre, 200 * scale) is the crop itself (LSP: the whole
     # image; FLIC), not a person's box
     framed: np.ndarray
-    head_size: (
-        np.ndarray
-    )  # (N,) float64, px: 0.6 x the diagonal of the head box, NaN where there is none
-    others: tuple[
-        np.ndarray, ...
-    ]  # N arrays (K_i, J, 2), px: the other labelled people in the same image
-    left_out: dict[str, int] = field(
-        default_factory=dict
-    )  # why people are missing from the table -> how many
-    unstated: tuple[
-        str, ...
-    ] = ()  # what the label file does not say: "occlusion" (then labelled joints are VISIBLE)
+    # (N,) float64, px: 0.6 x the diagonal of the head box, NaN where there is none
+    head_size: np.ndarray
+    # N arrays (K_i, J, 2), px: the other labelled people in the same image
+    others: tuple[np.ndarray, ...]
+    # why people are missing from the table -> how many
+    left_out: dict[str, int] = field(default_factory=dict)
+    # what the label file does not say: "occlusion" (then labelled joints are VISIBLE)
+    unstated: tuple[str, ...] = ()
 
     def __post_init__(self):
         n, j = len(self.image), len(self.skeleton)

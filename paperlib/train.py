@@ -345,7 +345,6 @@ def _save(
             f"{part}: cannot be written ({error}); free some disk space, then the same "
             f"command goes on from step {step} or before"
         ) from error
-    os.replace(
-        table, checkpoint.parent / "log.csv"
-    )  # first: a log ahead of its checkpoint is written again, one behind it might stay so
+    # first: a log ahead of its checkpoint is written again, one behind it might stay so
+    os.replace(table, checkpoint.parent / "log.csv")
     os.replace(part, checkpoint)

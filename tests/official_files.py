@@ -282,9 +282,8 @@ def write_mat(path, tree):
     """A tree as MATLAB would save it: a dictionary is a 1 x 1 struct, a list of them a 1 x K struct
     array, None the empty array."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    savemat(
-        path, {name: _matlab(value) for name, value in tree.items()}, do_compression=True
-    )  # as MATLAB does
+    # as MATLAB does
+    savemat(path, {name: _matlab(value) for name, value in tree.items()}, do_compression=True)
     return path
 
 

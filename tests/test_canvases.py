@@ -188,9 +188,8 @@ def test_a_killed_build_goes_on_where_it_was(people, builder, tmp_path):
         assert process.wait() == -signal.SIGKILL and not list(
             (tmp_path / "cache").rglob("canvases.json")
         )
-    again = load_canvases(
-        people, CANVAS, tmp_path / "cache", progress=False
-    )  # the dead process holds no lock
+    # the dead process holds no lock
+    again = load_canvases(people, CANVAS, tmp_path / "cache", progress=False)
     fresh = load_canvases(people, CANVAS, tmp_path / "fresh", progress=False)
     assert again.sha256 == fresh.sha256 and again.readable.all()
     files = [
@@ -199,9 +198,8 @@ def test_a_killed_build_goes_on_where_it_was(people, builder, tmp_path):
     ]
     assert files[0] == files[1]
     cut = log.read_text().split()
-    assert (
-        len(cut) <= len(set(cut)) + 4
-    )  # a kill costs the chunk that is being cut and the one being noted down, not those before
+    # a kill costs the chunk that is being cut and the one being noted down, not those before
+    assert len(cut) <= len(set(cut)) + 4
     assert sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()) == [
         "canvases.json",
         "lock",

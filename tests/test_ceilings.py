@@ -23,9 +23,8 @@ def test_the_printed_ceilings(real_data, tmp_path):
     from paperlib.data.mpii import load_mpii
 
     (tmp_path / "annot").mkdir()
-    shutil.copy(
-        real_data / "mpii/annot/valid.h5", tmp_path / "annot"
-    )  # the labels of the released code, in whole pixels
+    # the labels of the released code, in whole pixels
+    shutil.copy(real_data / "mpii/annot/valid.h5", tmp_path / "annot")
     errors = decoder_errors(load_mpii(tmp_path, "valid", need_images=False))
     at = {name: pck(error, 0.1) for name, error in errors.items()}
     assert at["H, released, fractions kept"] == pytest.approx(97.9, abs=0.05)
@@ -54,9 +53,8 @@ def test_without_the_half_pixel_everything_moves_up_and_left_by_half_a_heatmap_p
     np.testing.assert_allclose(
         middle - corner, np.broadcast_to((cell / 2)[:, None, None], middle.shape) + 0 * middle
     )
-    assert (
-        np.nanmax(np.abs(middle - points) / cell[:, None, None]) <= 1
-    )  # truncation towards zero: up to a cell left of the heatmap
+    # truncation towards zero: up to a cell left of the heatmap
+    assert np.nanmax(np.abs(middle - points) / cell[:, None, None]) <= 1
     inside = (
         np.abs(
             np.nan_to_num(
@@ -82,9 +80,8 @@ def test_ours_is_the_released_cell_for_every_joint_on_the_heatmap(people):
     cell = np.broadcast_to((250 * people.scale / 64)[:, None, None], ours.shape)[there]
     # from 1 or from 0, the released box is a pixel of the image further left: the two grids differ
     # by half an image pixel
-    assert (
-        off <= cell + 0.5 + 1e-6
-    ).all()  # near a cell's edge that may be the cell beside, of this person's size
+    # near a cell's edge that may be the cell beside, of this person's size
+    assert (off <= cell + 0.5 + 1e-6).all()
     assert (off <= 0.5 + 1e-6).mean() > 0.8
 
 

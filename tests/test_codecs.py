@@ -112,9 +112,8 @@ def test_balance_by_hand():
 
 
 def test_a_part_is_015_of_its_length_along_and_01_across():
-    shin = R.encode(*pose(right_knee=(20, 30), right_ankle=(40, 30))).maps[
-        0, SHIN
-    ]  # length 20: sigma 3 along x, 2 across
+    # length 20: sigma 3 along x, 2 across
+    shin = R.encode(*pose(right_knee=(20, 30), right_ankle=(40, 30))).maps[0, SHIN]
     assert shin.max() == shin[30, 30] == 12
     for x, y, sigma in ((33, 30, 3), (24, 30, 3), (30, 32, 2), (30, 26, 2)):
         distance = abs(x - 30) + abs(y - 30)
@@ -272,9 +271,8 @@ def test_other_people_are_ignored_in_the_paper():
         ignoring.weights[0, KNEE][~their_knee | shared],
         plain.weights[0, KNEE][~their_knee | shared],
     )
-    torch.testing.assert_close(
-        ignoring.weights[0, [HIP, THIGH]], plain.weights[0, [HIP, THIGH]]
-    )  # they have no hip
+    # they have no hip
+    torch.testing.assert_close(ignoring.weights[0, [HIP, THIGH]], plain.weights[0, [HIP, THIGH]])
 
 
 @pytest.mark.parametrize("theirs", [None, torch.empty(1, 0, 16, 2)])
@@ -320,9 +318,8 @@ def test_the_released_codes_target_is_a_patch_of_7_px_with_sigma_1_75():
     assert (xs.min(), xs.max(), ys.min(), ys.max(), len(xs)) == (27, 33, 17, 23, 49)
     assert knee[20, 33].item() == pytest.approx(0.23, abs=5e-3)
     cut = replace(H, sigma=1.75, patch=7).encode(*pose(H, right_knee=(1, 19.9))).maps[0, KNEE]
-    assert (
-        foreground(cut) == 5 * 7
-    )  # the map's border cuts the patch, whose peak stays where the joint is (D29)
+    # the map's border cuts the patch, whose peak stays where the joint is (D29)
+    assert foreground(cut) == 5 * 7
     assert cut.argmax() == 20 * 64 + 1
 
 
@@ -383,9 +380,8 @@ def test_targets_of_a_coarser_site(side, stride):
     expected = np.round(transform(joints.numpy(), heatmap_affine(stride))[0, KNEE])
     assert targets.maps.shape == (1, 16, side, side)
     assert cells[0, KNEE].tolist() == expected.tolist() and score[0, KNEE] == 1
-    assert targets.maps[0, KNEE].sum().item() == pytest.approx(
-        2 * np.pi, rel=1e-3
-    )  # sigma 1 of its own pixels
+    # sigma 1 of its own pixels
+    assert targets.maps[0, KNEE].sum().item() == pytest.approx(2 * np.pi, rel=1e-3)
 
 
 # ---------------------------------------------------------------- decoding
@@ -443,9 +439,8 @@ def test_a_map_without_a_positive_value_has_its_maximum_where_it_is():
     assert score.item() == maps.max() < 0
     there, corner = shifted_gaussian(20, 30), shifted_gaussian(3, 3)
     assert heatmap_accuracy(maps, there) == 0 and heatmap_accuracy(maps, corner) == 0
-    assert (
-        heatmap_accuracy(maps, shifted_gaussian(1, 2)) == 100
-    )  # within 3.2 cells of the first one
+    # within 3.2 cells of the first one
+    assert heatmap_accuracy(maps, shifted_gaussian(1, 2)) == 100
 
 
 def test_no_quarter_pixel_at_the_border():

@@ -81,9 +81,8 @@ def test_a_notebook_that_looks_into_networks_is_read_without_training_them(
             np.load(home / COMMITTED.name / "figures" / f"{artifact.lower()}.npz")
             for home in (COMMITTED.parent, tmp_path / "results")
         )
-        for maps in {"maps", "keypoints", "parts"}.intersection(
-            theirs.files
-        ):  # of a mode of 12; another processor rounds bf16 otherwise
+        # of a mode of 12; another processor rounds bf16 otherwise
+        for maps in {"maps", "keypoints", "parts"}.intersection(theirs.files):
             np.testing.assert_allclose(
                 ours[maps],
                 theirs[maps],

@@ -40,15 +40,11 @@ def test_a_pose_machine_learns_gaussians_and_the_background():
     state[0, 2], state[0, 3] = ABSENT, OCCLUDED
     targets = CPM.encode(joints, state)
     assert targets.maps.shape == (1, 15, 46, 46) and (targets.weights == 1).all()
-    row, column = (
-        25,
-        12,
-    )  # crop px 200 and 100 lie in these cells of 8 px, whose middles are 203.5 and 99.5
+    # crop px 200 and 100 lie in these cells of 8 px, whose middles are 203.5 and 99.5
+    row, column = (25, 12)
     assert targets.maps[0, 0].argmax() == row * 46 + column
-    for right, squared in (
-        (0, 3.5**2 + 0.5**2),
-        (2, 3.5**2 + 15.5**2),
-    ):  # sigma 7 px of the crop, about the joint itself
+    # sigma 7 px of the crop, about the joint itself
+    for right, squared in ((0, 3.5**2 + 0.5**2), (2, 3.5**2 + 15.5**2)):
         assert targets.maps[0, 0, row, column + right].item() == pytest.approx(
             np.exp(-squared / (2 * 7**2))
         )

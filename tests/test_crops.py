@@ -178,9 +178,8 @@ def test_a_crop_is_moved_within_its_play_for_a_joint_that_it_would_leave_out(peo
     batch = theirs.batch(
         rows, replace(still, play=np.array([[[0, 2], [0, 0]], [[0, 1], [0, 0]]]) / SIDE)
     )
-    np.testing.assert_allclose(
-        batch.joints[:, 0].numpy(), [[0, 20], [-1.5, 20]], atol=1e-4
-    )  # two px of play are enough, one is not
+    # two px of play are enough, one is not
+    np.testing.assert_allclose(batch.joints[:, 0].numpy(), [[0, 20], [-1.5, 20]], atol=1e-4)
     moved = theirs.batch(rows[:1], replace(still[:1], shift=np.array([[1.5 / SIDE, 0]])))
     assert same(
         moved, theirs.batch(rows[:1], replace(still[:1], play=np.array([[[0, 2], [0, 0]]]) / SIDE))
@@ -321,9 +320,8 @@ def test_averaging_down_moves_nothing(size):
 def test_outside_the_image_is_grey(people):
     image = np.full((20, 20, 3), 250, np.uint8)
     assert (cut_canvas(image, np.array([299.5, 299.5, 50.0]), 32) == 128).all()
-    assert (
-        cut_canvas(image, np.array([7.5, 11.5, 2.0**40]), 32) == 128
-    ).all()  # smaller than a pixel
+    # smaller than a pixel
+    assert (cut_canvas(image, np.array([7.5, 11.5, 2.0**40]), 32) == 128).all()
     cut = cut_canvas(image, np.array([19.5, 29.5, 40.0]), 40)
     assert (cut[:10, :20] == 250).all() and (cut[10:] == 128).all() and (cut[:, 20:] == 128).all()
 
@@ -487,9 +485,8 @@ def test_the_order_is_a_function_of_seed_and_step_alone():
         np.testing.assert_array_equal(rows, forward[step][0])
         np.testing.assert_array_equal(law.affine(64), forward[step][1].affine(64))
     assert not np.array_equal(TrainingOrder(40, 8, "recurrent", 4)(0)[0], forward[0][0])
-    assert not np.array_equal(
-        forward[0][1].angle, forward[5][1].angle
-    )  # a person is augmented anew in each epoch
+    # a person is augmented anew in each epoch
+    assert not np.array_equal(forward[0][1].angle, forward[5][1].angle)
 
 
 def test_what_is_done_to_a_person_is_a_function_of_seed_epoch_and_index_alone(crops):

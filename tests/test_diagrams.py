@@ -68,9 +68,8 @@ def test_the_parameters_of_the_table_are_those_of_the_model(model, side):
 
 def test_blocks_hide_what_is_inside_but_not_what_it_weighs(hourglass):
     assert hourglass.parameters.sum() == 25_434_112
-    assert (hourglass.kind == "residual").sum() == 3 + 8 * (
-        13 + 1
-    )  # stem; each hourglass, and the one behind it in the released head
+    # stem; each hourglass, and the one behind it in the released head
+    assert (hourglass.kind == "residual").sum() == 3 + 8 * (13 + 1)
     assert not hourglass.name.str.contains("bottleneck").any()
 
 

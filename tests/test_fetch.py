@@ -345,10 +345,8 @@ def test_sources():
     assert all(s.title and s.licence and s.size and s.citation and s.layout for s in SOURCES)
     with pytest.raises(PaperlibError, match="bensapp.github.io"):
         fetch("flic", "unused")
-    for text in (
-        "annot/<split>.h5 or else annot/<split>.json",
-        "or else examples.mat, in flic/",
-    ):  # which file of a folder wins
+    # which file of a folder wins
+    for text in ("annot/<split>.h5 or else annot/<split>.json", "or else examples.mat, in flic/"):
         assert text in list_sources()
     with pytest.raises(PaperlibError, match="no data set 'imagenet'; choose one of mpii, lsp"):
         check("imagenet", "unused")

@@ -167,17 +167,14 @@ def test_a_turned_recurrent_crop_lies_anywhere_in_the_enlarged_square(laws):
     law = laws["recurrent"][(laws["recurrent"].angle != 0) & (laws["recurrent"].zoom == 1)]
     corners = 123.5 + 128 * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
     turned = transform(corners[None], law.affine(248))
-    before, behind = (
-        -0.5 - turned.min(axis=1),
-        turned.max(axis=1) - 247.5,
-    )  # (n, 2) px of the enlarged square on either side of the crop
+    # (n, 2) px of the enlarged square on either side of the crop
+    before, behind = (-0.5 - turned.min(axis=1), turned.max(axis=1) - 247.5)
     assert min(before.min(), behind.min()) > -1e-9 and max(before.min(), behind.min()) < 1
     room = 256 * (np.abs(np.cos(law.angle)) + np.abs(np.sin(law.angle)) - 1)
     np.testing.assert_allclose(before + behind, room[:, None] + [8, 8], atol=1e-9)
     wide = room > 80  # so wide that the places, 8 px, hardly matter
-    position = (before[wide] - 4) / room[
-        wide, None
-    ]  # 0: at the left or the top; 1: at the right or the bottom
+    # 0: at the left or the top; 1: at the right or the bottom
+    position = (before[wide] - 4) / room[wide, None]
     np.testing.assert_allclose(position.mean(axis=0), 0.5, atol=0.02)
     np.testing.assert_allclose(
         np.quantile(position, [0.1, 0.25, 0.75, 0.9], axis=0),
@@ -195,9 +192,8 @@ def test_a_recurrent_crop_is_moved_for_a_joint_of_the_enlarged_square(laws):
     before, after = (
         transform(joints, drawn.affine(248))[:, 0] for drawn in (law, law.holding(joints, 248))
     )
-    place = np.round(
-        -4 - 248 * law.play[..., 0]
-    )  # px by which the square's middle lies beside the crop's
+    # px by which the square's middle lies beside the crop's
+    place = np.round(-4 - 248 * law.play[..., 0])
     middle = before - place
     in_square, in_crop = (
         ((middle >= -4) & (middle <= 251)).all(-1),
@@ -209,9 +205,8 @@ def test_a_recurrent_crop_is_moved_for_a_joint_of_the_enlarged_square(laws):
 
 
 def test_a_crop_is_moved_no_further_than_the_farthest_joint_asks_and_not_at_all_without_play():
-    law = replace(
-        augment(shift=(4 / 248, 0)), play=np.array([[[-8, 0], [-4, 4]]]) / 248
-    )  # x: already at the right of the square
+    # x: already at the right of the square
+    law = replace(augment(shift=(4 / 248, 0)), play=np.array([[[-8, 0], [-4, 4]]]) / 248)
     joints = np.array(
         [[[100.0, 100.0], [246.0, -3.0], [250.0, 30.0], [np.nan, np.nan], [500.0, -3.5]]]
     )
@@ -247,9 +242,8 @@ def test_the_hourglass_law(laws):
     angle, turned = np.degrees(law.angle), law.angle != 0
     assert (turned.mean(), law.mirror.mean()) == (share(0.4), share(0.5))
     assert (angle.max(), angle.min()) == (pytest.approx(60), pytest.approx(-60))
-    assert (np.abs(angle[turned]) > 59.999).mean() == pytest.approx(
-        0.0455, abs=0.006
-    )  # beyond two sigma, clipped
+    # beyond two sigma, clipped
+    assert (np.abs(angle[turned]) > 59.999).mean() == pytest.approx(0.0455, abs=0.006)
     assert (np.abs(angle[turned]) < 30).mean() == pytest.approx(0.6827, abs=0.012)
     octaves = np.log2(law.zoom)
     assert (octaves.max(), octaves.min()) == (pytest.approx(0.5), pytest.approx(-0.5))
@@ -314,9 +308,8 @@ def batched(image):
 
 def test_the_identity_warp_is_exact():
     image = batched(picture(40, 40))
-    assert (
-        warp(image, torch.eye(3, dtype=torch.float64)[None], 40) - image
-    ).abs().max() < 1e-2  # of 255 grey levels
+    # of 255 grey levels
+    assert (warp(image, torch.eye(3, dtype=torch.float64)[None], 40) - image).abs().max() < 1e-2
 
 
 @pytest.mark.parametrize("angle", [0, 17, -50])

@@ -53,9 +53,8 @@ def batches(tiny, there, run, law):
 def test_the_same_crops_and_targets(tiny, there, run):
     one, other = batches(tiny, there, run, "small")
     assert one.images.device.type == there.device.type
-    difference = (
-        256 * (one.images.cpu() - other.images).abs()
-    )  # a CPU rounds to whole grey levels, before the colours are changed
+    # a CPU rounds to whole grey levels, before the colours are changed
+    difference = 256 * (one.images.cpu() - other.images).abs()
     assert difference.mean() < 0.5 and difference.max() < 1, difference.max()
     torch.testing.assert_close(one.joints.cpu(), other.joints, rtol=0, atol=1e-3, equal_nan=True)
     codec = tiny.runs[run].codec

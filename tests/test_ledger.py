@@ -117,9 +117,8 @@ def verdicts(
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_a_null_is_seldom_reproduced(seeds):
     found = verdicts(0.0, EFFECT, seeds)
-    assert (
-        found.count("reproduced") <= 10 and found.count("contradicted") <= 10
-    )  # of 200: at most 5 %
+    # of 200: at most 5 %
+    assert found.count("reproduced") <= 10 and found.count("contradicted") <= 10
 
 
 def test_people_alone_would_reproduce_nulls():
@@ -180,9 +179,8 @@ def test_how_seeds_enter_an_interval():
         for system in ((50.0, 52.0, 54.0), (47.0, 48.0, 49.0))
     ]
     ((found, low, high),) = contrasts(exact, [1, -1], 10, times=5)
-    half = student.ppf(0.975, 4) * np.sqrt(
-        (4 + 1) / 2 * 2 / 3
-    )  # pooled variance of 4 and 1, two systems, three seeds
+    # pooled variance of 4 and 1, two systems, three seeds
+    half = student.ppf(0.975, 4) * np.sqrt((4 + 1) / 2 * 2 / 3)
     assert found == 4 and (low, high) == pytest.approx((4 - half, 4 + half))
     one = [system[:1] for system in exact]
     assert contrasts(one, [1, -1], 10, times=5) == [(3, 3 - SEED_SPREAD, 3 + SEED_SPREAD)]
@@ -204,9 +202,8 @@ def test_systems_may_have_different_numbers_of_seeds():
         for system in ((50.0, 52.0), (47.0, 48.0, 49.0), (40.0,))
     )
     ((found, low, high),) = contrasts([first, second], [1, -1], 10, times=5)
-    variance = (2 * 1 + 2 * 1 + 0) / (
-        1 + 2
-    )  # squares about each system's mean, over the degrees of freedom
+    # squares about each system's mean, over the degrees of freedom
+    variance = (2 * 1 + 2 * 1 + 0) / (1 + 2)
     half = student.ppf(0.975, 3) * np.sqrt(variance * (1 / 2 + 1 / 3))
     assert found == 3 and (low, high) == pytest.approx((3 - half, 3 + half))
     ((found, low, high),) = contrasts([first, alone], [1, -1], 10, times=5)

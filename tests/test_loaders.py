@@ -139,9 +139,8 @@ def test_flics_mat_format(tmp_path):
     """Left and right change places for an observer where the right shoulder is right of the left
     one; eyes too, the nose does not."""
     joints = np.add.outer(100.0 * np.arange(11), [0.5, 1.5])
-    facing = joints[
-        ::-1
-    ].copy()  # the left shoulder is right of the right one, as of a person who faces us
+    # the left shoulder is right of the right one, as of a person who faces us
+    facing = joints[::-1].copy()
     write_mat(
         tmp_path / "examples.mat",
         {
@@ -188,10 +187,8 @@ def test_coco_format(tmp_path):
     assert (
         people.joints[0, :2].tolist() == [[5, 6], [7, 8]] and np.isnan(people.joints[0, 2:]).all()
     )
-    assert people.centre.tolist() == [[25, 50], [40, 20]] and people.scale.tolist() == [
-        0.3,
-        0.4,
-    ]  # the longer side
+    # the longer side
+    assert people.centre.tolist() == [[25, 50], [40, 20]] and people.scale.tolist() == [0.3, 0.4]
     assert [len(o) for o in people.others] == [1, 1] and not people.framed.any()
 
 

@@ -20,9 +20,8 @@ def targets(side):
 
 
 def test_by_hand():
-    assert recurrent_loss([SITE], targets).item() == pytest.approx(
-        0.5 * SQUARES / 2
-    )  # summed over pixels and maps, over the batch
+    # summed over pixels and maps, over the batch
+    assert recurrent_loss([SITE], targets).item() == pytest.approx(0.5 * SQUARES / 2)
     assert hourglass_loss([SITE], targets).item() == pytest.approx(SQUARES / 8)  # mean
 
 

@@ -176,9 +176,8 @@ def test_a_joint_put_on_another_person_is_told_from_one_that_is_lost():
     assert metrics.wrong_person(predicted, truth, others, reference) == pytest.approx(
         100 * (4 + 3 + 4) / (4 * 16 - 1)
     )
-    near = tuple(
-        t[None] + [1.0, 0.0] for t in truth
-    )  # two people at one place: what is right is not wrong
+    # two people at one place: what is right is not wrong
+    near = tuple(t[None] + [1.0, 0.0] for t in truth)
     assert metrics.wrong_person(truth, truth, near, reference) == 0
 
 
@@ -197,9 +196,8 @@ def test_visible_and_occluded_pool_their_group():
     state[:3, left] = state[0, right] = OCCLUDED
     predicted[0, right] += 1000
     result = score(predicted, truth, reference, MPII, convention("mpii"), state)
-    assert (
-        result.occluded["wrist"] == 75
-    )  # three right of four; the mean of left and right would be 50
+    # three right of four; the mean of left and right would be 50
+    assert result.occluded["wrist"] == 75
     assert result.visible["wrist"] == 100
     assert np.isnan(result.occluded["knee"])
     assert score(predicted, truth, reference, MPII, convention("mpii")).visible is None
@@ -236,17 +234,15 @@ def test_heatmap_accuracy_means_the_joints_it_can_judge():
     predicted = np.concatenate(
         [maps((30, 30), (40, 40)), maps((10, 10), (9, 9)), maps((9, 9), (9, 9))], axis=1
     )
-    assert (
-        metrics.heatmap_accuracy(predicted, target) == 75
-    )  # joints of 50 % and 100 %, and one without a target
+    # joints of 50 % and 100 %, and one without a target
+    assert metrics.heatmap_accuracy(predicted, target) == 75
     assert metrics.heatmap_accuracy(predicted, target, [0]) == 50
     assert np.isnan(metrics.heatmap_accuracy(predicted, target, [2]))
 
 
 def test_a_map_without_a_positive_value_points_at_the_corner():
-    assert (
-        metrics.heatmap_accuracy(maps((2, 2), height=0) - maps((1, 1)), maps((2, 2))) == 100
-    )  # (0, 0) is within 3.2 px of (2, 2)
+    # (0, 0) is within 3.2 px of (2, 2)
+    assert metrics.heatmap_accuracy(maps((2, 2), height=0) - maps((1, 1)), maps((2, 2))) == 100
     assert metrics.heatmap_accuracy(maps((30, 30)) - 2, maps((30, 30))) == 0
 
 
@@ -267,9 +263,8 @@ def test_precision_recall_equals_scikit_learn(levels):
 
 def test_average_precision_at_the_ends():
     assert metrics.average_precision(np.arange(10), np.arange(10) >= 5) == 1
-    assert metrics.average_precision(np.zeros(10), np.arange(10) < 3) == pytest.approx(
-        0.3
-    )  # chance: the base rate
+    # chance: the base rate
+    assert metrics.average_precision(np.zeros(10), np.arange(10) < 3) == pytest.approx(0.3)
     assert np.isnan(metrics.average_precision(np.arange(3), np.zeros(3)))
     with pytest.raises(PaperlibError, match="finite"):
         metrics.average_precision(np.array([0.1, np.nan]), np.array([1, 0]))

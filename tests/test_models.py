@@ -209,9 +209,8 @@ def test_pose_machine_sites():
     assert shapes(sites) == [(1, 15, 8, 6)] * 3
     torch.testing.assert_close(model(images, middle(images)), sites)
     moved = model(images, torch.zeros(1, 1, 64, 48))
-    assert torch.equal(moved[0], sites[0]) and not torch.equal(
-        moved[1], sites[1]
-    )  # the first stage does not see the centre
+    # the first stage does not see the centre
+    assert torch.equal(moved[0], sites[0]) and not torch.equal(moved[1], sites[1])
 
 
 def test_each_stage_of_the_pose_machine_refines_the_one_before():
@@ -290,19 +289,13 @@ def test_the_drawn_pose_peaks_at_its_points():
 @pytest.mark.parametrize(
     "mutate, expected",
     [
-        (
-            lambda m: m.fusion.layer6[2].weight.mul_(2),
-            [False, True, True, True],
-        ),  # shared filters: every pass
-        (
-            lambda m: m.fusion.norms[1][0].weight.mul_(2),
-            [False, False, True, True],
-        ),  # batch norm of the second pass: it and what follows
+        # shared filters: every pass
+        (lambda m: m.fusion.layer6[2].weight.mul_(2), [False, True, True, True]),
+        # batch norm of the second pass: it and what follows
+        (lambda m: m.fusion.norms[1][0].weight.mul_(2), [False, False, True, True]),
         (lambda m: m.fusion.norms[2][2].bias.add_(1), [False, False, False, True]),
-        (
-            lambda m: m.layer8a.weight.mul_(2),
-            [True, False, False, False],
-        ),  # the feed-forward head is its own, and nothing is fed back from it
+        # the feed-forward head is its own, and nothing is fed back from it
+        (lambda m: m.layer8a.weight.mul_(2), [True, False, False, False]),
         (lambda m: m.layer8.weight.mul_(2), [False, True, True, True]),
     ],
 )
@@ -339,9 +332,8 @@ def test_paper_initialisation():
         if parameter.ndim == 4:
             assert parameter.std().item() == pytest.approx(0.01, rel=0.1), name
         else:
-            assert (parameter == (1.0 if name.endswith("weight") else 0.0)).all(), (
-                name
-            )  # batch norm's gain 1; every bias 0
+            # batch norm's gain 1; every bias 0
+            assert (parameter == (1.0 if name.endswith("weight") else 0.0)).all(), name
 
 
 # Re-injection

@@ -55,11 +55,8 @@ def test_the_splits_of_the_mat(tmp_path):
     assert [name.rsplit("/", 1)[1] for name in valid.image] == [
         "valid.jpg"
     ] and valid.centre.tolist() == [[50, 20]]
-    assert [len(others) for others in (*train.others, *valid.others)] == [
-        1,
-        1,
-        1,
-    ]  # the neighbour who is of no split is there
+    # the neighbour who is of no split is there
+    assert [len(others) for others in (*train.others, *valid.others)] == [1, 1, 1]
     assert train.state[0].tolist() == [ABSENT, OCCLUDED] + [VISIBLE] * 14 and train.joints[
         0, 1:
     ].tolist() == [[j, 2 * j] for j in range(1, 16)]

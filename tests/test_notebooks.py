@@ -428,9 +428,8 @@ def test_two_that_want_one_notebook_execute_it_once(tmp_path, monkeypatch, capsy
         assert made == list(dict.fromkeys(["key", second]))
         assert "01_data: another process is executing it" in capsys.readouterr().out
     notebooks.execute("01_data", tmp_path, {}, "another key")
-    assert (
-        made[-1] == "another key" and len(made) == 3
-    )  # one that need not wait executes: whoever asks has found it out of date
+    # one that need not wait executes: whoever asks has found it out of date
+    assert made[-1] == "another key" and len(made) == 3
 
 
 def test_an_executed_copy_is_stored_clean():

@@ -69,9 +69,8 @@ def official_images(records, whole=True):
             for p, found in image["records"].items()
         }
         first = next(iter(image["records"].values()))
-        alone = (
-            int(first["numOtherPeople"]) == 1
-        )  # MATLAB's writer leaves out the first axis of one
+        # MATLAB's writer leaves out the first axis of one
+        alone = int(first["numOtherPeople"]) == 1
         others = [[first[key]] if alone else first[key] for key in ("joint_others", "objpos_other")]
         scales = (
             np.atleast_1d(first["scale_provided_other"]).tolist()
@@ -188,9 +187,8 @@ def test_the_h5_gives_the_people_of_the_json(real_data, mpii_valid, tmp_path):
         and np.abs(people.scale - mpii_valid.scale).max() < 6e-4
     )
     assert np.abs(people.head_size - mpii_valid.head_size).max() < 0.013
-    for few, all_others in zip(
-        people.others, mpii_valid.others, strict=True
-    ):  # the .h5 knows those of its split alone
+    # the .h5 knows those of its split alone
+    for few, all_others in zip(people.others, mpii_valid.others, strict=True):
         assert all(
             (np.nan_to_num(np.abs(all_others - other), nan=0).max((1, 2)) <= 1).any()
             for other in few
@@ -227,9 +225,8 @@ def test_real_mpii_states(mpii_valid):
         2932,
         2909,
     ]  # FACTS D.5, by Newell's rule
-    assert (annotated - printed).tolist() == [0] * 9 + [1] + [
-        0
-    ] * 6  # the head top of person 1856, x = 0.27
+    # the head top of person 1856, x = 0.27
+    assert (annotated - printed).tolist() == [0] * 9 + [1] + [0] * 6
     assert round(100 * (mpii_valid.state == OCCLUDED).sum() / annotated.sum(), 2) == 23.15
 
 
@@ -289,9 +286,8 @@ def test_real_flic(real_data):
     assert (len(train), len(valid)) == (3987, 1016)
     other = load_flic(real_data / "flic", "valid", labels="pc", need_images=False)
     assert (other.joints != valid.joints).any((1, 2)).sum() == 48
-    truth = loadmat(real_data / "predictions/FLIC-joints-OC.mat")[
-        "joints"
-    ]  # person-centric in spite of its name
+    # person-centric in spite of its name
+    truth = loadmat(real_data / "predictions/FLIC-joints-OC.mat")["joints"]
     assert np.abs(other.joints - truth[:, :11].transpose(2, 1, 0)).max() < 1e-3
     for people in (train, valid):
         count = np.unique(people.image, return_counts=True)[1]

@@ -178,11 +178,8 @@ def test_samples_are_chosen_by_the_rule():
     strength = np.array([[1.0, 9.0], [8.0, 2.0], [np.nan, 7.0]])
     wanted = np.array([[True, False], [True, True], [True, False]])
     people, joints = heatmaps.strongest(strength, wanted, 3)
-    assert list(zip(people, joints, strict=True)) == [
-        (1, 0),
-        (0, 0),
-        (2, 1),
-    ]  # wanted ones by strength, one a person, then the rest
+    # wanted ones by strength, one a person, then the rest
+    assert list(zip(people, joints, strict=True)) == [(1, 0), (0, 0), (2, 1)]
 
 
 def test_turned_counts_what_a_pass_corrects_and_spoils():

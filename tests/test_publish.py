@@ -229,9 +229,8 @@ def test_points_and_weights_of_a_run_are_published_and_nothing_in_their_place(re
     )
     save_file({"layer1": torch.from_numpy(PHOTO.copy())}, run / "weights.safetensors")
     manifest = json.loads((published / "manifest.json").read_text())
-    manifest[f"run {RUN}"]["files"] = hashes(
-        published, list(run.iterdir())
-    )  # with their hashes made right
+    # with their hashes made right
+    manifest[f"run {RUN}"]["files"] = hashes(published, list(run.iterdir()))
     (published / "manifest.json").write_text(json.dumps(manifest))
     problems = unaccounted(published)
     for hidden in (

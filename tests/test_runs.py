@@ -539,9 +539,8 @@ def test_predictions_are_image_points_of_every_site_and_kept(tiny, monkeypatch):
     )
     codec = tiny.runs[RUN].codec
     box = codec.boxes(people)
-    assert (
-        np.abs(found.points - box[:, None, :2]) <= box[:, None, 2:] / 2
-    ).all()  # within the crops
+    # within the crops
+    assert (np.abs(found.points - box[:, None, :2]) <= box[:, None, 2:] / 2).all()
     monkeypatch.setattr(study, "predict", lambda *_, **__: pytest.fail("predicted again"))
     again = Study("tiny", "synthetic", "cpu", progress=False, folders=tiny.folders).predict(RUN)
     np.testing.assert_array_equal(again.points, found.points)
@@ -809,10 +808,8 @@ def test_the_plan_says_what_goes_on_from_what_and_which_notebook_needs_it(tiny):
     assert {name: row["start"] for name, row in rows.items() if row["start"]} == {
         "recurrent-t2-parts-finetuned": "recurrent-t2-parts-coco"
     }
-    assert rows["hourglass-1x8"]["notebooks"] == [
-        "05_ablations",
-        "07_comparison",
-    ]  # H-fig8, and a claim
+    # H-fig8, and a claim
+    assert rows["hourglass-1x8"]["notebooks"] == ["05_ablations", "07_comparison"]
     assert rows["recurrent-t0-unweighted"]["notebooks"] == ["07_comparison"]  # a claim alone
     assert "01_data" not in {notebook for row in rows.values() for notebook in row["notebooks"]}
 

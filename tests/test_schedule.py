@@ -166,9 +166,8 @@ def tasks_of(*runs, notebooks=()):
 
 def test_before_anything_has_gone_the_time_left_is_the_planned_one():
     tasks = tasks_of(("a", 100.0), ("b", 60.0), ("c", 40.0))
-    assert (
-        schedule.seconds_left(tasks, {}, 2) == 100
-    )  # 200 s of work for two, of which one is 100 s long
+    # 200 s of work for two, of which one is 100 s long
+    assert schedule.seconds_left(tasks, {}, 2) == 100
     assert schedule.seconds_left(tasks, {}, 1) == 200
 
 

@@ -165,9 +165,8 @@ def test_the_torch_training_convention_adds_one_to_every_label(tmp_path):
         file["center"], file["scale"] = [[100.0, 100.0], [30.0, 100.0]], [1.0, 1.0]
     cells = torch_training_truth(tmp_path / "truth.h5").points
     assert (cells[0, 5:] == 33).all() and cells[0, 0].tolist() == [32, 3]
-    assert np.isnan(
-        cells[0, 1:5]
-    ).all()  # in the first column, in the first row, outside, not annotated
+    # in the first column, in the first row, outside, not annotated
+    assert np.isnan(cells[0, 1:5]).all()
     assert cells[1, 0].tolist() == [23, 33]  # a label at x = 1 is one
 
 
@@ -281,9 +280,8 @@ def test_no_published_file_has_an_error_on_the_threshold(real_data):
 def test_the_twelfth_point_of_flics_truth_is_the_size_of_the_torso_box(real_data):
     """Not a place in the picture: the height is one and a half times the width, and the frames are
     720 px wide."""
-    twelfth = scipy.io.loadmat(real_data / "predictions/FLIC-joints-OC.mat")["joints"][
-        :, 11
-    ]  # (2, 1016)
+    # (2, 1016)
+    twelfth = scipy.io.loadmat(real_data / "predictions/FLIC-joints-OC.mat")["joints"][:, 11]
     np.testing.assert_allclose(twelfth[1], 1.5 * twelfth[0], rtol=1e-4)
 
 
@@ -336,10 +334,8 @@ def lsp(tmp_path_factory):
     are right."""
     rng = np.random.default_rng(0)
     truth = rng.uniform(20, 200, (PEOPLE, 14, 2))
-    truth[:, LSP.index("left_shoulder")] = truth[:, LSP.index("right_hip")] + [
-        60,
-        80,
-    ]  # 100 px of torso: right within 20 px
+    # 100 px of torso: right within 20 px
+    truth[:, LSP.index("left_shoulder")] = truth[:, LSP.index("right_hip")] + [60, 80]
     flags = np.zeros((PEOPLE, 14, 1))
     flags[:, 0] = 1
     path = tmp_path_factory.mktemp("lsp") / "joints.mat"
@@ -383,9 +379,8 @@ def test_every_file_in_every_order(suffix, axes, confidence, lsp, tmp_path):
 
 def test_mat_v73(lsp, tmp_path):
     truth, points = lsp
-    with h5py.File(
-        tmp_path / "points.mat", "w", userblock_size=512
-    ) as file:  # as MATLAB: a text header, then HDF5 with reversed axes
+    # as MATLAB: a text header, then HDF5 with reversed axes
+    with h5py.File(tmp_path / "points.mat", "w", userblock_size=512) as file:
         file["pred"] = points.transpose(2, 1, 0)
         file["note"] = np.frombuffer("text".encode("utf-16-le"), np.uint16)[None]
     with open(tmp_path / "points.mat", "r+b") as file:

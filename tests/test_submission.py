@@ -79,11 +79,8 @@ def annotations(tmp_path):
     return path
 
 
-SEPARATED = [
-    (0, 0),
-    (2, 0),
-    (2, 2),
-]  # (test image, person): the second person of the third image has no position
+# (test image, person): the second person of the third image has no position
+SEPARATED = [(0, 0), (2, 0), (2, 2)]
 EVERYONE = [*SEPARATED, (3, 0), (3, 1)]
 
 

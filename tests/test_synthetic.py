@@ -302,9 +302,8 @@ def test_occlusion_and_absence_are_those_of_mpii():
         and abs(1 - annotated[:, [0, 5]].mean() - 0.284) < 0.03
     )  # H sec. 5.2: knees, ankles
     arms = [10, 11, 14, 15]
-    assert (
-        abs((state[:, arms] == VISIBLE).sum() / annotated[:, arms].sum() - 0.75) < 0.02
-    )  # H sec. 5.2
+    # H sec. 5.2
+    assert abs((state[:, arms] == VISIBLE).sum() / annotated[:, arms].sum() - 0.75) < 0.02
     assert annotated.sum(1).min() >= 4 and 0.25 < (~annotated).any(1).mean() < 0.42
 
 

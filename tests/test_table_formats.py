@@ -213,9 +213,8 @@ def test_what_is_kept_is_what_every_number_is_made_of(made):
     for name in ("points", "peak", "mean"):
         np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
         np.testing.assert_array_equal(getattr(as_kept(found), name), getattr(found, name))
-    values = (
-        np.random.default_rng(0).normal(size=(2, 3, 4)) * 1e-6
-    )  # small ones lose no more than large ones
+    # small ones lose no more than large ones
+    values = np.random.default_rng(0).normal(size=(2, 3, 4)) * 1e-6
     np.testing.assert_allclose(
         as_kept(Prediction(values[..., None], values, values)).mean, values, rtol=2.0**-11
     )
@@ -380,19 +379,16 @@ def test_verify_names_what_does_not_belong_together(made, reader, change):
 
 def test_runs_are_trained_together_where_it_is_worth_it(reader, monkeypatch):
     study, names = reader(), ("recurrent-t0", "recurrent-t2-parts-finetuned")
-    schedule.train_side_by_side(
-        study, *names
-    )  # a second or two each: left to be trained one by one
+    # a second or two each: left to be trained one by one
+    schedule.train_side_by_side(study, *names)
     assert not any(is_cached(study.folder_of(name)) for name in names)
     monkeypatch.setattr(schedule, "WORTH", 0)
     schedule.train_side_by_side(study, *names)
     both = [*names, "recurrent-t2-parts-coco"]  # with what the second goes on from
     assert all(is_cached(study.folder_of(name)) for name in both)
     monkeypatch.setattr(schedule, "_work", lambda *_: pytest.fail("trained again"))
-    for name in (
-        "recurrent-t2-parts-coco",
-        "recurrent-t0",
-    ):  # the first has done its work: one is left to train, and not two
+    # the first has done its work: one is left to train, and not two
+    for name in ("recurrent-t2-parts-coco", "recurrent-t0"):
         shutil.rmtree(study.folder_of(name))
     schedule.train_side_by_side(study, *names)
 
@@ -406,8 +402,7 @@ def test_a_notebook_of_runs_can_be_read_and_reproduce_reuses_nothing(made, name,
             return parameters
 
     task = schedule.Task(name, "notebook", 1, ())
-    monkeypatch.setattr(
-        made, "records", lambda *names: []
-    )  # nothing needs to be trained to ask with what it would be executed
+    # nothing needs to be trained to ask with what it would be executed
+    monkeypatch.setattr(made, "records", lambda *names: [])
     given = schedule._start(Pool(), task, made, {"size": "tiny"}, {name: "key"})
     assert given == {"size": "tiny", "reuse": False}

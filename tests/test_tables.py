@@ -93,9 +93,8 @@ def test_h_table_1_is_compared_by_the_mean_of_its_two_columns(study):
     row = comparison(study, "H-tab1").set_index("method").loc["ours: hourglass-flic"]
     assert row.difference == pytest.approx(row.total - 98.0)
     assert comparison(study, "H-tab1").set_index("method").loc["Our model", "total"] == 98.0
-    assert row.total == pytest.approx(
-        (row.elbow + row.wrist) / 2
-    )  # every elbow and wrist is annotated
+    # every elbow and wrist is annotated
+    assert row.total == pytest.approx((row.elbow + row.wrist) / 2)
 
 
 def test_absent_files_and_runs_say_so(study, monkeypatch):

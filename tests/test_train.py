@@ -164,9 +164,8 @@ def test_the_rate_drops_at_the_plateau_and_stays_so_when_resumed(fit):
     }
     _, log = fit(watch, steps=20, **recipe)
     dropped = [row["rate"] < 1e-4 for row in log]
-    assert (
-        dropped == [False] * 12 + [True] * 8
-    )  # the sixth look, at step 12, is the fifth without a new best
+    # the sixth look, at step 12, is the fifth without a new best
+    assert dropped == [False] * 12 + [True] * 8
     _, more = fit(watch, steps=24, **recipe)
     assert [round(row["rate"], 9) for row in more[20:]] == [2e-5] * 4
 
@@ -338,9 +337,8 @@ print(json.dumps(found))
 
 
 def kill_at_random(home, repeats):
-    seed = int(
-        np.random.default_rng().integers(1 << 31)
-    )  # other moments each time; printed where a test fails
+    # other moments each time; printed where a test fails
+    seed = int(np.random.default_rng().integers(1 << 31))
     driver = DRIVER.replace("AFTER + HALFWAY", repr(AFTER + HALFWAY))
     done = subprocess.run(
         [sys.executable, "-c", driver, str(home), str(seed), str(repeats)],

@@ -297,9 +297,8 @@ def test_the_microscope_ships_no_coordinate():
 def test_fields_are_measured_at_every_tap_and_agree_with_the_sites():
     model = Recurrent(width=2, kernels=(5, 3, 5, 5, 5))
     table = fields(model, RECURRENT, 256).set_index("layer").field
-    assert (
-        table["layer 1"] == 6 and table["layer 2"] == 16 and table["layer 3"] == 32
-    )  # two 3x3, a pooling: by hand
+    # two 3x3, a pooling: by hand
+    assert table["layer 1"] == 6 and table["layer 2"] == 16 and table["layer 3"] == 32
     sites = table[[name for name in table.index if name.startswith("8")]]
     assert sites.tolist() == receptive_field(model, 256) and table.is_monotonic_increasing
 

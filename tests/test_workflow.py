@@ -142,9 +142,8 @@ def test_each_profile_plans_one_job_a_run_and_one_a_notebook(profile, tmp_path):
     }
     assert jobs.keys() == {row["run"] for row in rows}
     assert set(re.findall(r"wildcards: name=(\w+)", said)) == set(ORDER)
-    gpus = (
-        1 if profile == "local" else 2
-    )  # the local profile's limit lets one training in at a time
+    # the local profile's limit lets one training in at a time
+    gpus = 1 if profile == "local" else 2
     assert all(
         f"gpu={gpus}" in job and "runtime=120" in job and "--devices 2" in job
         for job in jobs.values()
@@ -181,9 +180,8 @@ def test_out_of_minutes_a_run_is_submitted_again_and_goes_on(finetuned, tmp_path
     place = Workplace(tmp_path / "place")
     folder = place.folder(FINETUNED)
     said = place.snakemake("local", "--retries", 20, folder / "record.json", minutes=0.0001)
-    steps = re.findall(
-        rf"{FINETUNED}: \S+ minutes are over at step (\d+)", said
-    )  # the failed jobs' logs are shown
+    # the failed jobs' logs are shown
+    steps = re.findall(rf"{FINETUNED}: \S+ minutes are over at step (\d+)", said)
     assert list(dict.fromkeys(steps)) == ["1", "2", "3"]
     assert place.records() == finetuned
 
@@ -223,9 +221,8 @@ def slurm(asked_for):
     script = ROOT / "workflow/slurm-on-one-machine.sh"
     up = subprocess.run([script, "up"], capture_output=True, text=True)
     assert up.returncode == 0, up.stderr
-    assert (
-        subprocess.run([script, "up"], capture_output=True).returncode == 0
-    )  # again, it changes nothing
+    # again, it changes nothing
+    assert subprocess.run([script, "up"], capture_output=True).returncode == 0
     yield
     assert subprocess.run([script, "down"], capture_output=True).returncode == 0
 
@@ -292,9 +289,8 @@ def test_a_job_killed_by_the_time_limit_is_requeued_and_resumes(slurm, tmp_path)
     assert len(ids) == 2 and ids[0] == first and ids[1] in states(place, "COMPLETED")
     final = pd.read_csv(folder / "log.csv", dtype=str)
     assert len(final) > len(halted) > 0
-    assert (
-        final["seconds"].head(len(halted)).equals(halted["seconds"])
-    )  # what the first job measured: it went on, and did not begin anew
+    # what the first job measured: it went on, and did not begin anew
+    assert final["seconds"].head(len(halted)).equals(halted["seconds"])
     assert (
         "another process"
         not in (place.runs / "synthetic-tiny/logs" / f"{folder.name}.log").read_text()

@@ -241,9 +241,8 @@ def _stored(value, missing: bool) -> str:
     if not isinstance(value, float):
         return str(value)
     text = f"{value:.8g}"
-    return (
-        text if set(text) & set(".e") else f"{text}.0"
-    )  # a column of whole floats stays one of floats
+    # a column of whole floats stays one of floats
+    return text if set(text) & set(".e") else f"{text}.0"
 
 
 def _shown(value, missing: bool, column: str) -> str:

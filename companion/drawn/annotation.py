@@ -10,12 +10,10 @@ from companion.drawn.body import FACE, SEGMENTS, Body
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 
 _LEGS = np.array([0, 1, 4, 5])  # ankles and knees: absent behind furniture
-_FACING = np.array(
-    [(0, 0, 1), (0.35, 0, 1), (-0.35, 0, 1), (1, 0, 0), (-1, 0, 0)]
-).T  # nose, eyes and ears: where they look
-_HEAD_PART = (
-    1 / 6
-)  # upper neck to head top, part of the standing height: 33.3 of 200 in the MPII files
+# nose, eyes and ears: where they look
+_FACING = np.array([(0, 0, 1), (0.35, 0, 1), (-0.35, 0, 1), (1, 0, 0), (-1, 0, 0)]).T
+# upper neck to head top, part of the standing height: 33.3 of 200 in the MPII files
+_HEAD_PART = 1 / 6
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,8 @@ def annotate(body: Body, index: int, labels: np.ndarray, size: tuple[int, int]) 
     leg's joint also behind furniture."""
     points = np.concatenate([body.joints, body.points[FACE, :2]])
     top, cut = drawing.labels_at(labels, points), outside(points, size)
-    gone, face_gone = (
-        cut[:16],
-        cut[16:] | (body.head[2] @ _FACING < -0.1),
-    )  # the far side of a head is not labelled
+    # the far side of a head is not labelled
+    gone, face_gone = (cut[:16], cut[16:] | (body.head[2] @ _FACING < -0.1))
     gone[_LEGS] |= top[_LEGS] == drawing.FURNITURE
     state = np.where(
         gone, ABSENT, np.where(drawing.own(top[:16], index), VISIBLE, OCCLUDED)

@@ -90,9 +90,8 @@ def new_canvas(
     Both may lie outside the picture.
     """
     indoor = rng.random() < 0.42
-    edge = (
-        horizon + (feet - horizon) * rng.uniform(0.3, 0.8) if indoor else horizon
-    )  # where the ground begins
+    # where the ground begins
+    edge = horizon + (feet - horizon) * rng.uniform(0.3, 0.8) if indoor else horizon
     edge = int(np.clip(edge, 0.12 * height, 0.96 * height))
     palette, lower = (
         (_WALL, _FLOOR) if indoor else (_SKY, _GRASS if rng.random() < 0.6 else _GROUND)
@@ -161,9 +160,8 @@ def _ground(
         np.arange(edge, height, dtype=np.float32)[:, None] - np.float32(vanishing)
     )  # 1 at the lower border
     u, v = rng.uniform(0, _TILE, 2).astype(np.float32)
-    across = u + (np.arange(width, dtype=np.float32) - np.float32(width / 2)) * np.minimum(
-        depth, 5
-    )  # finer than that is haze
+    # finer than that is haze
+    across = u + (np.arange(width, dtype=np.float32) - np.float32(width / 2)) * np.minimum(depth, 5)
     along = np.broadcast_to(v + np.float32(height - vanishing) * depth, across.shape)
     return cv2.remap(
         _noise(), across, np.ascontiguousarray(along), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP

@@ -38,9 +38,8 @@ def _adjoins(joint: str, segment: str) -> bool:
     ]
 
 
-OWN = np.array(
-    [[_adjoins(joint, segment) for segment in SEGMENTS] for joint in MPII.joints]
-)  # (16, 11): the segments that meet at a joint
+# (16, 11): the segments that meet at a joint
+OWN = np.array([[_adjoins(joint, segment) for segment in SEGMENTS] for joint in MPII.joints])
 
 # Degrees. Name: weight, spread, (root pitch, roll), (bend, lean, twist), two arms (flexion,
 # abduction, inward turn, elbow), two legs (flexion, abduction, knee).
@@ -200,9 +199,8 @@ _FACE = np.array(
         (-0.05, 0.004, 0),
     ]
 )
-_SPREAD = np.array(
-    [5, 4, 6, 5, 8, 12, 8, 18, *(16, 10, 18, 16) * 2, *(10, 4, 10) * 2], float
-)  # root, spine, head (nod, tilt, turn), arms, legs
+# root, spine, head (nod, tilt, turn), arms, legs
+_SPREAD = np.array([5, 4, 6, 5, 8, 12, 8, 18, *(16, 10, 18, 16) * 2, *(10, 4, 10) * 2], float)
 _LOWEST = np.array(
     [-200, -200, -25, -28, -40, -30, -25, -55, *(-60, -8, -90, 0) * 2, *(-40, -6, 0) * 2], float
 )
@@ -228,9 +226,8 @@ class Body:
     # (26,) how much larger than the pelvis the camera shows what is at a point: the nearer, the
     # larger
     zoom: np.ndarray
-    chest: (
-        np.ndarray
-    )  # (3, 3) rotation of the rib cage: columns are the person's left, down and front
+    # (3, 3) rotation of the rib cage: columns are the person's left, down and front
+    chest: np.ndarray
     head: np.ndarray  # (3, 3) rotation of the head
     height: float  # the standing height
     pose: str

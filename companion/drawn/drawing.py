@@ -25,11 +25,8 @@ _ALONG, _ACROSS = (
     np.sin(np.linspace(-np.pi / 2, np.pi / 2, 8)),
 )  # a round end
 _LIGHT = np.array([-0.6, -0.75])
-_RINGS = (
-    (1.0, 0.0, 0.74),
-    (0.82, 0.13, 0.94),
-    (0.46, 0.30, 1.06),
-)  # radius, shift towards the light, tone
+# radius, shift towards the light, tone
+_RINGS = ((1.0, 0.0, 0.74), (0.82, 0.13, 0.94), (0.46, 0.30, 1.06))
 _SIZE, _SHIFT, _TONE = np.array(_RINGS).T
 
 # The fills of the limbs, in order: segment, points (right, left) from and to, radii there, what is
@@ -152,9 +149,8 @@ def capsules(start: np.ndarray, end: np.ndarray, radii: np.ndarray) -> np.ndarra
     axis = end - start
     axis /= np.sqrt((axis**2).sum(-1, keepdims=True)) + 1e-9
     normal = axis[:, ::-1] * (-1, 1)
-    across = (
-        _SIZE[:, None] * _ACROSS + (_SHIFT * (normal @ _LIGHT)[:, None])[..., None]
-    )  # (K, 3, 8), in radii
+    # (K, 3, 8), in radii
+    across = _SIZE[:, None] * _ACROSS + (_SHIFT * (normal @ _LIGHT)[:, None])[..., None]
     sideways = across[..., None] * normal[:, None, None]
     forward = (_ALONG[:, None] * axis[:, None])[:, None]  # (K, 1, 8, 2)
     far = end[:, None, None] + radii[:, 1, None, None, None] * (sideways + forward)
@@ -193,9 +189,8 @@ def _ellipsoids(centres: np.ndarray, rotation: np.ndarray, radii: np.ndarray) ->
     return centres[:, None, None, :2] + _SIZE[:, None, None] * outline[:, None] + shift[:, :, None]
 
 
-Part = tuple[
-    float, str, list[np.ndarray], list[list[float]]
-]  # depth, segment, polygons in fixed point and their colours
+# depth, segment, polygons in fixed point and their colours
+Part = tuple[float, str, list[np.ndarray], list[list[float]]]
 
 
 def _limbs(body: Body, look: Look) -> list[Part]:
@@ -265,10 +260,8 @@ def _hulls(rings: np.ndarray) -> list[np.ndarray]:
 def _head(body: Body, look: Look) -> list[Part]:
     """Skull, ears, nose, the hair above and behind, eyes, brows and mouth: what tells front from
     back."""
-    turn, h = (
-        body.head,
-        np.linalg.norm(body.points[9] - body.points[HEAD_CENTRE]) / 0.069,
-    )  # the height that goes with this head
+    # the height that goes with this head
+    turn, h = (body.head, np.linalg.norm(body.points[9] - body.points[HEAD_CENTRE]) / 0.069)
     seen = np.stack([look.skin, look.hair, np.array((240.0, 238, 235))])[_HEAD_COLOUR] * _HEAD_TONE
     centres = body.points[HEAD_CENTRE] + _HEAD_PLACE * h @ turn.T
     outlines, tones, plain = (

@@ -147,9 +147,8 @@ def held(canvas: np.ndarray, rng: np.random.Generator, body: Body) -> None:
         )
     else:  # a stick, a bat, a racket
         along = forearm / (np.linalg.norm(forearm) + 1e-6)
-        along = (
-            np.array((along[1], -along[0])) if along[0] > 0 else np.array((-along[1], along[0]))
-        )  # about square to the forearm
+        # about square to the forearm
+        along = np.array((along[1], -along[0])) if along[0] > 0 else np.array((-along[1], along[0]))
         long, wood = rng.uniform(0.25, 0.6) * h, _WOOD[rng.integers(len(_WOOD))]
         thick = rng.uniform(0.008, 0.02) * h
         fill(

@@ -14,9 +14,8 @@ from companion.drawn.looks import random_look
 from paperlib import PaperlibError
 
 YAWS = ("frontal", "uniform")
-_HIDDEN = (
-    np.cumsum((5, 3, 2, 2, 3, 5, 3, 1, 0.3, 0.3, 1, 1, 1, 1, 1, 1)) / 30.6
-)  # where things stand: mostly before legs, as in MPII
+# where things stand: mostly before legs, as in MPII
+_HIDDEN = np.cumsum((5, 3, 2, 2, 3, 5, 3, 1, 0.3, 0.3, 1, 1, 1, 1, 1, 1)) / 30.6
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,8 @@ def compose(
     furniture hides all; eye: how far above the ground the camera is, in heights of the main person.
     """
     main, ground = bodies[0], _feet(bodies[0])
-    behind, before, *each = rng.spawn(
-        2 + len(bodies)
-    )  # more people or things leave the rest of the picture as it is
+    # more people or things leave the rest of the picture as it is
+    behind, before, *each = rng.spawn(2 + len(bodies))
     canvas = backdrop.new_canvas(behind, *size, ground - eye * main.height, ground)
     for _ in range(_count(behind, 0.4)):
         things.limb_from_outside(canvas, behind, 0.18 * main.height)
@@ -97,9 +95,8 @@ def compose(
         looks[0] if own.random() < same_clothes else look
         for own, look in zip(each, looks, strict=True)
     ]
-    for i in sorted(
-        range(len(bodies)), key=lambda i: bodies[i].height
-    ):  # who is smaller is farther away
+    # who is smaller is farther away
+    for i in sorted(range(len(bodies)), key=lambda i: bodies[i].height):
         drawing.paint(canvas, bodies[i], looks[i], i)
         if each[i].random() < 0.35 * objects or (bodies[i].pose == "hold" and objects):
             things.held(canvas, each[i], bodies[i])
@@ -278,9 +275,8 @@ def flic_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
         eye=eye,
     )
     towards = main.points[FACE, :2]
-    return replace(
-        scene, people=[replace(scene.people[0], face=towards), *scene.people[1:]]
-    )  # FLIC labels both eyes of everybody
+    # FLIC labels both eyes of everybody
+    return replace(scene, people=[replace(scene.people[0], face=towards), *scene.people[1:]])
 
 
 def coco_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:

@@ -32,10 +32,8 @@ from paperlib.skeleton import COCO, FLIC, LSP, MPII, joint_map
 from paperlib.writing import write_whole
 
 JPEG_QUALITY = 92
-FLIC_SCALE, FLIC_BOX = (
-    2.2,
-    440,
-)  # of the official 720 x 480 frames; drawn frames keep the proportion
+# of the official 720 x 480 frames; drawn frames keep the proportion
+FLIC_SCALE, FLIC_BOX = (2.2, 440)
 _NO_ARRAY = {
     "_ArrayType_": "double",
     "_ArraySize_": [0, 0],
@@ -145,10 +143,8 @@ def write_lsp(
         _draw(_note_lsp, scenes.lsp_scene, "lsp", files, side, seed, jobs, tick, difficulty)
     ).reshape(-1, len(LSP), 3)  # (N, 14, 3)
     seen = points.copy()
-    for first, last, right, left in (
-        (0, 6, 2, 3),
-        (6, 12, 8, 9),
-    ):  # legs by the hips, arms by the shoulders: the right one is to the image's left
+    # legs by the hips, arms by the shoulders: the right one is to the image's left
+    for first, last, right, left in ((0, 6, 2, 3), (6, 12, 8, 9)):
         crossed = seen[:, right, 0] > seen[:, left, 0]
         seen[crossed, first:last] = seen[crossed, first:last][:, ::-1]
     file = BytesIO()
@@ -158,9 +154,8 @@ def write_lsp(
 
 def _note_lsp(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     person, order = scene.people[0], joint_map(MPII, LSP)
-    return np.concatenate([person.joints, (person.state == OCCLUDED)[:, None]], -1)[
-        order
-    ]  # (14, 3)
+    # (14, 3)
+    return np.concatenate([person.joints, (person.state == OCCLUDED)[:, None]], -1)[order]
 
 
 def write_flic(
@@ -205,9 +200,8 @@ def write_flic(
             "torsoangle": -np.degrees(np.arctan2(torso[:, 0], torso[:, 1])),
             "visible": np.ones((count, len(FLIC))),
         }
-        crossed = (
-            part[:, 0, 0] < part[:, 3, 0]
-        )  # the left shoulder to the image's left: seen from behind
+        # the left shoulder to the image's left: seen from behind
+        crossed = part[:, 0, 0] < part[:, 3, 0]
         seen = np.where(crossed[:, None, None], part[:, FLIC.mirror], part)
         for name, points in ((split, seen), (f"{split}_personcentric", part)):
             write_whole(folder / "annot" / f"{name}.h5", _h5(table | {"part": points}))
@@ -220,9 +214,8 @@ def write_flic(
 
 def _note_flic(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, float, float]:
     person, (height, width) = scene.people[0], scene.image.shape[:2]
-    points = np.concatenate(
-        [person.joints[[13, 14, 15, 12, 11, 10, 3, 2]], person.face[[1, 2, 0]]]
-    )  # (11, 2)
+    # (11, 2)
+    points = np.concatenate([person.joints[[13, 14, 15, 12, 11, 10, 3, 2]], person.face[[1, 2, 0]]])
     return points, points[[0, 3, 6, 7], 0].mean() + rng.normal(0, 0.01) * width, height / 2
 
 

@@ -236,9 +236,8 @@ def _work(
                 if study.minutes_left() > 0
                 else []
             )
-            ready.sort(
-                key=lambda task: (task.kind == "run", -task.seconds)
-            )  # figures soon, and no long run alone at the end
+            # figures soon, and no long run alone at the end
+            ready.sort(key=lambda task: (task.kind == "run", -task.seconds))
             for task in ready[: jobs - len(running)]:
                 waiting.remove(task)
                 task.started = time.monotonic()

@@ -57,9 +57,8 @@ def occlusion(frame: pd.DataFrame) -> Figure:
     pckh, presence = (frame[frame.panel == panel] for panel in ("pckh", "presence"))
     _distance_axes(left, pckh.x.max())
     colours = {}
-    for name, curve in pckh.groupby(
-        "curve", sort=False
-    ):  # a published curve has the colour of ours, dashed
+    # a published curve has the colour of ours, dashed
+    for name, curve in pckh.groupby("curve", sort=False):
         ours = name.removeprefix("published ")
         look = {
             "color": colours.setdefault(ours, COLOURS[len(colours) % len(COLOURS)]),

@@ -257,9 +257,8 @@ def hourglass_diagram(numbers: pd.DataFrame) -> Figure:
         )
 
     line(ax, (middle - pitch * depth - 0.75, 0), to=(middle + pitch * depth + 0.75, 0))
-    for level in range(
-        depth
-    ):  # the outermost first; `inner` of one level lies between its `down` and its `up`
+    # the outermost first; `inner` of one level lies between its `down` and its `up`
+    for level in range(depth):
         out = pitch * (depth - level)  # how far from the middle the branch leaves and comes back
         line(
             ax,

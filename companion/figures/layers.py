@@ -111,9 +111,8 @@ class _Recorder(TorchFunctionMode):
             "name": name,
             "kind": kind,
             "kernel": _first(kernel),
-            "stride": _first(
-                kernel if stride is None else stride
-            ),  # a pool moves by its own width unless told otherwise
+            # a pool moves by its own width unless told otherwise
+            "stride": _first(kernel if stride is None else stride),
             "inputs": sum(tensor.shape[1] for tensor in given),
             "outputs": output.shape[1],
             "side": output.shape[-1] if output.ndim == 4 else 1,

@@ -22,9 +22,8 @@ from paperlib.people import VISIBLE
 from paperlib.skeleton import MPII
 
 FINEST = np.arange(61) / 100  # thresholds, in reference lengths
-RULES = tuple(
-    rule for rule in CONVENTIONS["mpii"] if not rule.cells
-)  # cells cannot be told from distances
+# cells cannot be told from distances
+RULES = tuple(rule for rule in CONVENTIONS["mpii"] if not rule.cells)
 NAMES = tuple(rule.name for rule in RULES)
 GROUPS = ("all", *(name for name, _ in MPII.groups))
 STATES = ("all", "visible", "occluded")
@@ -129,9 +128,8 @@ def share_curve(
                 counts[int(k)] -= int(n)
     inside = pd.DataFrame(inside).groupby(rows.joint.to_numpy()).sum().to_numpy()  # (joints, 61)
     annotated = rows.groupby("joint").annotated.sum().to_numpy()[:, None]
-    pooled = (
-        rule.total == "pooled" if group == "all" else state != "all"
-    )  # a group is the mean of its joints; by visibility they are pooled
+    # a group is the mean of its joints; by visibility they are pooled
+    pooled = rule.total == "pooled" if group == "all" else state != "all"
     return 100 * (
         inside.sum(axis=0) / annotated.sum() if pooled else (inside / annotated).mean(axis=0)
     )

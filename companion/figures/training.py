@@ -76,9 +76,8 @@ def learning(numbers: dict[str, np.ndarray], look: int = -1) -> Figure:
         )
         axes.grid(color="#E5E5E5", linewidth=0.6)
     heat = numbers["maps"][look].astype(np.float32)
-    bar = draw_heat(
-        picture, numbers["image"], heat, numbers["maps"].max()
-    )  # one scale of colours for all looks
+    # one scale of colours for all looks
+    bar = draw_heat(picture, numbers["image"], heat, numbers["maps"].max())
     figure.colorbar(bar, ax=picture, shrink=0.8, aspect=20, label="heatmap value")
     picture.scatter(*numbers["truth"], **TRUTH)
     picture.scatter(*numbers["found"][look], **FOUND)

@@ -159,9 +159,8 @@ def visibility(study: Study, claim: dict) -> Finding:
 
         return of
 
-    systems = [
-        [precision(run) for run in study.seeds(name)] for name in claim["runs"]
-    ]  # exclude, ignore, include
+    # exclude, ignore, include
+    systems = [[precision(run) for run in study.seeds(name)] for name in claim["runs"]]
     over_ignore, over_include, (ap, low, high) = contrasts(
         systems, [[1, -1, 0], [1, 0, -1], [1, 0, 0]], len(state), times=200
     )

@@ -31,9 +31,8 @@ from scipy.stats import t as student
 SEED_SPREAD = 5.0
 
 Estimate = tuple[float, float, float]  # a figure, and the ends of its 95 % interval
-Statistic = Callable[
-    [np.ndarray], float
-]  # what one training scores, percent, on the people with these row numbers
+# what one training scores, percent, on the people with these row numbers
+Statistic = Callable[[np.ndarray], float]
 
 
 def share(errors: np.ndarray, threshold: float) -> Statistic:

@@ -121,7 +121,7 @@ def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> d
     scale = SCALES[size]
     runs = {
         run.name: run
-        for family in (_recurrent_runs, _hourglass_runs, _compared_runs)
+        for family in (_recurrent_runs, _hourglass_runs, _other_runs)
         for run in family(size, scale, data)
     }
     if (size, data) == ("smoke", "real"):
@@ -310,6 +310,14 @@ def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
             options=scale.hourglass,
         ),
         run("lsp", scale.stacks, 1, "R-tab4", train_on=_on_lsp(size, data), test_on="lsp", **main),
+    ]
+
+
+def _other_runs(size: str, scale: Scale, data: str) -> list[Run]:
+    """Networks of neither paper; CONTRIBUTING.md shows a row."""
+    return [
+        # a row of a new network stands here
+        *_compared_runs(size, scale, data)
     ]
 
 

@@ -48,14 +48,12 @@ def launch(devices: int, nodes: int):
     """lightning-fabric's DDP, launched: this command once for each GPU. None where there is one."""
     if devices * nodes == 1:
         return None
-    from lightning_fabric import (
-        Fabric,
-    )  # not above: seconds, and only where several GPUs are asked for
+    # not above: seconds, and only where several GPUs are asked for
+    from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import LightningEnvironment
 
-    here = (
-        [LightningEnvironment()] if nodes == 1 else None
-    )  # one task of Slurm may have all GPUs of a machine
+    # one task of Slurm may have all GPUs of a machine
+    here = [LightningEnvironment()] if nodes == 1 else None
     fabric = Fabric(
         accelerator="cuda", strategy="ddp", devices=devices, num_nodes=nodes, plugins=here
     )
@@ -108,11 +106,8 @@ def clear_out_of_memory(run: Run, device: torch.device):
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        known = (
-            "allocate memory",
-            "not enough memory",
-            "Unable to allocate",
-        )  # of torch on Linux, on Windows, of numpy
+        # of torch on Linux, on Windows, of numpy
+        known = ("allocate memory", "not enough memory", "Unable to allocate")
         if not isinstance(error, torch.OutOfMemoryError) and not any(
             words in str(error) for words in known
         ):

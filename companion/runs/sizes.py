@@ -27,12 +27,10 @@ class Scale:
     longer: float
     drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
     batch: int = 16  # people in a step
-    main: dict = field(
-        default_factory=dict
-    )  # options of the main recurrent models, where they differ
-    fine: dict = field(
-        default_factory=dict
-    )  # options of the recurrent models with more cells, for claims about body parts
+    # options of the main recurrent models, where they differ
+    main: dict = field(default_factory=dict)
+    # options of the recurrent models with more cells, for claims about body parts
+    fine: dict = field(default_factory=dict)
     fine_side: int = 0  # their input, px; 0: there are none
     seeds: int = 1  # of the runs that claims compare with one another
 

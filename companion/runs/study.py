@@ -81,9 +81,8 @@ class Study:
             progress,
             reuse,
         )
-        self.deadline = (
-            math.inf
-        )  # time.monotonic(), of the whole machine, at which a training stops at a checkpoint
+        # time.monotonic(), of the whole machine, at which a training stops at a checkpoint
+        self.deadline = math.inf
         self.fabric = None  # lightning-fabric's, launched, where several GPUs train a run together
         self.folders = folders or Folders.here()
         self.runs = catalogue(self.size, data, seeds_wanted())
@@ -92,9 +91,8 @@ class Study:
         self.device = choose_device(device)
         self.precision = choose_precision(self.device, self.wanted[1])
         if self.device.type == "cpu":
-            torch.set_num_threads(
-                1
-            )  # one thread gives the same bits on every run; --jobs uses the other cores
+            # one thread gives the same bits on every run; --jobs uses the other cores
+            torch.set_num_threads(1)
         if data == "real" and not self.folders.data.is_dir():
             raise PaperlibError(
                 f"{self.folders.data}: no such folder; set PAPERLIB_DATA to the folder of the "
@@ -299,9 +297,8 @@ class Study:
             self.trained(name),
             RecurrentCodec(side=crops.codec.side, skeleton=crops.codec.skeleton, parts=False),
         )
-        plain = (
-            crops.codec if isinstance(crops.codec, ErrorFeedbackCodec) else plain
-        )  # points have no arg-max
+        # points have no arg-max
+        plain = crops.codec if isinstance(crops.codec, ErrorFeedbackCodec) else plain
         found = as_kept(
             predict(
                 trained.model,

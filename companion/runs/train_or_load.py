@@ -128,10 +128,8 @@ def _train(run: Run, crops: Crops, folder: Path, start: Trained | None, session:
         **surroundings(crops.device, choose_precision(crops.device, session.precision)),
     }
     write_whole(folder / "record.json", json.dumps(record, indent=1))
-    for left in (
-        folder / "checkpoint.pt",
-        *folder.glob(".*.part"),
-    ):  # the second by a killed process
+    # the second by a killed process
+    for left in (folder / "checkpoint.pt", *folder.glob(".*.part")):
         left.unlink(missing_ok=True)
 
 

@@ -82,9 +82,8 @@ def strongest(strength: np.ndarray, wanted: np.ndarray, n: int) -> tuple[np.ndar
     """People (n,) and joints (n,): one joint of each of n people, `wanted` ones first, of those the
     largest `strength`; both tables are (N, J). A joint whose strength is NaN comes last of all."""
     value = np.where(np.isfinite(strength), strength, -np.inf)
-    order = np.lexsort(
-        (-value.ravel(), ~(wanted & np.isfinite(strength)).ravel())
-    )  # the last key decides first
+    # the last key decides first
+    order = np.lexsort((-value.ravel(), ~(wanted & np.isfinite(strength)).ravel()))
     person, joint = np.unravel_index(order, value.shape)
     first = np.sort(np.unique(person, return_index=True)[1])[:n]
     return person[first], joint[first]
@@ -121,9 +120,8 @@ def every_joint(
     found = [predict_batch(model, crops, people, **how)[0] for model in models]
     sites = found[0] if len(models) == 1 else [maps[-1] for maps in found]
     batch, skeleton = crops.batch(people), crops.codec.skeleton
-    points = (
-        torch.stack([crops.codec.decode(site)[0] for site in sites], dim=1).cpu().numpy()
-    )  # (N, K, J, 2)
+    # (N, K, J, 2)
+    points = torch.stack([crops.codec.decode(site)[0] for site in sites], dim=1).cpu().numpy()
     truth = batch.joints.cpu().numpy()
     length, _, unit = reference(crops.people)
     zoom = crops.codec.side / crops.codec.boxes(crops.people)[people, 2]  # crop px / image px

@@ -86,9 +86,8 @@ class _Seen:
         limbs = [self.crops.codec.skeleton.index(joint) for joint in LIMBS]
         visible = self.crops.people.state[people] == VISIBLE
         self.person = int(visible.sum(axis=1).argmax())
-        self.joint = max(
-            limbs, key=lambda joint: visible[self.person, joint]
-        )  # the first that is visible
+        # the first that is visible
+        self.joint = max(limbs, key=lambda joint: visible[self.person, joint])
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         codec, batch = self.crops.codec, self.batch

@@ -50,10 +50,8 @@ def canvas_boxes(people: People, side: int) -> np.ndarray:
     """(N, 3) the square of image that a canvas of `side` px holds: centre and side, image px, as
     `whole_pixels` has them."""
     rough = ~people.framed
-    centre = people.centre + np.where(rough, 7.5 * people.scale, 0)[:, None] * [
-        0,
-        1,
-    ]  # half-way between R's and H's crops
+    # half-way between R's and H's crops
+    centre = people.centre + np.where(rough, 7.5 * people.scale, 0)[:, None] * [0, 1]
     return whole_pixels(
         np.column_stack([centre, 200 * people.scale * ROOM * np.where(rough, 1.5, 1)]), side
     )
@@ -94,9 +92,8 @@ def load_canvases(
     if not (home / "canvases.json").exists():
         make_folder(home)
         with FileLock(home / "lock"):
-            if not (
-                home / "canvases.json"
-            ).exists():  # another process may have built them while this one waited
+            # another process may have built them while this one waited
+            if not (home / "canvases.json").exists():
                 _build(people, boxes, side, home, jobs, progress)
     record = json.loads((home / "canvases.json").read_text())
     if not any(record["readable"]):
@@ -145,9 +142,8 @@ def _build(
             (file, pixels.offset, rows, people.image[rows], boxes[rows], side) for rows in chunks
         ]
         cv2.setNumThreads(1)
-        pool = ThreadPoolExecutor(
-            jobs
-        )  # threads: decoding, warping and hashing leave Python's lock alone
+        # threads: decoding, warping and hashing leave Python's lock alone
+        pool = ThreadPoolExecutor(jobs)
         bar = tqdm(
             total=n,
             initial=done,
@@ -206,9 +202,8 @@ def _finished(pixels: np.ndarray, log: Path) -> tuple[list[str | None], list[str
         except ValueError:  # killed within the line
             break
         cut = pixels[len(errors) : len(errors) + len(record["errors"])]
-        if [hashlib.sha256(canvas).hexdigest() for canvas in cut] != record[
-            "sha256"
-        ]:  # the machine went down before the pixels were on the disk
+        # the machine went down before the pixels were on the disk
+        if [hashlib.sha256(canvas).hexdigest() for canvas in cut] != record["sha256"]:
             break
         errors, hashes, kept = errors + record["errors"], hashes + record["sha256"], [*kept, line]
     write_whole(log, "".join(line + "\n" for line in kept))
@@ -229,9 +224,8 @@ def _cut_chunk(work) -> dict[str, list]:
         for path, box in zip(paths, boxes, strict=True):
             times = int(min(reduction(box[2], side), 8))  # a decoder's most
             try:
-                image = (
-                    last[1] if last[0] == (path, times) else read_image(path, reduced=times)
-                )  # people of one image follow one another
+                # people of one image follow one another
+                image = last[1] if last[0] == (path, times) else read_image(path, reduced=times)
                 last, error = ((path, times), image), None
                 cut_canvas(image, box, side, times, canvas)
             except PaperlibError as problem:

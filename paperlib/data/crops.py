@@ -13,9 +13,8 @@ from paperlib.data.canvases import GREY, Canvases, fetch_pages
 from paperlib.geometry import Augmentation, crop_affine, draw_augmentation, transform, warp
 from paperlib.people import People
 
-BILINEAR = (
-    cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-)  # from an affine that says where in the canvas a crop's pixel lies
+# from an affine that says where in the canvas a crop's pixel lies
+BILINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,10 @@ class Crops:
         self._mapped = canvases.pixels
         self._to_crop = crop_affine(codec.boxes(self.people), codec.side)  # image px -> crop px
         self._to_canvas = canvases.affine[self._canvas]
-        self._others = np.concatenate(
-            [np.empty((0, len(codec.skeleton), 2)), *self.people.others]
-        )  # (M, J, 2) image px, row after row
-        self._first = np.cumsum(
-            [0, *map(len, self.people.others)]
-        )  # (N + 1,) where each row's begin
+        # (M, J, 2) image px, row after row
+        self._others = np.concatenate([np.empty((0, len(codec.skeleton), 2)), *self.people.others])
+        # (N + 1,) where each row's begin
+        self._first = np.cumsum([0, *map(len, self.people.others)])
 
     def __len__(self) -> int:
         return len(self.people)

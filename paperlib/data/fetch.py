@@ -79,9 +79,8 @@ def _fetch_archive(archive: Archive, target: Path, progress: bool) -> None:
             )
         )
     except OSError as error:
-        if error.errno and not isinstance(
-            error, (ConnectionError, TimeoutError)
-        ):  # of the disk, not of the net
+        # of the disk, not of the net
+        if error.errno and not isinstance(error, (ConnectionError, TimeoutError)):
             raise
         raise _failed(archive.url, error, part, done if archive.file else target) from error
     except Exception as error:  # requests, urllib3 and pooch each have their own
@@ -102,10 +101,8 @@ def _downloader(part: Path, progress: bool) -> Callable[..., None]:
         with open(part, "ab") as file:
 
             def anew(response, **_):
-                if response.status_code in (
-                    200,
-                    416,
-                ):  # it is sent from its start, or there is nothing after what we have
+                # it is sent from its start, or there is nothing after what we have
+                if response.status_code in (200, 416):
                     file.truncate(0)
 
             headers = {"Accept-Encoding": "identity"} | (

@@ -287,9 +287,8 @@ def _refuse_nonsense(path: Path, points: np.ndarray) -> None:
             f"{points[person, joint].tolist()} of person {person}, joint {joint} "
             "(counted from 0); give every point two finite coordinates"
         )
-    if (
-        0 < np.nanpercentile(np.abs(points), 95) <= 1
-    ):  # a network's points may lie outside the image
+    # a network's points may lie outside the image
+    if 0 < np.nanpercentile(np.abs(points), 95) <= 1:
         raise PaperlibError(
             f"{path}: nearly every coordinate lies within 1 of zero; points must be in pixels of "
             "the image, not fractions of it"

@@ -62,9 +62,8 @@ def receptive_field(model: nn.Module, side: int = 512) -> list[int]:
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
             module.reset_parameters()
-    noise = torch.Generator().manual_seed(
-        0
-    )  # max pooling passes the gradient to one pixel of four: noise lets each row win somewhere
+    # max pooling passes the gradient to one pixel of four: noise lets each row win somewhere
+    noise = torch.Generator().manual_seed(0)
     images = torch.rand(1, 3, side, side, generator=noise, dtype=torch.float64).requires_grad_()
     extents = []
     for maps in probe(images):

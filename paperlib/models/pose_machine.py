@@ -11,11 +11,8 @@ from torch.nn import functional as F
 
 from paperlib import PaperlibError
 
-STRIDES = (
-    2,
-    4,
-    8,
-)  # image px per cell of the beliefs: as many of the three convolutions are pooled
+# image px per cell of the beliefs: as many of the three convolutions are pooled
+STRIDES = (2, 4, 8)
 
 
 class PoseMachine(nn.Module):

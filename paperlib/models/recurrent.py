@@ -121,9 +121,8 @@ class Recurrent(nn.Module):
         for step in range(len(self.fusion.norms)):
             features = self.fusion(skip, features, step)
             sites.append(self.layer8(features))
-        return (
-            [F.relu(site) for site in sites] if self.relu_heads else sites
-        )  # (B, joints + parts, H/4, W/4) each
+        # (B, joints + parts, H/4, W/4) each
+        return [F.relu(site) for site in sites] if self.relu_heads else sites
 
 
 def _draw_small_filters(module: nn.Module) -> None:
