@@ -11,7 +11,7 @@ endif
 export PAPERLIB_DATA
 endif
 
-.PHONY: venv reproduce test clean
+.PHONY: venv reproduce test test-fast clean
 
 venv: .venv/.installed
 
@@ -31,6 +31,9 @@ test: venv
 	@if [ -d "$$PAPERLIB_DATA" ]; then \
 		PAPERLIB_SIZE=tiny $(BIN)/pytest -q -n 2 --dist loadscope --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg results/synthetic-smoke/notebooks; \
 	else echo "executed copies: skipped, their scores of published predictions need PAPERLIB_DATA"; fi
+
+test-fast: venv  # the science and the files of others; three minutes on two cores, no data
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not data and not browser" tests
 
 clean:
 	rm -rf .venv runs results/*-tiny

@@ -6,6 +6,17 @@ from pathlib import Path
 import pytest
 
 
+# What a test asks for says what it needs: the official data sets, a browser, or trained networks.
+NEEDS = {"data": {"real_data"}, "browser": {"browser", "opened"}, "slow": {"tiny", "fresh"}}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for mark, fixtures in NEEDS.items():
+            if fixtures & set(item.fixturenames):
+                item.add_marker(mark)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of the official data sets; tests that need it skip without it."""
