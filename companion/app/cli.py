@@ -1,4 +1,4 @@
-"""The doors: what can be done from a command line. Each is a few lines over the library."""
+"""The command line. Each command is a few lines over the library."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The doors to the official data sets: paperlib data list, fetch and check."""
+"""The commands of the official data sets: paperlib data list, fetch and check."""
 
 import json
 from typing import Annotated
