@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-
 # What a test asks for says what it needs: the official data sets, a browser, or trained networks.
 NEEDS = {"data": {"real_data"}, "browser": {"browser", "opened"}, "slow": {"tiny", "fresh"}}
 

@@ -183,6 +183,13 @@ def test_a_named_results_folder_is_read_and_written(monkeypatch, tmp_path):
 # ---------------------------------------------------------------- identity
 
 
+def test_another_sigma_is_another_run_and_only_that(tiny):
+    other = tiny.varied("recurrent", sigma=2.0)
+    assert other.runs["recurrent"].codec.sigma == 2.0 != tiny.runs["recurrent"].codec.sigma
+    changed = [name for name in tiny.runs if other.folder_of(name) != tiny.folder_of(name)]
+    assert changed == ["recurrent"]
+
+
 def test_an_identity_is_of_settings_data_and_the_number(tiny, monkeypatch):
     run = tiny.runs[RUN]
     mine = train_or_load.identity(run, "people")

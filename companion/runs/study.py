@@ -1,11 +1,13 @@
 """A study: one size on one kind of data, from data to artifacts. It is what a notebook opens."""
 
+import copy
 import difflib
 import functools
 import math
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,14 @@ class Study:
 
     def __repr__(self) -> str:
         return f"Study(size={self.size!r}, data={self.data!r}, device={str(self.device)!r})"
+
+    def varied(self, name: str, **codec) -> "Study":
+        """This study with other settings of the codec of run `name`, such as sigma=2.0: what a
+        parameter of a notebook asks for. Only that run is another one, and is trained."""
+        other = copy.copy(self)
+        run = self.runs[name]
+        other.runs = self.runs | {name: replace(run, codec=replace(run.codec, **codec))}
+        return other
 
     @functools.cached_property
     def root(self) -> Path:
