@@ -11,7 +11,7 @@ endif
 export PAPERLIB_DATA
 endif
 
-.PHONY: venv reproduce test clean
+.PHONY: venv reproduce test site clean
 
 venv: .venv/.installed
 
@@ -32,5 +32,12 @@ test: venv
 		PAPERLIB_SIZE=tiny $(BIN)/pytest -q -n 2 --dist loadscope --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg results/synthetic-smoke/notebooks; \
 	else echo "executed copies: skipped, their scores of published predictions need PAPERLIB_DATA"; fi
 
+site: .venv/.site
+	$(BIN)/python site/build.py
+
+.venv/.site: .venv/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[companion,site]'
+	@touch $@
+
 clean:
-	rm -rf .venv runs results/*-tiny
+	rm -rf .venv site/_build runs results/*-tiny

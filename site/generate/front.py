@@ -1,0 +1,140 @@
+"""The landing page: one person, one hard joint, a network that looks again, and one number."""
+
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from companion.figures.pictures import FOUND, TRUTH, draw_heat
+from generate.committed import DRAWN, ROOT
+
+SECOND = re.compile(r"after hourglass 2\b")
+
+
+def write(source: Path) -> None:
+    """Fill the places of index.md, and draw its panels."""
+    pictures = source.parent / "extra" / "look"
+    pictures.mkdir(parents=True)
+    rows = {"PASSES": passes(), "HOURGLASSES": hourglasses()}
+    page = (source / "index.md").read_text(encoding="utf-8")
+    for place, row in rows.items():
+        page = page.replace(f"%{place}%", strip(row, pictures, place.lower()))
+        page = page.replace(f"%{place} JOINT%", row["joint"])
+    for key, value in second_hourglass().items():
+        page = page.replace(f"%{key.upper()}%", value)
+    left = re.findall(r"%[A-Z ]+%", page)
+    if left:
+        raise SystemExit(f"site/pages/index.md: nothing fills {', '.join(left)}")
+    (source / "index.md").write_text(page, encoding="utf-8")
+
+
+def passes() -> dict:
+    """The first row of R-fig2: the joint that the feed-forward module is surest of and gets most
+    wrong, of those that the last pass finds (notebook 03 has the rule)."""
+    stored = np.load(DRAWN / "figures" / "r-fig2.npz")
+    row = {key: stored[key][0] for key in ("images", "maps", "truth", "found", "error")}
+    return row | {"joint": str(stored["names"][0]), "titles": list(map(str, stored["titles"]))}
+
+
+def hourglasses() -> dict:
+    """Of the person of notebook 04's heatmaps, the joint that the second hourglass moves most
+    towards its label."""
+    stored = np.load(DRAWN / "figures" / "04-heatmap.npz")
+    error = stored["error"][0]
+    joint = int(np.nanargmax(error[0] - error[-1]))
+    row = {key: stored[key][0][:, joint] for key in ("maps", "found", "error")}
+    row |= {"images": stored["images"][0], "truth": stored["truth"][0, joint]}
+    return row | {
+        "joint": str(stored["names"][joint]),
+        "titles": [f"hourglass {k + 1}" for k in range(len(error))],
+    }
+
+
+def strip(row: dict, folder: Path, name: str) -> str:
+    """The crop and the heatmaps beside each other, as HTML; the panels lie in `folder`."""
+    frames = [("crop", panel(row["images"], None, row["truth"], None), "the joint is ringed")]
+    for title, heat, found, error in zip(
+        row["titles"], row["maps"], row["found"], row["error"], strict=True
+    ):
+        drawn = panel(row["images"], (heat, row["maps"].max()), row["truth"], found)
+        frames.append((title, drawn, f"{error:.2f} heads off"))
+    cells = []
+    for number, (title, picture, said) in enumerate(frames):
+        file = folder / f"{name}-{number}.png"
+        file.write_bytes(picture)
+        alt = f"{row['joint']}, {title}: {said}"
+        cells.append(
+            f'<figure><img src="look/{file.name}" alt="{alt}" width="300" height="300">'
+            f"<figcaption><b>{title}</b> {said}</figcaption></figure>"
+        )
+    return f'<div class="strip">\n{"".join(cells)}\n</div>'
+
+
+def panel(image: np.ndarray, heat: tuple | None, truth: np.ndarray, found: np.ndarray) -> bytes:
+    """One panel as a PNG of 300 px: the crop, or a heatmap over it, with the label (a ring) and
+    the heatmap's maximum (a cross)."""
+    with matplotlib.rc_context({"savefig.dpi": 100, "figure.dpi": 100}):
+        figure = Figure(figsize=(3, 3))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        if heat is None:
+            axes.imshow(image)
+        else:
+            draw_heat(axes, image, *heat)
+            axes.scatter(*found, **FOUND | {"s": 90, "linewidths": 2.4})
+        axes.scatter(*truth, **TRUTH | {"s": 200, "linewidths": 2.4})
+        axes.set_xlim(-0.5, image.shape[1] - 0.5)
+        axes.set_ylim(image.shape[0] - 0.5, -0.5)
+        made = io.BytesIO()
+        figure.savefig(made, format="png")
+    with Image.open(made) as picture:
+        light = io.BytesIO()
+        picture.convert("RGB").save(light, "png", optimize=True)
+    return light.getvalue()
+
+
+class _Rows(HTMLParser):
+    """The rows of the tables of a page, each a list of its cells' words."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.rows, self.inside = [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.inside = tag in ("td", "th")
+        if tag == "tr":
+            self.rows.append([])
+        elif self.inside:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.inside:
+            self.rows[-1][-1] += data.strip()
+
+
+def second_hourglass() -> dict[str, str]:
+    """Points that the second hourglass adds, with their interval, as notebook 04's executed copy
+    prints them: {"points": "+3.3", "low": "2.2", "high": "4.3"}. Stops if it does not."""
+    path = DRAWN / "notebooks" / "04_hourglass.ipynb"
+    for cell in nbformat.read(path, 4).cells:
+        for output in cell.get("outputs", []):
+            rows = _Rows(output.get("data", {}).get("text/html", "")).rows
+            for row in rows[1:]:
+                named = dict(zip(rows[0], row, strict=False))
+                if any(SECOND.search(word) for word in row) and {"difference", "low"} <= set(named):
+                    said = {key: named[key] for key in ("low", "high")}
+                    return said | {"points": f"{float(named['difference']):+.1f}"}
+    raise SystemExit(
+        f"{path.relative_to(ROOT)}: no table with a row 'after hourglass 2' and the columns "
+        "difference, low and high, which the landing page quotes; mend site/generate/front.py"
+    )
