@@ -13,9 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from sphinx.cmd.build import build_main  # noqa: E402
-
 from generate import api, board, front, gallery, notebooks, reference  # noqa: E402
+from sphinx.cmd.build import build_main  # noqa: E402
 
 
 def gather(source: Path) -> None:

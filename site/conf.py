@@ -22,6 +22,7 @@ myst_heading_anchors = 3
 html_math_renderer = "mathml"
 default_role = "literal"
 autodoc_typehints = "signature"
+autodoc_inherit_docstrings = False
 autodoc_preserve_defaults = True
 add_module_names = False
 viewcode_line_numbers = True

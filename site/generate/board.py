@@ -62,8 +62,8 @@ def board(found: dict[str, dict[str, dict]]) -> str:
 
 def section(claim: dict, found: dict[str, dict[str, dict]]) -> str:
     """One claim: its figure, ours under each column, why, and what would change the verdict."""
-    lines = [f"({slug(claim['id'])})=", f"### {claim['id']}: {plain(claim['text'])}", ""]
-    lines += [f"The paper: {plain(claim['printed'])}", ""]
+    lines = [f"({slug(claim['id'])})=", f"### {claim['id']}", "", sentence(claim["text"]), ""]
+    lines += [f"* the paper: {plain(claim['printed'])}"]
     for name, row in columns(claim, found).items():
         if row:
             lines.append(f"* {name}: **{row['verdict']}**.{measured(row)}")

@@ -1,5 +1,6 @@
 """The landing page: one person, one hard joint, a network that looks again, and one number."""
 
+import csv
 import io
 import re
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from companion.figures.pictures import FOUND, TRUTH, draw_heat
-from generate.committed import DRAWN, ROOT
+from generate.committed import DRAWN, ROOT, manifest
 
 SECOND = re.compile(r"after hourglass 2\b")
 
@@ -26,7 +27,9 @@ def write(source: Path) -> None:
     for place, row in rows.items():
         page = page.replace(f"%{place}%", strip(row, pictures, place.lower()))
         page = page.replace(f"%{place} JOINT%", row["joint"])
-    for key, value in second_hourglass().items():
+        for when, error in (("BEFORE", row["error"][0]), ("AFTER", row["error"][-1])):
+            page = page.replace(f"%{place} {when}%", f"{error:.1f}")
+    for key, value in (second_hourglass() | {"people": people(), "verdicts": verdicts()}).items():
         page = page.replace(f"%{key.upper()}%", value)
     left = re.findall(r"%[A-Z ]+%", page)
     if left:
@@ -35,10 +38,16 @@ def write(source: Path) -> None:
 
 
 def passes() -> dict:
-    """The first row of R-fig2: the joint that the feed-forward module is surest of and gets most
-    wrong, of those that the last pass finds (notebook 03 has the rule)."""
-    stored = np.load(DRAWN / "figures" / "r-fig2.npz")
+    """The first row of R-fig2: a joint that the first guess loses and the last pass finds, by the
+    rule of notebook 03. Stops where that is not so."""
+    path = DRAWN / "figures" / "r-fig2.npz"
+    stored = np.load(path)
     row = {key: stored[key][0] for key in ("images", "maps", "truth", "found", "error")}
+    if not row["error"][0] > 0.5 >= row["error"][-1]:
+        raise SystemExit(
+            f"{path.relative_to(ROOT)}: its first joint is {row['error'][0]:.2f} heads off at "
+            f"first and {row['error'][-1]:.2f} at last, not lost and found as index.md says"
+        )
     return row | {"joint": str(stored["names"][0]), "titles": list(map(str, stored["titles"]))}
 
 
@@ -138,3 +147,19 @@ def second_hourglass() -> dict[str, str]:
         f"{path.relative_to(ROOT)}: no table with a row 'after hourglass 2' and the columns "
         "difference, low and high, which the landing page quotes; mend site/generate/front.py"
     )
+
+
+def people() -> str:
+    """How many people the hourglass' predictions are of."""
+    kept = manifest(DRAWN)["run hourglass"]["files"]
+    file = next(file for file in kept if file.endswith("/predictions-mpii-flip-1.npz"))
+    return str(len(np.load(DRAWN / file)["points"]))
+
+
+def verdicts() -> str:
+    """How many claims have which verdict, in words."""
+    with (DRAWN / "claims.csv").open(encoding="utf-8", newline="") as file:
+        file.readline()
+        found = [row["verdict"] for row in csv.DictReader(file)]
+    said = [f"{found.count(verdict)} are {verdict}" for verdict in dict.fromkeys(sorted(found))]
+    return f"{', '.join(said[:-1])} and {said[-1]}"

@@ -30,7 +30,7 @@ def write(source: Path) -> None:
 
 def section(name: str, caption: str, entry: dict | None, source: Path) -> str:
     """An artifact: what it shows, ours, the claims beside it, and the departures that touch it."""
-    lines = [f"({slug(name)})=", f"### {name}: {plain(caption)}", ""]
+    lines = [f"({slug(name)})=", f"### {name}", "", f"{plain(caption)}.", ""]
     lines += [ours(name, entry, source) if entry else "Not made yet.", ""]
     beside = [claim["id"] for claim in claims() if name in claim["artifacts"]]
     if beside:
@@ -71,7 +71,9 @@ def ours(name: str, entry: dict, source: Path) -> str:
         picture = manifest(results).get(name, {})
         if results != DRAWN and picture.get("kind") in ("figure", "table"):
             file = next(file for file in picture["files"] if file.endswith((".png", ".html")))
-            elsewhere = f'; on {data}: <a href="results/{results.name}/{file}">{Path(file).name}</a>'
+            elsewhere = (
+                f'; on {data}: <a href="results/{results.name}/{file}">{Path(file).name}</a>'
+            )
     return f"{shown}\n\nOurs, on drawn people at size smoke: {links}{elsewhere}."
 
 

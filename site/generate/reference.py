@@ -22,6 +22,8 @@ def anchored(facts: str) -> str:
     """The fact sheet with the target facts-a-3 before its heading 'A.3 ...', its CSV as tables."""
     lines = []
     for line in facts.splitlines():
+        # a star is a product, but where it opens an item
+        line = re.sub(r"(?<=\S)(\s*)\*", r"\1\\*", line)
         section = of_facts(line.lstrip("# ")) if line.startswith("##") else ""
         lines += [f"({slug(f'facts {section}')})=", line] if section else [line]
     return re.sub(r"```csv\n(.*?)```", table_of, "\n".join(lines), flags=re.S)
