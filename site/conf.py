@@ -26,6 +26,8 @@ autodoc_inherit_docstrings = False
 autodoc_preserve_defaults = True
 add_module_names = False
 viewcode_line_numbers = True
+viewcode_follow_imported_members = False
+html_domain_indices = False
 
 html_theme = "furo"
 html_title = "Two pose papers"

@@ -15,7 +15,9 @@ def write(source: Path) -> None:
     for name in modules():
         page = f"api/{slug(name)}"
         title = f"{name}\n{'=' * len(name)}"
-        options = "   :members:\n   :undoc-members:\n   :member-order: bysource"
+        options = (
+            "   :members:\n   :undoc-members:\n   :member-order: bysource\n   :ignore-module-all:"
+        )
         text = f"{title}\n\n.. automodule:: {name}\n{options}\n"
         (source / f"{page}.rst").write_text(text, encoding="utf-8")
         lines.append(f"* [`{name}`]({page}.rst): {plain(first_sentence(name))}")

@@ -67,8 +67,6 @@ def section(claim: dict, found: dict[str, dict[str, dict]]) -> str:
     for name, row in columns(claim, found).items():
         if row:
             lines.append(f"* {name}: **{row['verdict']}**.{measured(row)}")
-    if claim.get("why"):
-        lines += ["", f"To know: {plain(claim['why'])}."]
     mind = next((claim[key] for key in MIND if claim.get(key)), "")
     if mind:
         lines += ["", f"**What would change our mind:** {plain(mind)}"]
