@@ -36,6 +36,7 @@ html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": []}
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True

@@ -37,6 +37,9 @@ class Citations(SphinxTransform):
     default_priority = 390
 
     def apply(self, **_) -> None:
+        for raw in list(self.document.findall(nodes.raw)):
+            if raw.get("format") == "html":
+                raw[:] = [nodes.Text(in_html(raw.astext(), self.env.docname))]
         for text in list(self.document.findall(nodes.Text)):
             if any(isinstance(node, NOT_IN) for node in ancestors(text)):
                 continue
@@ -65,6 +68,29 @@ class Citations(SphinxTransform):
             refdoc=self.env.docname,
         )
         return link
+
+
+def in_html(text: str, page: str) -> str:
+    """The same in a table or another piece of HTML on `page`: links in its words, not in its tags,
+    its scripts, its links or its code."""
+    parts, closed, kept = re.split(r"(<[^>]*>)", text), "", []
+    for part in parts:
+        if tag := re.match(r"<(/?)(a|style|script|code|pre|svg)\b", part):
+            closed = "" if tag[1] else closed or tag[2]
+        words = not closed and not part.startswith("<")
+        kept.append(CITED.sub(lambda cited: anchors(cited[0], page), part) if words else part)
+    return "".join(kept)
+
+
+def anchors(citation: str, page: str) -> str:
+    """Each section, claim or figure that a citation names, as an HTML link from `page`."""
+
+    def anchor(one: re.Match) -> str:
+        target = target_of(one[0])
+        home = "facts" if target.startswith("facts") else "claims" if "-c" in target else "gallery"
+        return f'<a href="{"../" * page.count("/")}{home}.html#{target}">{one[0]}</a>'
+
+    return ONE.sub(anchor, citation)
 
 
 def ancestors(node: nodes.Node):

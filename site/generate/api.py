@@ -20,7 +20,7 @@ def write(source: Path) -> None:
         )
         text = f"{title}\n\n.. automodule:: {name}\n{options}\n"
         (source / f"{page}.rst").write_text(text, encoding="utf-8")
-        lines.append(f"* [`{name}`]({page}.rst): {plain(first_sentence(name))}")
+        lines.append(f"* [`{name}`]({page}.rst): {first_sentence(name)}")
         listed.append(page)
     index = (source / "api.md").read_text(encoding="utf-8")
     index = index.replace("%MODULES%", "\n".join(lines)).replace("%LIST%", "\n".join(listed))
@@ -34,7 +34,9 @@ def modules() -> list[str]:
 
 
 def first_sentence(name: str) -> str:
+    """Of a module's docstring, as Markdown that keeps its `names`."""
     path = ROOT.joinpath(*name.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(text.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+    sentence = " ".join(text.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+    return plain(sentence).replace("\\`", "`")
