@@ -12,7 +12,8 @@ project = "Two pose papers"
 author = "The paperlib authors"
 version = release = paperlib.__version__
 language = "en"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton", "prose"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+extensions += ["sphinx.ext.githubpages", "sphinx_copybutton", "prose"]
 
 nb_execution_mode = "off"  # the executed copies, as they are
 nb_merge_streams = True
