@@ -5,11 +5,20 @@ import csv
 import html
 from pathlib import Path
 
+from companion.measure.verdict import VERDICTS
 from companion.published.claims import claims
 from generate.committed import PAPERS, RESULTS, plain, scrolling, slug
 
-# the keys of claims.toml under which a claim says what would change its verdict
-MIND = ("mind", "would_change", "change_our_mind")
+MEANS = {
+    "exact": "counted or recomputed, and as printed",
+    "reproduced": "the interval says so",
+    "contradicted": "the interval says the opposite",
+    "agrees in miniature": "the interval says so, of a small network",
+    "disagrees in miniature": "the opposite, of a small network",
+    "inconclusive": "the interval does not settle it",
+    "not testable at this size": "the claim needs what the small network or its data lack",
+    "not measured": "the data are not at hand",
+}
 NONE = {"ours": "", "interval": "", "verdict": "not measured", "why": ""}
 COLUMNS = ("drawn people", "photographs", "published files")
 
@@ -22,7 +31,9 @@ def write(source: Path) -> None:
     for paper, title in PAPERS.items():
         sections.append(f"## {paper}: {title}")
         sections += [section(claim, found) for claim in claims() if claim["paper"] == paper]
-    page = page.replace("%BOARD%", board(found)).replace("%CLAIMS%", "\n\n".join(sections))
+    means = "\n".join(f"* *{verdict}*: {MEANS[verdict]}" for verdict in VERDICTS)
+    page = page.replace("%VERDICTS%", means).replace("%BOARD%", board(found))
+    page = page.replace("%CLAIMS%", "\n\n".join(sections))
     (source / "claims.md").write_text(page, encoding="utf-8")
 
 
@@ -48,7 +59,7 @@ def board(found: dict[str, dict[str, dict]]) -> str:
     body = []
     for claim in claims():
         cells = [
-            f'<td class="{slug(row["verdict"])}">{html.escape(row["verdict"])}</td>'
+            f'<td class="verdict {slug(row["verdict"])}">{html.escape(row["verdict"])}</td>'
             if row
             else '<td aria-label="not for this claim"></td>'
             for row in columns(claim, found).values()
@@ -67,9 +78,10 @@ def section(claim: dict, found: dict[str, dict[str, dict]]) -> str:
     for name, row in columns(claim, found).items():
         if row:
             lines.append(f"* {name}: **{row['verdict']}**.{measured(row)}")
-    mind = next((claim[key] for key in MIND if claim.get(key)), "")
-    if mind:
-        lines += ["", f"**What would change our mind:** {plain(mind)}"]
+    if claim.get("needs"):
+        lines += ["", f"To judge it takes {plain(claim['needs'])}."]
+    if claim.get("mind"):
+        lines += ["", f"**What would change our mind:** {plain(claim['mind'])}."]
     beside = ", ".join(f"[{name}](#{slug(name)})" for name in claim["artifacts"])
     return "\n".join([*lines, "", f"See {beside}."])
 

@@ -15,6 +15,7 @@ from PIL import Image
 from companion.figures.pictures import FOUND, TRUTH, draw_heat
 from generate.committed import DRAWN, ROOT, manifest
 
+TWICE = DRAWN / "figures" / "04-twice.npz"
 SECOND = re.compile(r"after hourglass 2\b")
 
 
@@ -27,6 +28,7 @@ def write(source: Path) -> None:
     for place, row in rows.items():
         page = page.replace(f"%{place}%", strip(row, pictures, place.lower()))
         page = page.replace(f"%{place} JOINT%", row["joint"])
+        page = page.replace(f"%{place} RULE%", row.get("rule", ""))
         for when, error in (("BEFORE", row["error"][0]), ("AFTER", row["error"][-1])):
             page = page.replace(f"%{place} {when}%", f"{error:.1f}")
     for key, value in (second_hourglass() | {"people": people(), "verdicts": verdicts()}).items():
@@ -39,8 +41,13 @@ def write(source: Path) -> None:
 
 def passes() -> dict:
     """The first row of R-fig2: a joint that the first guess loses and the last pass finds, by the
-    rule of notebook 03. Stops where that is not so."""
-    path = DRAWN / "figures" / "r-fig2.npz"
+    rule of notebook 03."""
+    return first_row(DRAWN / "figures" / "r-fig2.npz")
+
+
+def first_row(path: Path) -> dict:
+    """The first joint of a figure of one joint site by site. Stops where it is not lost and found
+    again, as the landing page says."""
     stored = np.load(path)
     row = {key: stored[key][0] for key in ("images", "maps", "truth", "found", "error")}
     if not row["error"][0] > 0.5 >= row["error"][-1]:
@@ -52,8 +59,10 @@ def passes() -> dict:
 
 
 def hourglasses() -> dict:
-    """Of the person of notebook 04's heatmaps, the joint that the second hourglass moves most
-    towards its label."""
+    """The first row of 04-twice, chosen as R-fig2's. Before there is one: of the person of notebook
+    04's heatmaps, the joint that the second hourglass moves most towards its label."""
+    if TWICE.is_file():
+        return first_row(TWICE) | {"rule": "found by the same rule"}
     stored = np.load(DRAWN / "figures" / "04-heatmap.npz")
     error = stored["error"][0]
     joint = int(np.nanargmax(error[0] - error[-1]))
@@ -62,6 +71,7 @@ def hourglasses() -> dict:
     return row | {
         "joint": str(stored["names"][joint]),
         "titles": [f"hourglass {k + 1}" for k in range(len(error))],
+        "rule": "the joint that the second hourglass mends most",
     }
 
 
@@ -132,8 +142,15 @@ class _Rows(HTMLParser):
 
 
 def second_hourglass() -> dict[str, str]:
-    """Points that the second hourglass adds, with their interval, as notebook 04's executed copy
-    prints them: {"points": "+3.3", "low": "2.2", "high": "4.3"}. Stops if it does not."""
+    """Points that the second hourglass adds, with their interval, as 04-twice holds or notebook
+    04's executed copy prints them: {"points": "+3.3", "low": "2.2", "high": "4.3"}, and in words
+    how many joints it repairs and spoils, where that is known. Stops if neither says so."""
+    if TWICE.is_file():
+        stored = np.load(TWICE)
+        points, low, high = stored["gain"]
+        balance = f" It repairs {stored['repaired'].sum()} of them and spoils"
+        balance += f" {stored['spoilt'].sum()}."
+        return said_of(points, low, high) | {"balance": balance}
     path = DRAWN / "notebooks" / "04_hourglass.ipynb"
     for cell in nbformat.read(path, 4).cells:
         for output in cell.get("outputs", []):
@@ -141,12 +158,16 @@ def second_hourglass() -> dict[str, str]:
             for row in rows[1:]:
                 named = dict(zip(rows[0], row, strict=False))
                 if any(SECOND.search(word) for word in row) and {"difference", "low"} <= set(named):
-                    said = {key: named[key] for key in ("low", "high")}
-                    return said | {"points": f"{float(named['difference']):+.1f}"}
+                    numbers = (float(named[key]) for key in ("difference", "low", "high"))
+                    return said_of(*numbers) | {"balance": ""}
     raise SystemExit(
         f"{path.relative_to(ROOT)}: no table with a row 'after hourglass 2' and the columns "
         "difference, low and high, which the landing page quotes; mend site/generate/front.py"
     )
+
+
+def said_of(points: float, low: float, high: float) -> dict[str, str]:
+    return {"points": f"{points:+.1f}", "low": f"{low:.1f}", "high": f"{high:.1f}"}
 
 
 def people() -> str:
