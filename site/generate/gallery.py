@@ -55,9 +55,7 @@ def ours(name: str, entry: dict, source: Path) -> str:
     if entry["kind"] == "figure":
         picture = f"gallery/{Path(files['.png']).name}"
         shutil.copy(DRAWN / files[".png"], source / picture)
-        module, _, draw = entry["draw"].rpartition(".")
-        alt = alt_text(getattr(importlib.import_module(module), draw), name)
-        shown = f"![{plain(alt)}]({picture})"
+        shown = f"![{plain(told(name, entry['draw']))}]({picture})"
         numbers = next(file for end, file in files.items() if end != ".png")
         kept = {"picture": files[".png"], "numbers": numbers}
     else:
@@ -75,6 +73,16 @@ def ours(name: str, entry: dict, source: Path) -> str:
                 f'; on {data}: <a href="results/{results.name}/{file}">{Path(file).name}</a>'
             )
     return f"{shown}\n\nOurs, on drawn people at size smoke: {links}{elsewhere}."
+
+
+def told(name: str, drawn_by: str) -> str:
+    """The alternative text of a figure: of the function that draws it, or, where an older one drew
+    it, its caption."""
+    module, _, draw = drawn_by.rpartition(".")
+    try:
+        return alt_text(getattr(importlib.import_module(module), draw), name)
+    except (ImportError, AttributeError):
+        return f"{name}: {captions()[name]}"
 
 
 def departures(name: str) -> list[dict]:
