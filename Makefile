@@ -11,7 +11,7 @@ endif
 export PAPERLIB_DATA
 endif
 
-.PHONY: venv reproduce test test-fast clean
+.PHONY: venv reproduce test test-fast site clean
 
 venv: .venv/.installed
 
@@ -35,5 +35,12 @@ test: venv
 test-fast: venv  # the science and the files of others; three minutes on two cores, no data
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not data and not browser" tests
 
+site: .venv/.site
+	$(BIN)/python site/build.py
+
+.venv/.site: .venv/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[companion,site]'
+	@touch $@
+
 clean:
-	rm -rf .venv runs results/*-tiny
+	rm -rf .venv site/_build runs results/*-tiny

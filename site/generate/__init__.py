@@ -1,0 +1,1 @@
+"""What the website says, made of committed files."""
