@@ -19,7 +19,7 @@ from companion.measure.intervals import SEED_SPREAD, Estimate, contrasts, less, 
 from companion.measure.preconditions import all_hold, conditions, preconditions, unmet
 from companion.measure.scores import Measured, baseline, measure_seeds
 from companion.measure.settle import settles
-from companion.measure.verdict import EVIDENCE, answers, verdict
+from companion.measure.verdict import EVIDENCE, answers, in_words, verdict
 from companion.runs.catalogue import runs_of_claim
 from companion.runs.study import NotMeasured, Study
 from paperlib.metrics import average_precision
@@ -84,9 +84,7 @@ class Evidence:
     conditions: str = ""
 
 
-def _judged(
-    finding: Finding, claim: dict, evidence: Evidence, notes: tuple[str, ...] = ()
-) -> dict:
+def _judged(finding: Finding, claim: dict, evidence: Evidence, notes: tuple[str, ...] = ()) -> dict:
     """The rest of a row: the estimates as they are printed, the verdict on them, and why."""
     printed = [tuple(round(x, 2) + 0.0 for x in estimate) for estimate in finding.estimates]
     holds, open_ = answers(printed, claim), unmet(evidence.preconditions)
@@ -94,6 +92,7 @@ def _judged(
     found = verdict(holds, trained, not open_, all_hold(evidence.conditions))
     settled_by = settles(finding.estimates, claim) if found == "inconclusive" else ""
     said = f"would be settled by {settled_by}" if settled_by else ""
+    said = f"the paper's figure {in_words(holds)}" if found == "exact" else said
     whys = [*open_, said, finding.why, claim.get("why", ""), *notes]
     return {
         "ours": finding.ours,
@@ -224,11 +223,7 @@ def visibility(study: Study, claim: dict) -> Finding:
     others = own[0] - over_ignore[0], own[0] - over_include[0]
     chance = 100 * (state == VISIBLE).sum() / (state != ABSENT).sum()
     ours = "AP exclude {:.1f}, ignore {:.1f}, include {:.1f} %".format(own[0], *others)
-    return Finding(
-        ours,
-        [over_ignore, over_include, own.less(90)],
-        f"chance is {chance:.1f} %",
-    )
+    return Finding(ours, [over_ignore, over_include, own.less(90)], f"chance is {chance:.1f} %")
 
 
 def converges_to_zero(study: Study, claim: dict) -> Finding:

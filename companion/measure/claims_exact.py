@@ -71,13 +71,15 @@ def hourglass_files(study: Study, claim: dict) -> Finding:
     there = [name for name, file in WITNESSES.items() if (data / file).is_file()]
     shares = {name: _shares(data, WITNESSES[name], claim["text"].split()[0]) for name in there}
     printed = [float(word) for word in claim["printed"].split(" / ")]
-    absent = [f"{name}'s file absent" for name in WITNESSES if name not in there]
+    absent = [f"absent: {name}" for name in WITNESSES if name not in there]
     return Finding(
         "; ".join(
             f"{name} {' / '.join(f'{share:.1f}' for share in found)}"
             for name, found in shares.items()
         ),
-        _exactly(*(x - y for found in shares.values() for x, y in zip(found, printed, strict=True))),
+        _exactly(
+            *(x - y for found in shares.values() for x, y in zip(found, printed, strict=True))
+        ),
         "; ".join(absent),
     )
 
@@ -116,9 +118,7 @@ def size_ratio(study: Study, claim: dict) -> Finding:
     """R-c12 on two scales: learnable numbers, and R's own rule, k * k * C_out (FACTS B)."""
     with torch.device("meta"):
         both = StackedHourglass(8, head="paper"), Recurrent()
-    learnable, ruled = (
-        [count(model) for model in both] for count in (parameters, paper_rule)
-    )
+    learnable, ruled = ([count(model) for model in both] for count in (parameters, paper_rule))
     ratios = [hourglass / recurrent for hourglass, recurrent in (learnable, ruled)]
     return Finding(
         f"learnable {learnable[1]:,} vs {learnable[0]:,}: {ratios[0]:.2f} times; by R's own rule "

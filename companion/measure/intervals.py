@@ -109,7 +109,9 @@ def _with_seeds(
     people, squares = (high - low) / 2, (weights**2).sum()
     if freedom == 0:
         wider = 0.0 if same_network else SEED_SPREAD * np.sqrt(squares / 2)
-        return Estimate(found, low - wider, high + wider, people, wider / student.ppf(0.975, np.inf))
+        return Estimate(
+            found, low - wider, high + wider, people, wider / student.ppf(0.975, np.inf)
+        )
     variance = sum(((seeds - seeds.mean()) ** 2).sum() for _, seeds in systems) / freedom
     error = np.sqrt(variance * sum(weight**2 / len(seeds) for weight, seeds in systems))
     wider = student.ppf(0.975, freedom) * error

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -112,42 +113,87 @@ def _heads(study: Study, runs: list[str]) -> str:
         return "ReLU" if study.runs[runs[0]].network.build().relu_heads else "linear"
 
 
-Check = tuple[str, Callable[[Study, list[str]], Figure], str]
-# name -> how it is compared, how it is measured, and what is said where it does not hold
-CHECKS: dict[str, Check] = {
-    "size": ("not", lambda study, runs: study.size, "size {found} tests the machinery, its numbers "
-             "mean nothing"),
-    "photographs": ("is", lambda study, runs: "yes" if study.data == "real" else "no",
-                    "it is about photographs, and these people are drawn"),
-    "epochs": ("at least", _epochs, "the networks saw their people {found} times, not {needed}"),
-    "learned": ("at least", _learned, "a network finds {found} points more joints than the mean "
-                "pose does, not {needed}"),
-    "context": ("at most", lambda study, runs: _sight(study, runs, 0), "without an iteration the "
-                "answer sees {found} of the crop already, not at most {needed}: iterations cannot "
-                "add context"),
-    "whole": ("at least", lambda study, runs: _sight(study, runs, 1), "after one iteration the "
-              "answer sees {found} of the crop, not {needed}: a second still adds context"),
-    "cells": ("at least", _cells, "heatmaps have {found} cells to a side, not {needed}"),
-    "bottom": ("at most", _bottom, "an hourglass's smallest maps have {found} cells to a side, not "
-               "at most {needed}: it does not see the whole"),
-    "capacity": ("at most", _capacity, "the networks' capacities are {found} % apart, not at most "
-                 "{needed}"),
-    "occluded": ("at least", _occluded, "{found} % of the joints measured are hidden, not "
-                 "{needed}"),
-    "absent": ("at least", _absent, "{found} % of the knees or ankles have no annotation, not "
-               "{needed}"),
-    "easier": ("at least", _easier, "without iterations heads are found {found} points more often "
-               "than ankles, not {needed}: they are not the easy joints here"),
-    "settled": ("at most", _settled, "PCKh rose by {found} points over the last sixth of the "
-                "training, not at most {needed}: it had not settled"),
-    "optimizer": ("is", _optimizer, "trained by {found}, not by {needed}: the collapse is one of "
-                  "plain gradient steps"),
-    "heads": ("is", _heads, "prediction layers are {found}, not {needed}: only a head that is cut "
-              "off at zero stays there"),
-    "paper": ("is", lambda study, runs: ALL if all_hold(conditions(study, runs)) else "some",
-              "its figure is absolute: only the paper's own network, resolution, recipe and data "
-              "can meet it"),
-}  # fmt: skip
+class Check(NamedTuple):
+    """A precondition: how the figure found is compared with the one needed, how it is measured of
+    the runs, and what is said where it does not hold."""
+
+    how: str  # at least, at most, is, not
+    measure: Callable[[Study, list[str]], Figure]
+    otherwise: str
+
+
+CHECKS = {
+    "size": Check(
+        "not",
+        lambda study, runs: study.size,
+        "size {found} tests the machinery, its numbers mean nothing",
+    ),
+    "epochs": Check(
+        "at least", _epochs, "the networks saw their people {found} times, not {needed}"
+    ),
+    "learned": Check(
+        "at least",
+        _learned,
+        "the weakest network's PCKh is {found} points above the mean pose's, not {needed}",
+    ),
+    "context": Check(
+        "at most",
+        lambda study, runs: _sight(study, runs, 0),
+        "without an iteration the answer sees {found} of the crop already, not at most {needed}: "
+        "iterations cannot add context",
+    ),
+    "whole": Check(
+        "at least",
+        lambda study, runs: _sight(study, runs, 1),
+        "after one iteration the answer sees {found} of the crop, not {needed}: a second still "
+        "adds context",
+    ),
+    "cells": Check("at least", _cells, "heatmaps have {found} cells to a side, not {needed}"),
+    "bottom": Check(
+        "at most",
+        _bottom,
+        "an hourglass's smallest maps have {found} cells to a side, not at most {needed}: it does "
+        "not see the whole",
+    ),
+    "capacity": Check(
+        "at most", _capacity, "the networks' capacities are {found} % apart, not at most {needed}"
+    ),
+    "occluded": Check(
+        "at least", _occluded, "{found} % of the joints measured are hidden, not {needed}"
+    ),
+    "absent": Check(
+        "at least", _absent, "{found} % of the knees or ankles have no annotation, not {needed}"
+    ),
+    "easier": Check(
+        "at least",
+        _easier,
+        "without iterations heads are found {found} points more often than ankles, not {needed}: "
+        "they are not the easy joints here",
+    ),
+    "settled": Check(
+        "at most",
+        _settled,
+        "PCKh rose by {found} points over the last sixth of the training, not at most {needed}: "
+        "it had not settled",
+    ),
+    "optimizer": Check(
+        "is",
+        _optimizer,
+        "trained by {found}, not by {needed}: the collapse is one of plain gradient steps",
+    ),
+    "heads": Check(
+        "is",
+        _heads,
+        "prediction layers are {found}, not {needed}: only a head that is cut off at zero stays "
+        "there",
+    ),
+    "paper": Check(
+        "is",
+        lambda study, runs: ALL if all_hold(conditions(study, runs)) else "some",
+        "its figure is absolute: only the paper's own network, resolution, recipe and data can "
+        "meet it",
+    ),
+}
 EVERYWHERE = {"size": "tiny"}  # what every claim on trained networks must not be
 
 
@@ -155,7 +201,8 @@ def preconditions(study: Study, claim: dict, runs: list[str]) -> str:
     """Each precondition of a claim on `runs`, measured: "epochs 0.43 (at least 2); ..."."""
     asked = EVERYWHERE | claim.get("checks", {})
     return "; ".join(
-        f"{name} {_figure(CHECKS[name][1](study, runs))} ({CHECKS[name][0]} {_figure(needed)})"
+        f"{name} {_figure(CHECKS[name].measure(study, runs))} "
+        f"({CHECKS[name].how} {_figure(needed)})"
         for name, needed in asked.items()
     )
 
@@ -163,7 +210,7 @@ def preconditions(study: Study, claim: dict, runs: list[str]) -> str:
 def unmet(written: str) -> list[str]:
     """What does not hold of written preconditions, a reason each."""
     return [
-        CHECKS[name][2].format(found=found, needed=needed)
+        CHECKS[name].otherwise.format(found=found, needed=needed)
         for name, found, how, needed in _read(written)
         if not _met(found, how, needed)
     ]
@@ -173,7 +220,7 @@ def checked_as_asked(written: str, claim: dict, trained: bool) -> bool:
     """Whether written preconditions are those that the claim asks for, with the figures that it
     needs; only claims on trained networks have any."""
     asked = EVERYWHERE | claim.get("checks", {}) if trained else {}
-    wanted = [(name, CHECKS[name][0], _figure(needed)) for name, needed in asked.items()]
+    wanted = [(name, CHECKS[name].how, _figure(needed)) for name, needed in asked.items()]
     return [(name, how, needed) for name, _, how, needed in _read(written)] == wanted
 
 

@@ -55,10 +55,19 @@ def answers(estimates: list[tuple[float, float, float]], claim: dict) -> list[st
     if not claim.get("witnesses"):
         return found
     return [
-        said.pop() if len(said) == 1 and ("no" not in said or len(found) > claim["parts"]) else "open"
+        said.pop()
+        if len(said) == 1 and ("no" not in said or len(found) > claim["parts"])
+        else "open"
         for said in (set(found[part :: claim["parts"]]) for part in range(claim["parts"]))
         if said
     ]
+
+
+def in_words(holds: list[str]) -> str:
+    """ "holds", or part by part: "part 1 holds, part 2 does not hold"."""
+    said = [{"yes": "holds", "no": "does not hold", "open": "is open"}[one] for one in holds]
+    parts = ", ".join(f"part {number} {word}" for number, word in enumerate(said, 1))
+    return said[0] if len(set(said)) == 1 else parts
 
 
 def verdict(holds: list[str], trained: bool, testable: bool, faithful: bool) -> str:
