@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from companion.artifacts.claims_file import read_claims, write_claims
+from companion.artifacts.claims_file import read_claims, with_reasons, write_claims
 from companion.artifacts.verify import verify
 from companion.execute import schedule
 from companion.measure import claims as measuring
@@ -209,10 +209,10 @@ def test_how_many_seeds_would_settle():
     assert settles([alone, closer], EFFECT) == f"{more} seeds" and more > fewest
     assert settles([Estimate(3, 1, 5, 2)], EFFECT) == ""  # settled already
     assert settles([Estimate(0.65, -0.25, 1.55, 0.9)], EFFECT) == (
-        "no number of seeds: 2 times the people"
+        "2 times the people, and no number of seeds"
     )
     assert settles([Estimate(0.01, -5, 5, 1, luck)], EFFECT) == (
-        "no number of seeds: over 100 times the people"
+        "over 100 times the people, and no number of seeds"
     )
 
 
@@ -373,6 +373,9 @@ def test_ledger_without_runs_and_files(untrained):
     assert "rounding slip" in found["H-c13"]["why"] and "88.43" in found["H-c13"]["why"]
     assert all(row["why"] for row in rows if row["verdict"] == "not measured")
     assert all(map(follows, rows))
+    reasons = with_reasons(read_claims(untrained.results))
+    assert all(row["needs"] and row["mind"] for row in reasons)
+    assert {"id", "paper", "ours", "interval", "seeds", "verdict", "why"} <= set(reasons[0])
 
 
 def test_claims_on_annotation_and_published_files(real_data, tmp_path):

@@ -332,7 +332,8 @@ def flic(study: Study, claim: dict) -> Finding:
         [share(one.errors[:, list(members[group])], 0.2) for one in systems[0]] for group in groups
     ]
     found = contrasts(columns, np.eye(2), systems[0][0].scores.people)
-    return Finding(ours, [x.less(of) for x, of in zip(found, printed, strict=True)])
+    differences = [x.less(of) for x, of in zip(found, printed, strict=True)]
+    return Finding(ours, differences, "our own network: the published file is absent")
 
 
 def offset_helps(study: Study, claim: dict) -> Finding:

@@ -43,5 +43,5 @@ def settles(estimates: list[Estimate], claim: dict) -> str:
         return f"{max(seeds)} seeds"
     people = [people_to_settle(estimate, claim) for estimate in still]
     if all(people):
-        return f"no number of seeds: {max(people)} times the people"
-    return f"no number of seeds: over {MOST_PEOPLE} times the people"
+        return f"{max(people)} times the people, and no number of seeds"
+    return f"over {MOST_PEOPLE} times the people, and no number of seeds"
