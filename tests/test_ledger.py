@@ -369,8 +369,8 @@ def test_ledger_without_runs_and_files(untrained):
     assert found["R-c12"]["holds"] == "no; no"
     assert "1.38 times" in found["R-c12"]["ours"] and "1.66 times" in found["R-c12"]["ours"]
     assert (found["H-c13"]["verdict"], found["H-c13"]["holds"]) == ("exact", "yes; no")
-    assert found["H-c13"]["ours"] == "90.93 by its columns; 12.67 %"
-    assert "rounding slip" in found["H-c13"]["why"] and "88.43" in found["H-c13"]["why"]
+    assert found["H-c13"]["ours"] == "90.93 by its own columns; 12.67 %, a rounding slip"
+    assert "rounding slip" in found["H-c13"]["why"] and "scores 88.43" in found["H-c13"]["why"]
     assert all(row["why"] for row in rows if row["verdict"] == "not measured")
     assert all(map(follows, rows))
     reasons = with_reasons(read_claims(untrained.results))
