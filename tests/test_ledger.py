@@ -158,9 +158,9 @@ def test_a_null_seldom_agrees(seeds):
 
 @pytest.mark.parametrize("claim, gain", [(EQUAL, 0.015), (VALUE, 0.025)])
 def test_what_is_unlike_seldom_agrees(claim, gain):
-    """Systems that differ by half a point more than the claim allows, on enough people and with
-    seeds that agree, so that some intervals are narrow."""
-    found = verdicts(gain, claim, 3, people=1500, times=100, spread=0.002)
+    """Systems that differ by half a point more than the claim allows; by their figures alone a
+    third would come out as alike."""
+    found = verdicts(gain, claim, 3, people=300, times=100, spread=0.01)
     assert found.count(YES) <= 5
 
 
