@@ -5,6 +5,7 @@ The browser is Debian's chromium, driven by playwright (pip install -e .[browser
 those tests skip.
 """
 
+import html
 import re
 import shutil
 from dataclasses import replace
@@ -22,7 +23,8 @@ from companion.artifacts.claims_file import save_claims
 from companion.artifacts.front_page import interval_svg, page_html, write_page
 from companion.artifacts.verify import verify
 from companion.figures.pictures import gallery
-from companion.measure.verdict import COLUMNS, VERDICTS, verdict_of_all
+from companion.measure import preconditions
+from companion.measure.verdict import COLUMNS, EVIDENCE, VERDICTS, answers, follows, verdict
 from companion.published.claims import claims
 from companion.runs.study import Study
 from paperlib import PaperlibError
@@ -33,34 +35,59 @@ PEOPLE = {
     "points": np.random.default_rng(1).random((2, 16, 2)) * 24,
     "skeleton": np.array("mpii"),
 }
-ESTIMATES = ([(5.0, 2.0, 8.0)], [(-50.0, -60.0, -40.0)], [(0.4, -11.0, 12.0)], [])
+YES = {"effect": (5.0, 2.0, 8.0), "equal": (0.0, -0.5, 0.5), "value": (0.0, -0.01, 0.01)}
+NO, OPEN = (-50.0, -60.0, -40.0), (0.4, -110.0, 120.0)
+HELD = ", ".join(f"{name} yes" for name in preconditions.CONDITIONS)
+FINDINGS = (  # whether it holds, the paper's conditions, and whether the claim can be tested
+    ("yes", HELD, True),
+    ("no", HELD, True),
+    ("yes", "network no", True),
+    ("no", "network no", True),
+    ("open", "network no", True),
+    ("yes", "network no", False),
+    ("nothing", "network no", True),
+)
+
+
+def written(claim: dict, testable: bool) -> str:
+    """The preconditions of a claim, each just met, or not even the first."""
+    asked = {"size": "smoke" if testable else "tiny"} | claim.get("checks", {})
+    how = {name: preconditions.CHECKS[name].how for name in asked}
+    needed = {"size": "tiny"} | claim.get("checks", {})
+    return "; ".join(f"{name} {asked[name]} ({how[name]} {needed[name]})" for name in asked)
 
 
 def ledger_rows() -> pd.DataFrame:
-    """Every claim, with four kinds of findings in turn."""
+    """Every claim, with seven kinds of findings in turn for those on trained networks."""
     rows = []
     for number, claim in enumerate(claims()):
-        found = ESTIMATES[number % 4]
-        interval = (
-            "; ".join(f"{x:+.2f} [{low:+.2f}, {high:+.2f}]" for x, low, high in found)
-            or "not measured"
-        )
+        said, conditions, testable = FINDINGS[number % 7]
+        estimate = {"yes": YES[claim["kind"]], "no": NO, "open": OPEN}.get(said)
+        found = [estimate] if estimate else []
+        interval = "; ".join(f"{x:+.2f} [{low:+.2f}, {high:+.2f}]" for x, low, high in found)
+        trained = bool(claim["runs"]) and bool(found)
+        holds = answers(found, claim)
         row = {
             "id": claim["id"],
             "claim": claim["text"],
             "paper": claim["printed"],
             "ours": "1.0 <b> 2",
-            "interval": interval,
+            "interval": interval or "not measured",
+            "seeds": int(trained),
+            "why": f"because of {claim['id']}",
+            "holds": "; ".join(holds),
+            "preconditions": written(claim, testable) if trained else "",
+            "conditions": conditions if trained else "",
+            "settles": "7 seeds" if said == "open" else "",
         }
-        rows.append(
-            row
-            | {
-                "seeds": 1,
-                "verdict": verdict_of_all(found, claim),
-                "why": f"because of {claim['id']}",
-            }
-        )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        word = verdict(holds, trained, testable or not trained, trained and conditions == HELD)
+        rows.append(row | {"verdict": word})
+    return pd.DataFrame(rows, columns=[*COLUMNS, *EVIDENCE])
+
+
+def test_the_ledger_of_these_tests_has_every_verdict_and_follows():
+    rows = ledger_rows().to_dict("records")
+    assert {row["verdict"] for row in rows} == set(VERDICTS) and all(map(follows, rows))
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +188,21 @@ def test_every_claim_and_artifact_is_on_it(page, results):
     assert "Newell &amp; co" in text and "1.0 &lt;b&gt; 2" in text and "because of H-c15" in text
 
 
+def test_claims_stand_by_verdict_with_what_would_change_our_mind(results):
+    text = (results / "index.html").read_text()
+    heads = re.findall(r'<h3><span class="verdict">([^<]+)</span> <span class="soft">(\d+)', text)
+    found = ledger_rows().verdict
+    assert heads == [(word, str((found == word).sum())) for word in VERDICTS]
+    groups = re.split(r"<div class=\"group ", text)[1:]
+    for word, group in zip(VERDICTS, groups, strict=True):
+        ids = re.findall(r'<li id="([RH]-c\d+)"', group)
+        assert ids == ledger_rows().id[found == word].tolist()
+    words = html.unescape(text)
+    assert all(claim["mind"] in words and claim["needs"] in words for claim in claims())
+    assert "<dt>would be settled by</dt><dd>7 seeds</dd>" in text
+    assert "<dt>the paper's conditions</dt><dd>network no</dd>" in words
+
+
 def test_it_reads_without_eyes(page):
     assert page.of("html")[0]["lang"] == "en" and len(page.of("h1")) == 1 and page.of("main")
     assert all(
@@ -250,7 +292,15 @@ def test_readmes_board(results, tmp_path):
     rows = ledger_rows().to_dict("records")
     text = board(rows)
     for row in rows:
-        assert (row["claim"] in text) == (row["verdict"] in VERDICTS[:2]) and row["id"] in text
+        assert (row["claim"] in text) == (row["verdict"] in VERDICTS[:5]) and row["id"] in text
+    assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == [
+        f"| {word}" if word in VERDICTS[5:] else f"| **{word}**"
+        for word in VERDICTS
+        for _ in range((ledger_rows().verdict == word).sum() if word in VERDICTS[:5] else 1)
+    ]
+    exact = next(row for row in rows if row["verdict"] == "exact")
+    halves = board([exact | {"holds": "yes; no"}])
+    assert "(part 1 holds, part 2 does not hold)" in halves and f"{exact['ours']} (" in text
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{START}\nold\n{END}\nafter\n")
     write_board(readme, results)
@@ -330,7 +380,7 @@ def test_filters_work_by_keyboard(opened):
     assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     tab.keyboard.press("Enter")
     assert all(name.startswith("H") for name in shown(tab)) and len(shown(tab)) == 16
-    for _ in range(3):
+    for _ in range(4):  # any, exact, reproduced, contradicted
         tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "contradicted"
     tab.keyboard.press("Space")
@@ -339,9 +389,9 @@ def test_filters_work_by_keyboard(opened):
         for row in ledger_rows().to_dict("records")
         if row["verdict"] == "contradicted" and row["id"][0] == "H"
     }
-    assert set(shown(tab)) - {"H-tab2"} == wanted and f"{len(wanted)} claims" in tab.inner_text(
-        "[role=status]"
-    )
+    assert set(shown(tab)) - {
+        "H-tab2"
+    } == wanted != set() and f"{len(wanted)} claims" in tab.inner_text("[role=status]")
     assert (
         tab.get_attribute("button:text-is('contradicted')", "aria-pressed") == "true" and said == []
     )
@@ -374,7 +424,7 @@ def test_nothing_runs_over_the_edge(opened, width, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(opened, scheme):
-    """WCAG AA: 4.5 to 1, for body text, soft text, links and the four verdicts."""
+    """WCAG AA: 4.5 to 1, for body text, soft text, links and the eight verdicts."""
     tab, _ = opened(scheme=scheme)
     colours = (
         "e => [getComputedStyle(e).color, "
@@ -385,7 +435,7 @@ def test_text_stands_out_from_its_ground(opened, scheme):
         "p.soft",
         "summary",
         ".card a",
-        *(f".{verdict.replace(' ', '-')} .verdict" for verdict in VERDICTS),
+        *(f".{word.replace(' ', '-')} .verdict" for word in VERDICTS),
     ):
         text, ground = (luminance(colour) for colour in tab.eval_on_selector(selector, colours))
         contrast = (max(text, ground) + 0.05) / (min(text, ground) + 0.05)

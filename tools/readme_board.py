@@ -4,7 +4,7 @@ file."""
 from pathlib import Path
 
 from companion.artifacts.claims_file import read_claims
-from companion.measure.verdict import VERDICTS
+from companion.measure.verdict import VERDICTS, in_words
 from paperlib import PaperlibError
 from paperlib.writing import write_whole
 
@@ -12,18 +12,18 @@ START, END = (
     "<!-- the verdict board: tools.readme_board writes it -->",
     "<!-- end of the verdict board -->",
 )
-SPELLED = VERDICTS[:2]  # verdicts whose claims are told in words; of the others the ids
+UNTOLD = VERDICTS[-3:]  # verdicts whose claims are not told in words: of them the ids
 
 
 def board(rows: list[dict]) -> str:
-    """A table in Markdown of the rows of claims.csv: reproduced and contradicted claims with both
-    figures, the others by their ids."""
+    """A table in Markdown of the rows of claims.csv, by verdict: what was found with both figures,
+    the others by their ids; of an exact one whether the paper's figure holds, part by part."""
     lines = ["| verdict | claim | paper | ours |", "| --- | --- | --- | --- |"]
     for verdict in VERDICTS:
         own = [row for row in rows if row["verdict"] == verdict]
-        if verdict in SPELLED:
+        if verdict not in UNTOLD:
             lines += [
-                _line(f"**{verdict}**", f"{row['id']} {row['claim']}", row["paper"], row["ours"])
+                _line(f"**{verdict}**", f"{row['id']} {row['claim']}", row["paper"], _found(row))
                 for row in own
             ]
         elif own:
@@ -31,6 +31,12 @@ def board(rows: list[dict]) -> str:
                 _line(verdict, f"{len(own)}: {', '.join(row['id'] for row in own)}", "-", "-")
             )
     return "\n".join(lines)
+
+
+def _found(row: dict) -> str:
+    if row["verdict"] != "exact":
+        return row["ours"]
+    return f"{row['ours']} ({in_words(row['holds'].split('; '))})"
 
 
 def write_board(readme: Path, results: Path) -> None:

@@ -262,15 +262,15 @@ def verify(results: Path) -> None:
 @app.command()
 def claims(results: Path, as_json: AsJson = False) -> None:
     """The claims ledger: what the papers say, what was found, and the verdict."""
-    from companion.artifacts.claims_file import read_claims
+    from companion.artifacts.claims_file import read_claims, with_reasons
 
-    rows = read_claims(results)
+    rows = with_reasons(read_claims(results))
     if as_json:
         print(json.dumps(rows))
         return
     for row in rows:
         print(
-            f"{row['id']:7} {row['verdict']:13} paper {row['paper']}; ours {row['ours']} "
+            f"{row['id']:7} {row['verdict']:25} paper {row['paper']}; ours {row['ours']} "
             f"{row['interval']}  {row['why']}"
         )
 

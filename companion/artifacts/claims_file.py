@@ -7,8 +7,9 @@ import pandas as pd
 
 from companion.artifacts.artifacts import csv_bytes, enter, hashes, provenance_of
 from companion.measure.claims import measure_claim
-from companion.measure.verdict import COLUMNS, VERDICTS
+from companion.measure.verdict import COLUMNS, EVIDENCE, VERDICTS
 from companion.published.claims import claims
+from companion.runs.catalogue import runs_of_claim
 from companion.runs.study import Study
 from paperlib import PaperlibError
 from paperlib.writing import write_whole
@@ -17,8 +18,14 @@ from paperlib.writing import write_whole
 def write_claims(study: Study) -> pd.DataFrame:
     """Measure every claim, in the papers' order, and keep the rows as claims.csv in the study's
     results folder. Runs not trained yet are trained."""
-    board = pd.DataFrame([measure_claim(study, claim) for claim in claims()], columns=list(COLUMNS))
-    runs = (seed for claim in claims() for run in claim["runs"] for seed in study.seeds(run))
+    rows = [measure_claim(study, claim) for claim in claims()]
+    runs = (
+        seed
+        for claim in claims()
+        for run in (*runs_of_claim(claim, study.runs), *claim.get("rather", ()))
+        for seed in study.seeds(run)
+    )
+    board = pd.DataFrame(rows, columns=[*COLUMNS, *EVIDENCE])
     return save_claims(study, board, tuple(dict.fromkeys(runs)))
 
 
@@ -52,11 +59,34 @@ def read_claims(results: Path) -> list[dict]:
             f"{path}: cannot be read ({error}); write it again with paperlib reproduce --only "
             "07 --force"
         ) from error
-    if [row.get("id") for row in rows] != [claim["id"] for claim in claims()] or any(
-        row.get("verdict") not in VERDICTS for row in rows
-    ):
+    again = "write it again with paperlib reproduce --only 07 --force"
+    if [row.get("id") for row in rows] != [claim["id"] for claim in claims()]:
         raise PaperlibError(
-            f"{path}: does not hold one verdict for each of {len(claims())} claims; write it "
-            "again with paperlib reproduce --only 07 --force"
+            f"{path}: does not hold one verdict for each of {len(claims())} claims; {again}"
         )
-    return [row | {"seeds": int(row["seeds"])} for row in rows]
+    for row in rows:
+        if missing := [name for name in (*COLUMNS, *EVIDENCE) if row.get(name) is None]:
+            raise PaperlibError(
+                f"{path}: it was judged by an earlier rule (no column {missing[0]!r}); {again}"
+            )
+        if row["verdict"] not in VERDICTS:
+            raise PaperlibError(
+                f"{path}: the verdict {row['verdict']!r} of {row['id']} is none of "
+                f"{', '.join(VERDICTS)}; {again}"
+            )
+    return [row | {"seeds": _seeds(path, row)} for row in rows]
+
+
+def with_reasons(rows: list[dict]) -> list[dict]:
+    """The rows of the ledger, each with what its authors would insist on (`needs`) and what would
+    change our mind (`mind`)."""
+    claims_by_id = {claim["id"]: claim for claim in claims()}
+    return [
+        row | {name: claims_by_id[row["id"]][name] for name in ("needs", "mind")} for row in rows
+    ]
+
+
+def _seeds(path: Path, row: dict) -> int:
+    if not row["seeds"].isdigit():
+        raise PaperlibError(f"{path}: {row['seeds']!r} seeds of {row['id']}: give a number")
+    return int(row["seeds"])

@@ -16,10 +16,10 @@ import PIL
 from PIL import Image
 
 from companion.artifacts.artifacts import enter, hashes, read_csv, source_line, tree
-from companion.artifacts.claims_file import read_claims
+from companion.artifacts.claims_file import read_claims, with_reasons
 from companion.artifacts.table_formats import sheet, short_form, table_html
-from companion.measure.verdict import MARGIN, VERDICTS, claim_of, estimates_of
-from companion.published.claims import captions
+from companion.measure.verdict import MARGIN, VERDICTS, estimates_of
+from companion.published.claims import captions, claim_of
 from companion.runs.notebook_index import ORDER, artifacts_of
 from paperlib.writing import write_whole
 
@@ -28,6 +28,18 @@ SECTIONS = (
     ("H", "paper-h", "Stacked Hourglass Networks (H)"),
     ("", "behind", "Behind both: people, crops and targets"),
 )
+MEANINGS = {
+    "exact": "counted, or recomputed from published files and tables: no training is in it",
+    "reproduced": "with the paper's own network, resolution, recipe and data it holds",
+    "contradicted": "with the paper's own network, resolution, recipe and data it does not hold",
+    "agrees in miniature": "smaller than the paper, but what the claim needs is there: it holds",
+    "disagrees in miniature": "smaller than the paper, but what the claim needs is there: it "
+    "does not hold, which is a finding about the miniature",
+    "inconclusive": "what the claim needs is there, and the interval does not decide",
+    "not testable at this size": "something that the claim needs is not there, so that no number "
+    "found here speaks for or against it",
+    "not measured": "the runs, files or hardware are not here",
+}
 WEBP = {
     "quality": 82,
     "method": 4,
@@ -74,7 +86,8 @@ def page_html(results: Path) -> str:
         for name, entry in manifest.items()
         if entry["kind"] in ("figure", "table", "withheld")
     }
-    rows, cells = {row["id"]: row for row in _claims(results)}, _cells(results)
+    rows = {row["id"]: row for row in with_reasons(_claims(results))}
+    cells = _cells(results)
     claims = {name: _claim(row, cells) for name, row in rows.items()}
     items = [
         _artifact(results, name, entry, claims, cells)
@@ -101,7 +114,13 @@ def page_html(results: Path) -> str:
         caveat=_caveat(data, size),
         claims=list(claims.values()),
         verdicts=[
-            {"name": verdict, "slug": _slug(verdict), "count": found.count(verdict)}
+            {
+                "name": verdict,
+                "slug": _slug(verdict),
+                "count": found.count(verdict),
+                "means": MEANINGS[verdict],
+                "claims": [claim for claim in claims.values() if claim["verdict"] == verdict],
+            }
             for verdict in VERDICTS
         ],
         sections=[section for section in sections if section["artifacts"]],
@@ -150,9 +169,22 @@ def _claim(row: dict, cells: dict[str, dict[str, str]]) -> dict:
     return row | {
         "slug": _slug(row["verdict"]),
         "artifacts": claim["artifacts"],
+        "evidence": _evidence(row),
         "cell": cells.get("claims"),
         "drawing": drawing,
     }
+
+
+def _evidence(row: dict) -> list[tuple[str, str]]:
+    """What a verdict follows from, besides its interval, in words."""
+    found = [
+        ("holds, part by part", row["holds"]),
+        ("needs", row["needs"]),
+        ("preconditions", row["preconditions"]),
+        ("the paper's conditions", row["conditions"]),
+        ("would be settled by", row["settles"]),
+    ]
+    return [(name, value) for name, value in found if value]
 
 
 def _artifact(
@@ -223,8 +255,8 @@ def _caveat(data: str, size: str) -> str:
     if size == "tiny":
         return "This size tests the machinery: its numbers mean nothing."
     small = (
-        "Networks are small and training is short, so most differences between them are "
-        "inconclusive. "
+        "Networks are small and see their people less than twice, so most of what the papers "
+        "claim of trained networks cannot be tested. "
         if size == "smoke"
         else ""
     )

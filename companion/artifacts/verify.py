@@ -3,6 +3,7 @@ byte for byte, every verdict judged again, and everything is of the runs that ar
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -35,9 +36,17 @@ def verify(results: Path) -> tuple[int, list[str]]:
     wrong = [
         f"{artifact}: {what}"
         for artifact, entry in whole.items()
-        for what in kinds[entry["kind"]](results, artifact, entry)
+        for what in _problems_of(kinds[entry["kind"]], results, artifact, entry)
     ]
     return len(manifest), [*changed, *wrong, *_strangers(manifest)]
+
+
+def _problems_of(judge: Callable, results: Path, artifact: str, entry: dict) -> list[str]:
+    """What does not follow; also that a file cannot be read at all."""
+    try:
+        return judge(results, artifact, entry)
+    except PaperlibError as error:
+        return [str(error)]
 
 
 def changed_files(results: Path) -> list[str]:

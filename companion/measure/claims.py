@@ -1,20 +1,26 @@
 """How each claim of the papers is measured: a short function a claim, here from runs, in
-claims_of_files.py from what the authors published."""
+claims_exact.py from what the authors published."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from companion.measure.claims_exact import (
     absent_share,
-    newell_file,
+    flic_file,
+    hourglass_files,
     occluded_share,
-    printed_error,
+    printed_totals,
     size_ratio,
     visible_share,
 )
 from companion.measure.finding import HARD, MEMBERS, Finding
 from companion.measure.intervals import SEED_SPREAD, Estimate, contrasts, less, share, steps
+from companion.measure.preconditions import all_hold, conditions, preconditions, unmet
 from companion.measure.scores import Measured, baseline, measure_seeds
-from companion.measure.verdict import verdict_of_all
+from companion.measure.settle import settles
+from companion.measure.verdict import EVIDENCE, answers, in_words, verdict
+from companion.runs.catalogue import runs_of_claim
 from companion.runs.study import NotMeasured, Study
 from paperlib.metrics import average_precision
 from paperlib.people import ABSENT, VISIBLE
@@ -25,41 +31,91 @@ SCALES = (0.85, 1.0, 1.15)  # of R-c7
 def measure_claim(study: Study, claim: dict) -> dict:
     """A row of the ledger; 'not measured' with its reason where runs, files or the papers' own data
     are not to be had."""
-    runs, row = (
-        claim["runs"],
-        {"id": claim["id"], "claim": claim["text"], "paper": claim["printed"]},
-    )
+    row = {"id": claim["id"], "claim": claim["text"], "paper": claim["printed"]}
     try:
-        for run in runs:
-            if reason := study.missing(run):
-                raise NotMeasured(reason)
-        finding = MEASURES[claim["id"]](study, claim)
+        return row | (_from_files(study, claim) or _from_runs(study, claim))
     except NotMeasured as reason:
-        nothing = dict.fromkeys(("ours", "interval"), "not measured")
-        return row | nothing | {"seeds": 0, "verdict": "not measured", "why": str(reason)}
-    seeds = [len(study.seeds(run)) for run in runs] or [0]
-    estimates = [
-        tuple(round(number, 2) + 0.0 for number in estimate) for estimate in finding.estimates
-    ]  # judged as they are printed
-    found, whys = verdict_of_all(estimates, claim), [finding.why, claim.get("why", "")]
-    if runs:
-        whys.append(
-            f"{'drawn' if study.data == 'synthetic' else 'real'} people, size {study.size}, "
-            f"{_how_sure(finding, seeds)}"
-        )
-        if study.size == "tiny":  # a few steps of training: not even a negative result
-            found, whys = (
-                "inconclusive" if estimates else found,
-                ["size tiny tests the machinery, its numbers mean nothing", *whys],
-            )
-    intervals = _intervals(estimates) or "not measured"
-    return row | {
+        nothing = dict.fromkeys(("ours", "interval", "verdict"), "not measured")
+        return row | nothing | dict.fromkeys(EVIDENCE, "") | {"seeds": 0, "why": str(reason)}
+
+
+def _from_files(study: Study, claim: dict) -> dict:
+    """The finding of a claim that takes no training; {} where its files are absent and it can be
+    measured of a run."""
+    try:
+        finding = FILES[claim["id"]](study, claim) if claim["id"] in FILES else None
+    except NotMeasured:
+        if not claim["runs"]:
+            raise
+        finding = None
+    return _judged(finding, claim, Evidence()) if finding else {}
+
+
+def _from_runs(study: Study, claim: dict) -> dict:
+    runs = runs_of_claim(claim, study.runs)
+    if claim.get("rather") and not any(map(study.missing, claim["rather"])):
+        runs = claim["rather"]
+    for run in runs:
+        if reason := study.missing(run):
+            raise NotMeasured(reason)
+    claim = claim | {"runs": runs}
+    finding = MEASURES[claim["id"]](study, claim)
+    seeds = [len(study.seeds(run)) for run in runs]
+    made_of = (
+        f"{'drawn' if study.data == 'synthetic' else 'real'} people, size {study.size}, "
+        f"{_how_sure(finding, seeds)}"
+    )
+    finding, left_out = _answerable(study, claim, finding) if runs else (finding, "")
+    evidence = (
+        Evidence(min(seeds), preconditions(study, claim, runs), conditions(study, runs))
+        if runs
+        else Evidence()
+    )
+    return _judged(finding, claim, evidence, (left_out, made_of))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict on trained networks rests on besides the interval: seeds, preconditions, and
+    the paper's conditions."""
+
+    seeds: int = 0
+    preconditions: str = ""
+    conditions: str = ""
+
+
+def _judged(finding: Finding, claim: dict, evidence: Evidence, notes: tuple[str, ...] = ()) -> dict:
+    """The rest of a row: the estimates as they are printed, the verdict on them, and why."""
+    printed = [tuple(round(x, 2) + 0.0 for x in estimate) for estimate in finding.estimates]
+    holds, open_ = answers(printed, claim), unmet(evidence.preconditions)
+    trained = bool(evidence.seeds)
+    found = verdict(holds, trained, not open_, all_hold(evidence.conditions))
+    settled_by = settles(finding.estimates, claim) if found == "inconclusive" else ""
+    said = f"would be settled by {settled_by}" if settled_by else ""
+    said = f"the paper's figure {in_words(holds)}" if found == "exact" else said
+    whys = [*open_, said, finding.why, claim.get("why", ""), *notes]
+    return {
         "ours": finding.ours,
-        "interval": intervals,
-        "seeds": min(seeds),
+        "interval": _intervals(printed) or "not measured",
+        "seeds": evidence.seeds,
         "verdict": found,
         "why": "; ".join(filter(None, whys)),
+        "holds": "; ".join(holds),
+        "preconditions": evidence.preconditions,
+        "conditions": evidence.conditions,
+        "settles": settled_by,
     }
+
+
+def _answerable(study: Study, claim: dict, finding: Finding) -> tuple[Finding, str]:
+    """The finding without the parts that only photographs answer, where people are drawn, and a
+    word on what was left out."""
+    asked = claim.get("photographs", []) if study.data == "synthetic" else []
+    kept = [x for number, x in enumerate(finding.estimates, 1) if number not in asked]
+    if len(kept) == len(finding.estimates):
+        return finding, ""
+    parts = " and ".join(map(str, asked))
+    return replace(finding, estimates=kept), f"part {parts} is about photographs: not judged here"
 
 
 def _how_sure(finding: Finding, each: list[int]) -> str:
@@ -77,7 +133,7 @@ def _how_sure(finding: Finding, each: list[int]) -> str:
     )
 
 
-def _intervals(estimates: list[Estimate]) -> str:
+def _intervals(estimates: list[tuple[float, float, float]]) -> str:
     """'+1.20 [+0.31, +2.09]' for each estimate; an exact one stands alone."""
     return "; ".join(
         f"{x:+.2f}" + (f" [{low:+.2f}, {high:+.2f}]" if low < high else "")
@@ -127,8 +183,7 @@ def _totals(systems: Systems, groups: tuple[str, ...] = (), threshold: float = 0
 def scales_help(study: Study, claim: dict) -> Finding:
     """R-c7, on the fine-tuned model as the paper, else (no COCO here) on the one that it starts
     beside."""
-    tuned = "recurrent-t2-parts-finetuned"
-    run = claim["runs"][0] if study.missing(tuned) else tuned
+    (run,) = claim["runs"]
     systems = [measure_seeds(study, run, scales=SCALES), measure_seeds(study, run)]
     return Finding(_totals(systems), changes(*systems), f"run {run}", same_network=True)
 
@@ -161,17 +216,13 @@ def visibility(study: Study, claim: dict) -> Finding:
 
     # exclude, ignore, include
     systems = [[precision(run) for run in study.seeds(name)] for name in claim["runs"]]
-    over_ignore, over_include, (ap, low, high) = contrasts(
+    over_ignore, over_include, own = contrasts(
         systems, [[1, -1, 0], [1, 0, -1], [1, 0, 0]], len(state), times=200
     )
-    others = ap - over_ignore[0], ap - over_include[0]
+    others = own[0] - over_ignore[0], own[0] - over_include[0]
     chance = 100 * (state == VISIBLE).sum() / (state != ABSENT).sum()
-    ours = "AP exclude {:.1f}, ignore {:.1f}, include {:.1f} %".format(ap, *others)
-    return Finding(
-        ours,
-        [over_ignore, over_include, (ap - 90, low - 90, high - 90)],
-        f"chance is {chance:.1f} %",
-    )
+    ours = "AP exclude {:.1f}, ignore {:.1f}, include {:.1f} %".format(own[0], *others)
+    return Finding(ours, [over_ignore, over_include, own.less(90)], f"chance is {chance:.1f} %")
 
 
 def converges_to_zero(study: Study, claim: dict) -> Finding:
@@ -205,7 +256,7 @@ def learns_in_time(study: Study, claim: dict) -> Finding:
     gains = [less(one.share(threshold=0.5), mean.share(threshold=0.5)) for one in systems[0]]
     left = 40 - epochs
     ours = f"{_totals(systems)} after {epochs:.1f} epochs, mean pose {mean.scores.total:.1f}"
-    return Finding(ours, [*contrasts([gains], [1], len(mean.errors)), (left, left, left)])
+    return Finding(ours, [*contrasts([gains], [1], len(mean.errors)), Estimate(left, left, left)])
 
 
 def supervision_helps(study: Study, claim: dict) -> Finding:
@@ -241,57 +292,47 @@ def flip_helps(study: Study, claim: dict) -> Finding:
 
 
 def presence(study: Study, claim: dict) -> Finding:
-    """H-c9: area under precision-recall of 'is this joint annotated?' from the heatmap's mean, less
-    the area of a guess."""
+    """H-c9: area under precision-recall of 'has this joint no annotation?' from a low mean of its
+    heatmap, as the released script and the printed areas have it (FACTS C.9), less the area of a
+    guess."""
     run = claim["runs"][0]
-    known = study.test_crops(run).people.state != ABSENT  # (N, J)
+    absent = study.test_crops(run).people.state == ABSENT  # (N, J)
 
     def over_chance(seed: str, group: str, chance: float = 1.0):
-        mean, there = study.predict(seed).mean[-1][:, MEMBERS[group]], known[:, MEMBERS[group]]
+        mean, gone = study.predict(seed).mean[-1][:, MEMBERS[group]], absent[:, MEMBERS[group]]
         return lambda rows: (
             100
             * (
-                average_precision(mean[rows].ravel(), there[rows].ravel())
-                - chance * there[rows].mean()
+                average_precision(-mean[rows].ravel(), gone[rows].ravel())
+                - chance * gone[rows].mean()
             )
         )
 
-    everybody, chances = (
-        np.arange(len(known)),
-        [100 * known[:, MEMBERS[group]].mean() for group in ("knee", "ankle")],
-    )
+    parts, everybody = ("knee", "ankle"), np.arange(len(absent))
+    chances = [100 * absent[:, MEMBERS[group]].mean() for group in parts]
     areas = [
         np.mean([over_chance(seed, group, 0)(everybody) for seed in study.seeds(run)])
-        for group in ("knee", "ankle")
+        for group in parts
     ]
-    systems = [
-        [over_chance(seed, group) for seed in study.seeds(run)] for group in ("knee", "ankle")
-    ]
+    systems = [[over_chance(seed, group) for seed in study.seeds(run)] for group in parts]
     ours = "area {:.1f} / {:.1f} %, chance {:.1f} / {:.1f} %".format(*areas, *chances)
-    return Finding(ours, contrasts(systems, np.eye(2), len(known), times=200))
+    return Finding(ours, contrasts(systems, np.eye(2), len(absent), times=200))
 
 
 def flic(study: Study, claim: dict) -> Finding:
-    """H-c12: a value of FLIC's film frames, so drawn people do not bear on it."""
+    """H-c12 of our own network, where the published file is absent."""
     systems = [measure_seeds(study, claim["runs"][0])]
+    groups, printed = ("elbow", "wrist"), [float(x) for x in claim["printed"].split(" / ")]
     ours = " / ".join(
-        f"{np.mean([one.scores.groups[group] for one in systems[0]]):.1f}"
-        for group in ("elbow", "wrist")
+        f"{np.mean([one.scores.groups[group] for one in systems[0]]):.1f}" for group in groups
     )
-    if study.data == "synthetic":
-        return Finding(ours, [], "the figure is of film frames; ours is of drawn people")
     members = dict(study.test_people("flic").skeleton.groups)
-    found = []
-    for group, printed in (("elbow", 99.0), ("wrist", 97.0)):
-        columns = [
-            [share(one.errors[:, list(members[group])], 0.2) for one in system]
-            for system in systems
-        ]
-        found += [
-            tuple(number - printed for number in estimate)
-            for estimate in contrasts(columns, [1], systems[0][0].scores.people)
-        ]
-    return Finding(ours, found)
+    columns = [
+        [share(one.errors[:, list(members[group])], 0.2) for one in systems[0]] for group in groups
+    ]
+    found = contrasts(columns, np.eye(2), systems[0][0].scores.people)
+    differences = [x.less(of) for x, of in zip(found, printed, strict=True)]
+    return Finding(ours, differences, "our own network: the published file is absent")
 
 
 def offset_helps(study: Study, claim: dict) -> Finding:
@@ -308,6 +349,16 @@ def _cannot(reason: str):
     return measure
 
 
+FILES = {
+    "R-c11": occluded_share,
+    "R-c12": size_ratio,
+    "H-c7": hourglass_files,
+    "H-c8": hourglass_files,
+    "H-c10": absent_share,
+    "H-c11": visible_share,
+    "H-c12": flic_file,
+    "H-c13": printed_totals,
+}
 MEASURES = {
     **dict.fromkeys(
         ("R-c1", "R-c2", "R-c3", "R-c4", "R-c5", "R-c6", "R-c10", "H-c3"), each_beats_the_next
@@ -315,8 +366,6 @@ MEASURES = {
     "R-c7": scales_help,
     "R-c8": easy_joints_gain_least,
     "R-c9": visibility,
-    "R-c11": occluded_share,
-    "R-c12": size_ratio,
     "R-c13": _cannot(
         "no prediction file of R for MPII is known (FACTS D.1); the printed totals do "
         "follow from their columns"
@@ -328,13 +377,8 @@ MEASURES = {
     "H-c4": half_way,
     "H-c5": half_of_eight_is_two,
     "H-c6": flip_helps,
-    "H-c7": newell_file,
-    "H-c8": newell_file,
     "H-c9": presence,
-    "H-c10": absent_share,
-    "H-c11": visible_share,
     "H-c12": flic,
-    "H-c13": printed_error,
     "H-c14": _cannot("the time of one pass on other hardware says nothing about a TitanX"),
     "H-c15": offset_helps,
 }

@@ -30,7 +30,27 @@ from scipy.stats import t as student
 # they have three seeds.
 SEED_SPREAD = 5.0
 
-Estimate = tuple[float, float, float]  # a figure, and the ends of its 95 % interval
+
+class Estimate(tuple):
+    """(figure, low, high): a figure and the ends of its 95 % interval.
+
+    `people` is the half-width that is over people alone, and `luck` the standard error that one
+    seed a system leaves, both in the figure's unit: what `seeds_to_settle` needs.
+    """
+
+    people: float
+    luck: float
+
+    def __new__(cls, figure: float, low: float, high: float, people: float = 0, luck: float = 0):
+        made = super().__new__(cls, (float(figure), float(low), float(high)))
+        made.people, made.luck = float(people), float(luck)
+        return made
+
+    def less(self, value: float) -> "Estimate":
+        """The same figure measured from `value`."""
+        return Estimate(*(number - value for number in self), self.people, self.luck)
+
+
 # what one training scores, percent, on the people with these row numbers
 Statistic = Callable[[np.ndarray], float]
 
@@ -85,17 +105,30 @@ def _with_seeds(
     seeds score."""
     systems = [(weight, seeds) for weight, seeds in zip(weights, each, strict=True) if weight]
     freedom = sum(len(seeds) - 1 for _, seeds in systems)
+    people, squares = (high - low) / 2, (weights**2).sum()
     if freedom == 0:
-        wider = 0.0 if same_network else SEED_SPREAD * np.sqrt((weights**2).sum() / 2)
-        return float(found), float(low - wider), float(high + wider)
+        wider = 0.0 if same_network else SEED_SPREAD * np.sqrt(squares / 2)
+        return Estimate(
+            found, low - wider, high + wider, people, wider / student.ppf(0.975, np.inf)
+        )
     variance = sum(((seeds - seeds.mean()) ** 2).sum() for _, seeds in systems) / freedom
     error = np.sqrt(variance * sum(weight**2 / len(seeds) for weight, seeds in systems))
     wider = student.ppf(0.975, freedom) * error
-    return (
-        float(found),
-        float(found - np.hypot(found - low, wider)),
-        float(found + np.hypot(high - found, wider)),
+    return Estimate(
+        found,
+        found - np.hypot(found - low, wider),
+        found + np.hypot(high - found, wider),
+        people,
+        np.sqrt(variance * squares),
     )
+
+
+def with_seeds(estimate: Estimate, seeds: int) -> Estimate:
+    """What the interval of `estimate` would be with so many seeds of each of two systems, were
+    their figures and the spread between them as they are found; at least two."""
+    wider = student.ppf(0.975, 2 * (seeds - 1)) * estimate.luck / np.sqrt(seeds)
+    half = np.hypot(estimate.people, wider)
+    return Estimate(estimate[0], estimate[0] - half, estimate[0] + half)
 
 
 def steps(systems: int) -> np.ndarray:

@@ -12,9 +12,14 @@ from importlib import resources
 
 @functools.cache
 def claims() -> tuple[dict, ...]:
-    """The papers' claims: id, paper (R or H), text, printed (the paper's figure), kind, artifacts
-    and runs. See published/claims.toml."""
+    """The papers' claims: id, paper (R or H), text, printed (the paper's figure), kind, artifacts,
+    runs, and what their authors would insist on. See published/claims.toml."""
     return tuple(_read("claims.toml")["claim"])
+
+
+def claim_of(name: str) -> dict:
+    """The claim `name`, such as "R-c1"."""
+    return next(claim for claim in claims() if claim["id"] == name)
 
 
 @functools.cache

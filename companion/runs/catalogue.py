@@ -145,6 +145,14 @@ def seeds_of(runs: dict[str, Run], name: str) -> list[str]:
     return [other for other in runs if first_of(other) == name]
 
 
+def runs_of_claim(claim: dict, runs: dict[str, Run]) -> list[str]:
+    """The runs that a claim compares; of a claim about body parts (`fine`) those with more cells,
+    where the size has them."""
+    finer = [f"{name}-fine" for name in claim["runs"]]
+    there = claim.get("fine") and all(name in runs for name in finer)
+    return finer if there else claim["runs"]
+
+
 def first_of(name: str) -> str:
     """The run that a repeat repeats; any other run's own name."""
     return name.partition("-seed")[0]

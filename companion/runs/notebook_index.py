@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 
 from companion.published.claims import claims
-from companion.runs.catalogue import Run, first_of
+from companion.runs.catalogue import Run, first_of, runs_of_claim
 from paperlib import PaperlibError
 
 ORDER = (
@@ -55,7 +55,9 @@ def runs_of(name: str, runs: dict[str, Run]) -> tuple[str, ...]:
     claim where a cell is tagged 'claims'."""
     made = set(artifacts_of(name))
     claimed = (
-        {run for claim in claims() for run in claim["runs"]} if "claims" in tags_of(name) else set()
+        {run for claim in claims() for run in runs_of_claim(claim, runs)}
+        if "claims" in tags_of(name)
+        else set()
     )
     return tuple(
         run.name
