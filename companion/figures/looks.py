@@ -31,7 +31,7 @@ def looked_again(numbers: dict[str, np.ndarray]) -> Figure:
         axes.set_title(title)
     for i, row in enumerate(panels):
         _row(row, i, numbers)
-    key(left, panels[0, 0], ("maximum at the first site", FIRST))
+    key(figure, panels[0, 0], ("maximum at the first site", FIRST))
     above, below = right.subplots(2, 1)
     _balance(above, numbers)
     _false_peaks(below, numbers)
