@@ -123,7 +123,9 @@ def test_a_person_drawn_again_is_the_same_person(tiny, run):
     assert fine.shape == (4, 4 * side, 4 * side, 3)
     shrunk = fine.reshape(4, side, 4, side, 4, 3).mean(axis=(2, 4))
     far = np.abs(shrunk - small).mean(axis=-1)
-    x, y = batch.joints.nan_to_num().numpy().round().astype(int).transpose(2, 0, 1).clip(0, side - 1)
+    x, y = (
+        batch.joints.nan_to_num().numpy().round().astype(int).transpose(2, 0, 1).clip(0, side - 1)
+    )
     near = [
         far[n, y[n, j], x[n, j]] for n in rows for j in range(x.shape[1]) if batch.state[n, j] == 2
     ]

@@ -124,6 +124,15 @@ def test_it_imports_in_at_most_six_lines_of_one_cell(notebook, name):
     assert lines[1] <= 6 and sum(lines) == lines[1], lines
 
 
+@pytest.mark.parametrize("name", ORDER[:4])
+def test_it_opens_briefly_and_with_a_picture(notebook, name):
+    """After the parameters and the imports the first cell that runs draws a figure."""
+    opener = [line for line in notebook.cells[0].source.splitlines() if line[:1] not in "#|"]
+    assert len(" ".join(opener).split()) <= 120
+    first = code_cells(notebook)[2]
+    assert any(tag.startswith("figure:") for tag in tags(first)), first.source
+
+
 @EVERY
 def test_a_tagged_cell_saves_that_artifact_and_a_cell_that_saves_is_tagged(notebook, name):
     for cell in code_cells(notebook):
