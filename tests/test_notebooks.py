@@ -1,6 +1,7 @@
 """The stored notebooks, without running them: clean, tagged, short cells, each artifact made in
 exactly one place; and their parameters."""
 
+import ast
 import json
 import re
 import sys
@@ -108,6 +109,31 @@ def test_cells_are_short_and_have_prose_above(notebook, name):
 
 
 @EVERY
+def test_it_imports_in_at_most_six_lines_of_one_cell(notebook, name):
+    """A reader meets the subject and not the house."""
+    cells = [re.sub(r"^%.*", "", cell.source, flags=re.M) for cell in code_cells(notebook)]
+    importing = [
+        [
+            node
+            for node in ast.walk(ast.parse(cell))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        for cell in cells
+    ]
+    lines = [sum(node.end_lineno - node.lineno + 1 for node in nodes) for nodes in importing]
+    assert lines[1] <= 6 and sum(lines) == lines[1], lines
+
+
+@pytest.mark.parametrize("name", ORDER[:4])
+def test_it_opens_briefly_and_with_a_picture(notebook, name):
+    """After the parameters and the imports the first cell that runs draws a figure."""
+    opener = [line for line in notebook.cells[0].source.splitlines() if line[:1] not in "#|"]
+    assert len(" ".join(opener).split()) <= 120
+    first = code_cells(notebook)[2]
+    assert any(tag.startswith("figure:") for tag in tags(first)), first.source
+
+
+@EVERY
 def test_a_tagged_cell_saves_that_artifact_and_a_cell_that_saves_is_tagged(notebook, name):
     for cell in code_cells(notebook):
         made = [
@@ -150,7 +176,7 @@ def test_every_widget_has_a_static_twin(notebook, name):
         for widget in re.findall(r"\bwidgets\.(\w+)\(", cell):
             before = sources[: sources.index(cell)]
             assert any(
-                re.search(rf"save_figure\(study, \"[^\"]+\", {TWINS[widget]}\b", other)
+                re.search(rf"save_figure\(study, \"[^\"]+\", figures\.{TWINS[widget]}\b", other)
                 for other in before
             ), widget
 

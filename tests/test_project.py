@@ -238,6 +238,7 @@ FLOORS = (
     ("artifacts",),
     ("execute",),
     ("app",),
+    ("desk",),  # of the notebooks
 )
 
 

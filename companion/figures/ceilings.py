@@ -2,7 +2,10 @@
 point to a heatmap and back (FACTS F.1)."""
 
 import pandas as pd
+import seaborn
 from matplotlib.figure import Figure
+
+from companion.figures.style import COLOURS
 
 
 def ceiling_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -16,25 +19,31 @@ def ceiling_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def ceiling_curves(frame: pd.DataFrame) -> Figure:
-    """PCKh over the threshold, one curve a decoder, and the same close to zero, where they part."""
-    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
-    axes = figure.subplots(1, 2)
-    for name, curve in frame.groupby("decoder", sort=False):
-        look = {
-            "linestyle": "-"
-            if "as here" in name
-            else (0, (5, 2))
-            if "released" in name
-            else (0, (1, 1.2))
-        }
-        colour = axes[0].plot(curve.threshold, curve.pck, label=name, **look)[0].get_color()
-        axes[1].plot(curve.threshold, curve.pck, color=colour, marker=".", **look)
-    axes[0].set(
-        xlim=(0, 0.5), ylim=(0, 101), ylabel=f"joints within it, percent ({frame.people.iloc[0]})"
+    """PCKh of a perfect network over the threshold, one curve a decoder, and beside it what each
+    decoder leaves at a tenth of a head."""
+    colours = dict(zip(dict.fromkeys(frame.decoder), COLOURS, strict=False))
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    curves, bars = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    seaborn.lineplot(
+        frame,
+        x="threshold",
+        y="pck",
+        hue="decoder",
+        style="decoder",
+        palette=colours,
+        ax=curves,
+        legend=False,
+        errorbar=None,
     )
-    axes[1].set(xlim=(0.04, 0.16), ylim=(0, 101), title="the same, where they part")
-    axes[0].set_title("a perfect network's PCKh")
-    for ax in axes:
-        ax.set_xlabel("threshold, head sizes")
-    axes[0].legend(loc="lower right")
+    curves.axvline(0.1, color="#888888", linewidth=0.8, linestyle=":")
+    curves.set(xlim=(0, 0.25), ylim=(0, 101), xlabel="threshold, head sizes")
+    curves.set(ylabel="joints within it, %", title=f"a perfect network, {frame.people.iloc[0]}")
+    tenth = frame[frame.threshold == 0.1]
+    seaborn.barplot(
+        tenth, x="pck", y="decoder", hue="decoder", palette=colours, ax=bars, legend=False
+    )
+    for bar in bars.containers:
+        bars.bar_label(bar, fmt="%.1f", padding=3)
+    bars.set(xlim=(0, 112), xlabel="joints within 0.1 head sizes, %", ylabel="")
+    bars.set_title("the same at the dotted line")
     return figure

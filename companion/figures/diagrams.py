@@ -8,12 +8,13 @@ beside 256.
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from companion.figures.layers import layers
 from companion.figures.strokes import (
     FRAME,
     HEATMAP,
+    INK,
     LARGE,
     LOSS,
     NARROW,
@@ -336,7 +337,11 @@ def residual_diagram(numbers: pd.DataFrame) -> Figure:
     line(ax, (5.25, 0), to=(8.46, 0))
     box(ax, 4.65, 0, 0.6, 0.62, SMALL, "hour-\nglass")
     if rounds.name.str.contains("bottleneck").any():
-        box(ax, 5.4, 0, 0.6, 0.62, SMALL, "resid-\nual")
+        later = {"facecolor": "white", "edgecolor": INK, "lw": 0.9, "ls": "--", "zorder": 2}
+        ax.add_patch(Rectangle((5.4, -0.31), 0.6, 0.62, **later))
+        write(ax, 5.7, 0, "resid-\nual", zorder=3)
+        note = "dashed: added in the released code\nof September 2016, not in the paper"
+        write(ax, 4.65, -0.56, note, ha="left", size=7)
     _small(ax, 6.12, 0, rounds.iloc[-1])
     line(ax, (6.75, 0), (6.75, -0.72), (8.9, -0.72), to=(8.9, -0.09))
     _small(ax, 7.5, 0, named["from_features"])

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Rectangle
 
 from companion.figures.checks import within
 from companion.figures.style import HEAT, LEFT, MIDDLE, RIGHT
@@ -17,37 +18,44 @@ from paperlib.skeleton import SKELETONS, Skeleton
 
 TRUTH = {"marker": "o", "s": 70, "facecolors": "none", "edgecolors": "#56B4E9", "linewidths": 1.6}
 FOUND = {"marker": "x", "s": 45, "color": "#FFFFFF", "linewidths": 1.6}
+WRONG = {"marker": "o", "s": 60, "facecolors": "none", "edgecolors": "#F0E442", "linewidths": 1.5}
 BACKDROP = "#3A3A3A"  # behind the white crosses of a legend
 WIDTH = 9.0  # inches: the width of a notebook's column
 
 
 def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
     """R-fig1: (a) all keypoint heatmaps, (b) all body-part heatmaps, (c) both, (d) the keypoints
-    that come out.
+    that come out. A line runs round each map at 80 % of its own height.
 
-    `image` (S, S, 3) uint8; `keypoints` (J, H, W) and `parts` (P, H, W), the highest at each place
-    is drawn, in shares of the highest of all; `points` (J, 2); `skeleton`, its name.
+    `image` (S, S, 3) uint8; `keypoints` (J, H, W) and `parts` (P, H, W), of which the highest at
+    each place is drawn, in shares of the highest of all; `points` (J, 2); `skeleton`, its name.
     """
-    highest = {name: max(float(numbers[name].max()), 1e-6) for name in ("keypoints", "parts")}
-    keypoints, parts = (
-        numbers[name].astype(np.float32).max(axis=0) / top for name, top in highest.items()
-    )
-    titles = (
-        f"(a) keypoints, up to {highest['keypoints']:.1f}",
-        f"(b) body parts, up to {highest['parts']:.1f}",
-        "(c) superimposed",
-    )
+    image, skeleton = numbers["image"], SKELETONS[str(numbers["skeleton"])]
+    kinds = {name: numbers[name].astype(np.float32) for name in ("keypoints", "parts")}
+    tops = {name: max(float(maps.max()), 1e-6) for name, maps in kinds.items()}
+    sides = {
+        "keypoints": [[joint] for joint in skeleton.joints],
+        "parts": [[skeleton.joints[j] for j in limb] for limb in skeleton.limbs],
+    }
+    shown = {
+        f"(a) keypoints, up to {tops['keypoints']:.1f}": ("keypoints",),
+        f"(b) body parts, up to {tops['parts']:.1f}": ("parts",),
+        "(c) superimposed": ("parts", "keypoints"),
+    }
     figure, panels = panel_grid(1, 4, extra=0.55)
-    for axes, heat, title in zip(
-        panels[0], (keypoints, parts, np.maximum(keypoints, parts)), titles, strict=False
-    ):
-        bar = draw_heat(axes, numbers["image"], heat, 1)
+    for axes, (title, names) in zip(panels[0], shown.items(), strict=False):
+        heat = np.maximum.reduce([kinds[name].max(axis=0) / tops[name] for name in names])
+        bar = draw_heat(axes, image, heat, 1)
+        for name in names:
+            for one, joints in zip(kinds[name], sides[name], strict=False):
+                _outline(axes, one, image, _side_colour(joints))
         axes.set_title(title)
+        fit_picture(axes, image)
     axes = panels[0, 3]
-    axes.imshow(numbers["image"])
-    draw_pose(axes, numbers["points"], SKELETONS[str(numbers["skeleton"])])
+    axes.imshow(image)
+    draw_pose(axes, numbers["points"], skeleton)
     axes.set_title("(d) keypoint prediction")
-    fit_picture(axes, numbers["image"])
+    fit_picture(axes, image)
     figure.colorbar(
         bar,
         ax=panels[0].tolist(),
@@ -59,22 +67,21 @@ def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def iterations(numbers: dict[str, np.ndarray]) -> Figure:
-    """R-fig2 and R-fig5: one joint of each of N samples, its heatmap at each of K supervised sites.
-    A row has one scale of colours.
-
-    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W); `truth` (N, 2); `found` (N, K, 2); `error` (N,
-    K), written below in units of `unit`; `names` (N,) of the rows; `titles` (K,) of the sites.
-    """
-    return _heatmap_rows(numbers)[0]
+def _outline(axes: Axes, heat: np.ndarray, image: np.ndarray, colour: str) -> None:
+    """A line round a heatmap (H, W) at 80 % of its height, over a crop; none where it is empty."""
+    if heat.max() > 0:
+        size = image.shape[1::-1]
+        smooth = cv2.resize(heat / heat.max(), size, interpolation=cv2.INTER_CUBIC)
+        axes.contour(smooth, levels=[0.8], colors=[colour], linewidths=1.1)
 
 
 def occluded_joint(numbers: dict[str, np.ndarray]) -> Figure:
     """R-fig4 and R-fig8: an occluded joint of each of N samples in the heatmaps of K models, beside
     the whole pose that the first model finds.
 
-    As `iterations`, with models in the place of sites, and `poses` (N, J, 2) of `skeleton`, its
-    name.
+    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W), a row has one scale of colours; `truth` (N,
+    2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`; `names` (N,) of the
+    rows; `titles` (K,) of the models; `poses` (N, J, 2) of `skeleton`, its name.
     """
     figure, panels = _heatmap_rows(numbers)
     for axes, pose in zip(panels[:, 0], numbers["poses"], strict=True):
@@ -107,7 +114,7 @@ def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
         for axes in row:
             axes.scatter(*numbers["truth"][i], **TRUTH)
             fit_picture(axes, images[i])
-    _key(figure)
+    key(figure, panels[0, 0])
     return figure, panels
 
 
@@ -121,10 +128,10 @@ def one_heatmap(
     """One joint of one person at one supervised site: the pose there, the joint's heatmap with its
     maximum, and how sure each site is.
 
-    As `iterations`, but with every joint: `maps` (N, K, J, H, W), `truth` (N, J, 2), `found` (N, K,
-    J, 2), `error` (N, K, J), NaN where there is no label, `names` (J,). Site -1 is the last. The
-    heatmap is laid over the crop unless `overlay` is false; all sites of a joint share one scale of
-    colours.
+    As `occluded_joint`, but with every joint: `maps` (N, K, J, H, W), `truth` (N, J, 2), `found`
+    (N, K, J, 2), `error` (N, K, J), NaN where there is no label, `names` (J,). Site -1 is the last.
+    The heatmap is laid over the crop unless `overlay` is false; all sites of a joint share one
+    scale of colours.
     """
     people, sites, joints = numbers["error"].shape
     for what, value, low, high in (
@@ -209,14 +216,13 @@ def every_heatmap(
 
 
 def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
-    """R-fig6, R-fig9 and H-fig5: skeletons on crops, the person's left side blue, the right side
-    red.
+    """Skeletons on crops, the person's left side blue, the right side red.
 
     `images` (N, S, S, 3) uint8; `points` (N, J, 2); `skeleton`, its name; optional `truth` (N, J,
-    2), drawn as rings.
+    2), drawn as rings, and `rows`, a name for each row.
     """
     images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
-    figure, panels = panel_grid(-(-len(images) // columns), columns, width=8)
+    figure, panels = panel_grid(-(-len(images) // columns), columns, width=WIDTH)
     for axes in panels.flat[len(images) :]:
         axes.remove()
     for i, axes in enumerate(panels.flat[: len(images)]):
@@ -225,6 +231,37 @@ def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
         if "truth" in numbers:
             axes.scatter(*numbers["truth"][i].T, **TRUTH | {"s": 25, "linewidths": 1})
         fit_picture(axes, images[i])
+    for axes, name in zip(panels[:, 0], numbers.get("rows", ()), strict=False):
+        axes.set_ylabel(name)
+    return figure
+
+
+def truth_and_pose(numbers: dict[str, np.ndarray], columns: int = 4) -> Figure:
+    """R-fig6, R-fig9 and H-fig5: of each person the labels and, beside them, the pose that is
+    found, with how many of its joints are right; a ring round each that is not.
+
+    `images` (N, S, S, 3) uint8; `truth` and `points` (N, J, 2); `right` and `labelled` (N, J) bool;
+    `skeleton`, its name. The person's left side is blue, the right side red; `columns` people to a
+    row.
+    """
+    images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
+    rows = -(-len(images) // columns)
+    figure, panels = panel_grid(rows, 2 * columns, width=WIDTH, extra=0.22 * rows + 0.2)
+    for axes in panels.flat[2 * len(images) :]:
+        axes.remove()
+    for i, image in enumerate(images):
+        labelled, right = numbers["labelled"][i], numbers["right"][i]
+        truth, found = panels.flat[2 * i], panels.flat[2 * i + 1]
+        for axes, points in ((truth, numbers["truth"][i]), (found, numbers["points"][i])):
+            axes.imshow(image)
+            draw_pose(axes, points, skeleton, width=1.4)
+            fit_picture(axes, image)
+        found.scatter(*numbers["points"][i][labelled & ~right].T, **WRONG)
+        found.set_xlabel(f"{right.sum()} of {labelled.sum()} right", labelpad=2)
+        truth.set_xlabel("labels", labelpad=2)
+    figure.legend(
+        [found.scatter([], [], **WRONG)], ["not within the threshold"], loc="outside lower center"
+    )
     return figure
 
 
@@ -258,12 +295,51 @@ def targets_and_weights(numbers: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
+def targets_close(numbers: dict[str, np.ndarray], reach: int = 4) -> Figure:
+    """What a network is told, above, over the crop, and below cell by cell, `reach` of them to
+    either side of the joint: `maps` (K, H, W) over `image` (S, S, 3) uint8, with their `names`.
+
+    A map that is zero everywhere is shown about its middle.
+    """
+    maps, image = numbers["maps"].astype(np.float32), numbers["image"]
+    figure, panels = panel_grid(2, len(maps), width=min(WIDTH, 2.2 * len(maps)), extra=0.4)
+    for k, (above, below) in enumerate(panels.T):
+        heat, there = maps[k], maps[k].max() > 0
+        y, x = np.unravel_index(heat.argmax(), heat.shape) if there else np.array(heat.shape) // 2
+        zoom = image.shape[0] / heat.shape[0]
+        draw_heat(above, image, heat, maps.max())
+        edge = (x - reach) * zoom - 0.5, (y - reach) * zoom - 0.5
+        side = (2 * reach + 1) * zoom
+        above.add_patch(Rectangle(edge, side, side, fill=False, ec="#56B4E9", lw=1.4))
+        above.set_title(numbers["names"][k] if there else f"{numbers['names'][k]}: not annotated")
+        fit_picture(above, image)
+        below.imshow(heat, cmap=HEAT, vmin=0, vmax=maps.max())
+        below.set(xlim=(x - reach - 0.5, x + reach + 0.5), ylim=(y + reach + 0.5, y - reach - 0.5))
+        _values(below, heat, (x, y), reach, maps.max())
+        below.set_xlabel(f"sum of the map {heat.sum():.2f}", labelpad=2)
+    panels[0, 0].set_ylabel("the target")
+    panels[1, 0].set_ylabel("its cells")
+    return figure
+
+
+def _values(axes: Axes, heat: np.ndarray, middle: tuple, reach: int, top: float) -> None:
+    """The number of each cell of a heatmap about `middle`, written into it."""
+    for x in range(middle[0] - reach, middle[0] + reach + 1):
+        for y in range(middle[1] - reach, middle[1] + reach + 1):
+            if 0 <= x < heat.shape[1] and 0 <= y < heat.shape[0]:
+                value = float(heat[y, x])
+                text = "0" if value < 0.005 else f"{value:.2f}".lstrip("0")
+                colour = "black" if value > 0.6 * top else "white"
+                axes.text(x, y, text, color=colour, fontsize=6, ha="center", va="center")
+
+
 def draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray, top: float) -> ScalarMappable:
     """A heatmap (H, W) over its darkened grey crop (S, S, 3) uint8: 0 is transparent, `top` opaque.
     Returns what a colour bar needs."""
     bar = ScalarMappable(Normalize(0, max(float(top), 1e-6)), HEAT)
     share = np.clip(np.nan_to_num(heat.astype(np.float32)) / bar.norm.vmax, 0, 1)
-    share = cv2.resize(share, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)[..., None]
+    share = cv2.resize(share, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)[..., None]
+    share = np.clip(share, 0, 1)
     colour, grey = (
         bar.get_cmap()(share[..., 0])[..., :3],
         0.55 / 255 * image.mean(axis=-1, keepdims=True),
@@ -307,17 +383,18 @@ def fit_picture(axes: Axes, image: np.ndarray) -> None:
     axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
 
 
-def _key(figure: Figure) -> None:
-    """What the ring and the cross are."""
-    axes = figure.axes[0]
-    marks = [axes.scatter([], [], **TRUTH), axes.scatter([], [], **FOUND)]
+def key(figure: Figure | SubFigure, axes: Axes, *more: tuple[str, dict]) -> None:
+    """What the ring, the cross and `more` marks are, below a figure of which `axes` is a panel."""
+    known = (("where the joint is labelled", TRUTH), ("maximum of the heatmap", FOUND), *more)
     figure.legend(
-        marks,
-        ["where the joint is labelled", "maximum of the heatmap"],
+        [axes.scatter([], [], **mark) for _, mark in known],
+        [name for name, _ in known],
         loc="outside lower center",
-        ncols=2,
+        ncols=len(known),
         frameon=True,
         facecolor=BACKDROP,
         labelcolor="white",
         edgecolor="none",
+        columnspacing=1,
+        handletextpad=0.2,
     )

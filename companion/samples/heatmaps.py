@@ -1,6 +1,7 @@
 """Which people and joints the pictures of notebooks 03, 04 and 06 show, by stated rules and not by
 eye, and the numbers that they are drawn from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +9,20 @@ import pandas as pd
 import torch
 from torch import nn
 
+from companion.runs.study import Study
+from companion.samples.sharp import enlarged, sharp_crops
 from paperlib.data.crops import Crops
 from paperlib.data.thumbnails import crop_images, thumbnails
 from paperlib.geometry import crop_affine, transform
 from paperlib.metrics import average_precision, normalised_errors, pck, pck_curve, precision_recall
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.photograph import SCALES, crops_in, people_in
-from paperlib.predict import Prediction, predict_batch
+from paperlib.predict import Prediction, heatmaps, predict_batch, zoomed
 from paperlib.score import read_arrays, read_points
 from paperlib.skeleton import MPII
 from paperlib.weights import Weights
 
+FEW = 48  # cells of a heatmap, a side: with fewer a limb is no shape
 SIDE = 128  # px of the pictures stored beside a figure
 THRESHOLDS = np.arange(51) / 100  # of the curves: PCKh at 0, 0.01, ... 0.5
 
@@ -89,22 +93,34 @@ def strongest(strength: np.ndarray, wanted: np.ndarray, n: int) -> tuple[np.ndar
     return person[first], joint[first]
 
 
-def overview(crops: Crops, person: int, model: nn.Module) -> dict[str, np.ndarray]:
+def overview(study: Study, crops: Crops, person: int, model: nn.Module) -> dict[str, np.ndarray]:
     """The numbers of `pictures.heatmap_overview`: what the last site of a network with body parts
-    says of one person."""
-    maps, batch = predict_batch(model, crops, np.array([person]))
-    joints = len(crops.codec.skeleton)
-    images, points = thumbnails(
-        crop_images(batch), crops.codec.decode(maps[-1])[0].cpu().numpy(), 3 * SIDE // 2
-    )
-    heat, name = maps[-1][0].cpu().numpy().astype(np.float16), np.array(crops.codec.skeleton.name)
+    says of one person; where heatmaps have few cells, asked between the cells too."""
+    codec, side = crops.codec, 3 * SIDE // 2
+    maps, _ = predict_batch(model, crops, np.array([person]))
+    points = codec.decode(maps[-1])[0].cpu().numpy()
+    heat = finer_heatmaps(model, crops, person, times=2 if maps[-1].shape[-1] < FEW else 1)
+    heat, joints = heat.cpu().numpy().astype(np.float16), len(codec.skeleton)
     return {
-        "image": images[0],
+        "image": sharp_crops(study, crops, np.array([person]), side)[0],
         "keypoints": heat[:joints],
         "parts": heat[joints:],
-        "points": points[0],
-        "skeleton": name,
+        "points": enlarged(points[0], codec.side, side),
+        "skeleton": np.array(codec.skeleton.name),
     }
+
+
+def finer_heatmaps(model: nn.Module, crops: Crops, person: int, times: int) -> torch.Tensor:
+    """(K, times x H, times x W) the last site's heatmaps on a grid `times` as fine: the network
+    answers times x times, the crop shifted by parts of a cell, and the answers interlace."""
+    stride, side = crops.codec.stride, crops.codec.side
+    shifts = (np.arange(times) - (times - 1) / 2) * stride / times  # px
+    grid = np.stack(np.meshgrid(shifts, shifts), axis=-1).reshape(-1, 2)  # x varies fastest
+    moved = replace(zoomed(len(grid), 1), shift=-grid / side)
+    batch = crops.batch(np.full(len(grid), person), moved)
+    maps = heatmaps(model, crops.codec, batch.images)[-1]  # (times^2, K, H, W)
+    maps = maps.unflatten(0, (times, times)).permute(2, 3, 0, 4, 1)  # K, H, y, W, x
+    return maps.flatten(3, 4).flatten(1, 2)
 
 
 def every_joint(
@@ -163,8 +179,8 @@ def heatmaps_on_photo(
 
 
 def one_joint(numbers: dict[str, np.ndarray], joints: np.ndarray) -> dict[str, np.ndarray]:
-    """Of `every_joint`, joint joints[i] of person i: the numbers of `pictures.iterations` and
-    `pictures.occluded_joint`."""
+    """Of `every_joint`, joint joints[i] of person i: the numbers of
+    `pictures.occluded_joint`, and a part of those of `looks.looked_again`."""
     rows = np.arange(len(joints))
     chosen = {name: numbers[name][rows, :, joints] for name in ("maps", "found", "error")}
     return (
@@ -179,15 +195,20 @@ def one_joint(numbers: dict[str, np.ndarray], joints: np.ndarray) -> dict[str, n
 
 
 def poses(
-    prediction: Prediction, crops: Crops, people: np.ndarray, side: int = 96
+    study: Study, prediction: Prediction, crops: Crops, people: np.ndarray, side: int = 144
 ) -> dict[str, np.ndarray]:
-    """The numbers of `pictures.gallery`: what the last site says of `people`. Joints that the data
-    set does not label stay, as predicted."""
-    to_crop = crop_affine(crops.codec.boxes(crops.people), crops.codec.side)[people]
-    images, points = thumbnails(
-        crop_images(crops.batch(people)), transform(prediction.points[-1][people], to_crop), side
-    )
-    return {"images": images, "points": points, "skeleton": np.array(crops.codec.skeleton.name)}
+    """The numbers of `pictures.truth_and_pose`: the labels of `people` and what the last site says,
+    on crops of `side` px, with which joints are `right` and which are `labelled`."""
+    to_crop = crop_affine(crops.codec.boxes(crops.people), side)[people]
+    errors = site_errors(prediction, crops.people)[-1, people]
+    return {
+        "images": sharp_crops(study, crops, people, side),
+        "points": transform(prediction.points[-1][people], to_crop),
+        "truth": transform(crops.people.joints[people], to_crop),
+        "right": errors <= reference(crops.people)[1],
+        "labelled": ~np.isnan(errors),
+        "skeleton": np.array(crops.codec.skeleton.name),
+    }
 
 
 def precision_recall_frame(

@@ -7,13 +7,13 @@ import pandas as pd
 
 from companion.drawn.scenes import Difficulty, draw, mpii_scene
 from companion.runs.study import Study
+from companion.samples.sharp import enlarged, sharp_crops
 from paperlib.codecs import HourglassCodec
 from paperlib.data.mpii import load_mpii
-from paperlib.data.thumbnails import crop_images, thumbnails
 from paperlib.geometry import draw_augmentation
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 
-SIDE = 72  # px of a stored picture
+FINE = 112  # px of a stored picture
 KNOBS = {
     "as MPII": Difficulty(),
     'yaw="uniform"': Difficulty(yaw="uniform"),
@@ -32,16 +32,15 @@ MPII_VALIDATION = (
 
 
 def contact_sheet(
-    study: Study, people: People, count: int, side: int = 88
+    study: Study, people: People, count: int, side: int = FINE
 ) -> dict[str, np.ndarray]:
     """`count` people in hourglass crops with their annotations: `images` (N, S, S, 3), `points` (N,
     J, 2), `state` (N, J), `skeleton`, its name."""
-    rows = np.arange(count)
-    batch = study.crops(people, study.runs["hourglass"].codec).batch(rows)
-    images, points = thumbnails(crop_images(batch), batch.joints.cpu().numpy(), side)
+    rows, crops = np.arange(count), study.crops(people, study.runs["hourglass"].codec)
+    batch = crops.batch(rows)
     return {
-        "images": images,
-        "points": points.astype(np.float32),
+        "images": sharp_crops(study, crops, rows, side),
+        "points": enlarged(batch.joints.cpu().numpy(), crops.codec.side, side).astype(np.float32),
         "state": batch.state.cpu().numpy(),
         "skeleton": np.array("mpii"),
     }
@@ -62,35 +61,38 @@ def difficulty_sheet(count: int, side: int = 84) -> dict[str, np.ndarray]:
 
 
 def crops_of_both(study: Study, people: People, count: int) -> dict[str, np.ndarray]:
-    """The same people as R and as H crop them."""
-    rows = np.arange(count)
-    return _pictures(
-        [_look(study, people, network, rows, "none") for network in ("recurrent", "hourglass")]
+    """The same people as R and as H crop them, a row each."""
+    rows, names = (
+        np.arange(count),
+        {"R: 290.6 px x scale": "recurrent", "H: 250 px x scale": "hourglass"},
     )
+    return _pictures({name: _look(study, people, net, rows, "none") for name, net in names.items()})
 
 
 def augmented(
     study: Study, people: People, laws: tuple[str, ...], count: int
 ) -> dict[str, np.ndarray]:
     """The same people under each augmentation law, one row a law."""
-    return _pictures([_look(study, people, "hourglass", np.arange(count), law) for law in laws])
+    rows = np.arange(count)
+    return _pictures({law: _look(study, people, "hourglass", rows, law) for law in laws})
 
 
 def _look(
     study: Study, people: People, network: str, rows: np.ndarray, law: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    batch = study.crops(people, study.runs[network].codec).batch(
-        rows, draw_augmentation(law, len(rows), np.random.default_rng(0))
-    )
-    return thumbnails(crop_images(batch), batch.joints.cpu().numpy(), SIDE)
+    crops = study.crops(people, study.runs[network].codec)
+    drawn = draw_augmentation(law, len(rows), np.random.default_rng(0))
+    joints = crops.batch(rows, drawn).joints.cpu().numpy()
+    images = sharp_crops(study, crops, rows, FINE, drawn)
+    return images, enlarged(joints, crops.codec.side, FINE)
 
 
-def _pictures(looks: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
-    images, points = (np.concatenate(part) for part in zip(*looks, strict=True))
+def _pictures(looks: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
+    images, points = (np.concatenate(part) for part in zip(*looks.values(), strict=True))
     return {
         "images": images,
         "points": points.astype(np.float32),
-        "truth": points.astype(np.float32),
+        "rows": np.array(list(looks)),
         "skeleton": np.array("mpii"),
     }
 

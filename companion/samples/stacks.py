@@ -7,6 +7,8 @@ from torch import nn
 
 from companion.drawn.synthetic import Pair
 from companion.figures.stacks import JOINTS
+from companion.runs.study import Study
+from companion.samples.sharp import enlarged, sharp_crops
 from paperlib.codecs import HourglassCodec
 from paperlib.data.canvases import Canvases, canvas_boxes, cut_canvas, whole_pixels
 from paperlib.data.crops import Crops
@@ -18,17 +20,19 @@ from paperlib.predict import Prediction, predict, predict_batch
 from paperlib.skeleton import MPII
 
 
-def heatmaps_of(model: nn.Module, crops: Crops, person: int) -> dict[str, np.ndarray]:
+def heatmaps_of(
+    study: Study, model: nn.Module, crops: Crops, person: int, side: int = 192
+) -> dict[str, np.ndarray]:
     """The crop of row `person`, the pose that `model` finds there, and its heatmaps of JOINTS,
     averaged with the mirrored image's."""
-    maps, batch = predict_batch(model, crops, np.array([person]))
+    maps, _ = predict_batch(model, crops, np.array([person]))
     points, _ = crops.codec.decode(maps[-1])
     skeleton = crops.codec.skeleton
     chosen = maps[-1][0, [skeleton.index(joint) for joint in JOINTS]]
     names = np.array([joint.removeprefix("upper_").replace("_", " ") for joint in JOINTS])
     return {
-        "image": crop_images(batch)[0],
-        "points": points[0].cpu().numpy(),
+        "image": sharp_crops(study, crops, np.array([person]), side)[0],
+        "points": enlarged(points[0].cpu().numpy(), crops.codec.side, side),
         "maps": chosen.half().cpu().numpy(),
         "names": names,
     }

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from companion.runs.study import Study
+from companion.samples.sharp import sharp_crops
 from paperlib import PaperlibError
 from paperlib.codecs import Codec, RecurrentCodec
 from paperlib.data.thumbnails import crop_images, thumbnails
@@ -16,10 +17,11 @@ def targets_of(
 ) -> dict[str, np.ndarray]:
     """Targets and weights of one test person at the paper's full resolution, for
     `pictures.targets_and_weights`."""
-    batch = study.crops(study.test_people("mpii"), codec).batch(np.array([person]))
+    crops = study.crops(study.test_people("mpii"), codec)
+    batch = crops.batch(np.array([person]))
     targets = codec.encode(batch.joints, batch.state)
     channels = [MPII.index(joint) for joint in joints] + [len(MPII) + PARTS[part] for part in parts]
-    image, _ = thumbnails(crop_images(batch), batch.joints.cpu().numpy(), 128)
+    image = sharp_crops(study, crops, np.array([person]), 192)
     maps, weights = (
         maps[0, channels].cpu().numpy().astype(np.float16)
         for maps in (targets.maps, targets.weights)
