@@ -161,3 +161,46 @@ def test_a_convention_is_a_record(copy):
         "    print(score(found, truth, ones, MPII, convention('mpii', name)).total)",
     )
     assert out == ["100.0", "60.0"]
+
+
+CLAIM = """
+[[claim]]
+id = "H-c99"
+paper = "H"
+text = "two stacks are at least as good as one"
+printed = "-"
+kind = "effect"
+artifacts = ["H-fig9"]
+runs = ["hourglass-2x4", "hourglass-1x8"]
+needs = "two networks of equal capacity"
+checks = {}
+mind = "an interval below zero"
+"""
+
+
+def test_a_claim_is_an_entry_and_a_function_and_older_results_stay_readable(copy):
+    toml = copy / "companion/published/claims.toml"
+    toml.write_text(toml.read_text() + CLAIM)
+    place = "MEASURES = {\n"
+    change(
+        copy / "companion/measure/claims.py", (place, f'{place}    "H-c99": each_beats_the_next,\n')
+    )
+    out = run(
+        copy,
+        "from companion.artifacts.claims_file import read_claims\n"
+        "from companion.measure.claims import measure_claim\n"
+        "from companion.published.claims import claim_of\n"
+        "from companion.runs.study import Study\n"
+        f"old = read_claims({str(ROOT / 'results/synthetic-smoke')!r})\n"
+        "new = measure_claim(Study(progress=False), claim_of('H-c99'))\n"
+        "print(len(old), old[-1]['id'], old[-1]['verdict'], '|', new['verdict'])",
+    )
+    assert out[-1].startswith("31 H-c99 not measured | ")
+    assert out[-1].split("| ")[1] in ("inconclusive", "not testable at this size")
+
+
+def test_another_sigma_is_a_parameter_of_notebook_03():
+    """What it changes is held by test_runs.py: one run, trained with it."""
+    from companion.execute.notebooks import check_parameters
+
+    assert check_parameters("03_recurrent", {"sigma": "2.0"}) == {"sigma": 2.0}

@@ -1,12 +1,13 @@
 """The ledger as a file: claims.csv of a results folder, written and read."""
 
 import csv
+import json
 from pathlib import Path
 
 import pandas as pd
 
 from companion.artifacts.artifacts import csv_bytes, enter, hashes, provenance_of
-from companion.measure.claims import measure_claim
+from companion.measure.claims import measure_claim, not_measured
 from companion.measure.verdict import COLUMNS, EVIDENCE, VERDICTS
 from companion.published.claims import claims
 from companion.runs.catalogue import runs_of_claim
@@ -31,7 +32,7 @@ def write_claims(study: Study) -> pd.DataFrame:
 
 def save_claims(study: Study, board: pd.DataFrame, runs: tuple[str, ...]) -> pd.DataFrame:
     """Keep the claims ledger as claims.csv."""
-    provenance = provenance_of(study, "claims", runs)
+    provenance = provenance_of(study, "claims", runs, {"claims": len(board)})
     path = study.results / "claims.csv"
     write_whole(path, csv_bytes(board, provenance))
     enter(
@@ -43,8 +44,8 @@ def save_claims(study: Study, board: pd.DataFrame, runs: tuple[str, ...]) -> pd.
 
 
 def read_claims(results: Path) -> list[dict]:
-    """The rows of claims.csv in a results folder. Raises PaperlibError if there is none, or if it
-    is not whole."""
+    """A row for each claim, as claims.csv of a results folder says; a claim that is younger than
+    the file is not measured. Raises PaperlibError if there is no such file, or it is not whole."""
     path = Path(results) / "claims.csv"
     if not path.is_file():
         raise PaperlibError(
@@ -60,9 +61,11 @@ def read_claims(results: Path) -> list[dict]:
             "07 --force"
         ) from error
     again = "write it again with paperlib reproduce --only 07 --force"
-    if [row.get("id") for row in rows] != [claim["id"] for claim in claims()]:
+    made = [row.get("id") for row in rows]
+    known = [claim["id"] for claim in claims() if claim["id"] in made]
+    if not rows or made != known or len(rows) != json.loads(provenance[2:])["parameters"]["claims"]:
         raise PaperlibError(
-            f"{path}: does not hold one verdict for each of {len(claims())} claims; {again}"
+            f"{path}: does not hold one verdict for each claim it was made of; {again}"
         )
     for row in rows:
         if missing := [name for name in (*COLUMNS, *EVIDENCE) if row.get(name) is None]:
@@ -74,7 +77,9 @@ def read_claims(results: Path) -> list[dict]:
                 f"{path}: the verdict {row['verdict']!r} of {row['id']} is none of "
                 f"{', '.join(VERDICTS)}; {again}"
             )
-    return [row | {"seeds": _seeds(path, row)} for row in rows]
+    found = {row["id"]: row | {"seeds": _seeds(path, row)} for row in rows}
+    young = "these results are older than the claim; paperlib reproduce --only 07 measures it"
+    return [found.get(claim["id"]) or not_measured(claim, young) for claim in claims()]
 
 
 def with_reasons(rows: list[dict]) -> list[dict]:

@@ -35,8 +35,14 @@ def measure_claim(study: Study, claim: dict) -> dict:
     try:
         return row | (_from_files(study, claim) or _from_runs(study, claim))
     except NotMeasured as reason:
-        nothing = dict.fromkeys(("ours", "interval", "verdict"), "not measured")
-        return row | nothing | dict.fromkeys(EVIDENCE, "") | {"seeds": 0, "why": str(reason)}
+        return not_measured(claim, str(reason))
+
+
+def not_measured(claim: dict, why: str) -> dict:
+    """The row of a claim for which there is nothing to measure."""
+    row = {"id": claim["id"], "claim": claim["text"], "paper": claim["printed"]}
+    nothing = dict.fromkeys(("ours", "interval", "verdict"), "not measured")
+    return row | nothing | dict.fromkeys(EVIDENCE, "") | {"seeds": 0, "why": why}
 
 
 def _from_files(study: Study, claim: dict) -> dict:
