@@ -125,13 +125,11 @@ def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> d
         for run in family(size, scale, data)
     }
     if (size, data) == ("smoke", "real"):
-        runs |= {
-            run.name: run
-            for run in (
-                _longer(runs["hourglass-lsp"], 9000, 128),
-                _longer(runs["recurrent-lsp"], 4000, 96),
-            )
-        }
+        longer = _longer(runs["hourglass-lsp"], 9000, 128)
+        further = replace(longer.recipe, steps=14_000, rate=1.5e-3)
+        longest = replace(longer, name="hourglass-lsp-longest", start=longer, recipe=further)
+        recurrent = _longer(runs["recurrent-lsp"], 4000, 96)
+        runs |= {run.name: run for run in (longer, longest, recurrent)}
     compared = [
         runs[name] for claim in claims() if len(claim["runs"]) > 1 for name in claim["runs"]
     ]
@@ -159,8 +157,8 @@ def first_of(name: str) -> str:
 
 
 def _longer(run: Run, steps: int, side: int) -> Run:
-    """The training behind the weights of the package (paperlib/weights): an hour or less of one CPU
-    thread, clean labels first."""
+    """A training behind the weights of the package (paperlib/weights): an hour or so of one CPU
+    thread, clean labels first. `hourglass-lsp-longest` goes on from it for another."""
     recipe = replace(run.recipe, steps=steps, batch=16, log_every=50, watch_every=1000)
     return replace(
         run,
