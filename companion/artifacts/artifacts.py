@@ -177,8 +177,14 @@ def draw_figure(name: str, source: Path, options: dict) -> Figure:
         if source.suffix == ".csv"
         else dict(np.load(source, allow_pickle=False))
     )
+    draw = getattr(importlib.import_module(module), function, None)
+    if draw is None:
+        raise PaperlibError(
+            f"{source}: drawn by {name}, which this version does not have; make it anew: "
+            "paperlib reproduce --force"
+        )
     with house_style():
-        return getattr(importlib.import_module(module), function)(numbers, **options)
+        return draw(numbers, **options)
 
 
 def png_bytes(figure: Figure, provenance: dict) -> bytes:
