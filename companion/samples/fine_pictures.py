@@ -8,20 +8,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from companion.drawn import scenes
+from companion.drawn import drawing, scenes
 from companion.runs.sizes import SCALES
 from companion.runs.study import Study
 from paperlib.data.canvases import GREY
 from paperlib.data.crops import Crops
 from paperlib.data.images import read_image
 from paperlib.geometry import crop_affine
+from paperlib.people import People
 
 TIMES = 4  # a power of two: how many times larger drawn people are drawn again
 POINTS = ("truth", "found", "poses", "points")
 
 
 def with_fine_pictures(
-    study: Study, numbers: dict[str, np.ndarray], crops: Crops, rows: np.ndarray, side: int = 320
+    study: Study, numbers: dict[str, np.ndarray], crops: Crops, rows: np.ndarray, side: int = 384
 ) -> dict[str, np.ndarray]:
     """`numbers` of a figure of MPII people `rows` (n,) with `images` (n, side, side, 3) uint8 in
     the place of smaller ones, and its points, crop px, moved with them."""
@@ -46,11 +47,33 @@ def fine_crop(study: Study, file: str, box: np.ndarray, side: int) -> np.ndarray
     return cv2.warpAffine(image, warp, (side, side), flags=smooth, borderValue=GREY)
 
 
+def what_hides(study: Study, people: People, rows: np.ndarray, joints: np.ndarray) -> list[str]:
+    """What lies on top of joint joints[i] of drawn person rows[i]; '' of a photograph, whose labels
+    do not say it."""
+    if study.data != "synthetic":
+        return [""] * len(rows)
+    tops = [
+        drawing.labels_at(_scene(study, people.image[row]).labels, people.joints[row, joint])
+        for row, joint in zip(rows, joints, strict=True)
+    ]
+    return [_hider(int(top)) for top in tops]
+
+
+def _hider(top: int) -> str:
+    if top in (drawing.NOTHING, drawing.FURNITURE, drawing.OBJECT):
+        return "behind a thing"
+    return "behind another person" if top >= drawing.label_of(1) else "behind own body"
+
+
 def draw_again(study: Study, file: str, times: int) -> np.ndarray:
     """The picture of one of the study's drawn MPII people, `times` larger either way."""
+    return _scene(study, file, times).image
+
+
+def _scene(study: Study, file: str, times: int = 1) -> scenes.Scene:
     split, number = re.fullmatch(r"([01])(\d{8})", Path(file).stem).groups()
     name = ("mpii train", "mpii valid")[int(split)]
     scale = SCALES[study.size]
     kind = partial(scenes.mpii_scene, finer=times)
     side = max(scale.side, scale.fine_side)
-    return scenes.draw(kind, 0, name, int(number) - 1, side)[0].image
+    return scenes.draw(kind, 0, name, int(number) - 1, side)[0]
