@@ -4,8 +4,7 @@ score, and ours.
 Every table is long: a row a system, and the column `source` says where its numbers come from.
 
     paper        printed in the paper
-    benchmark    for R table IV, whose digits are not quoted: scored by others from the prediction
-                 files (FACTS E)
+    benchmark    of R table IV: scored by others from the methods' prediction files (FACTS E)
     recomputed   a published prediction file, scored here with our metrics
     ours         a run of the catalogue, measured on this study's people
 
