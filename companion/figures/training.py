@@ -28,8 +28,8 @@ DESIGNS = {
 
 
 def training_progress(numbers: pd.DataFrame) -> Figure:
-    """H-fig8: accuracy on validation people while the networks train, one curve a design, by
-    heatmap and by PCKh; above, the designs, with an arrow where a loss attaches.
+    """H-fig8: accuracy on validation people while the networks train, one curve a run, by heatmap
+    and by PCKh. Above, the designs, with an arrow where a loss attaches.
 
     Columns curve (a key of DESIGNS), seed, step, measure (a key of MEASURES) and value (percent).
     A curve is the mean of its seeds, its band goes from the lowest of them to the highest.
