@@ -2,9 +2,9 @@
 column in bold.
 
 A cell that a row has no number for is '-'; where a run or a file is absent it says 'not measured'.
-Above a table of systems stands its short form: the paper's total (or the one that others scored,
-where the paper's is not quoted) beside what the published predictions score and ours, with the
-difference, the 95 % interval and whether it holds the first.
+Above a table of systems stands its short form: the printed total (of R-tab4 the one that others
+scored) beside what the published predictions score and ours, with the difference, the 95 % interval
+and whether it holds the first.
 """
 
 import html

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from companion.drawn import backdrop, drawing
@@ -68,17 +69,25 @@ def compose(
     desk: float | None = None,
     same_clothes: float = 0.35,
     eye: float = 0.8,
+    finer: int = 1,
 ) -> Scene:
     """Paint `bodies` (the first is the main person) into a picture of `size` (width, height) and
     read off what can be seen.
 
     objects: the mean number of things in front of the main person; desk: the y below which
-    furniture hides all; eye: how far above the ground the camera is, in heights of the main person.
+    furniture hides all; eye: how far above the ground the camera is, in heights of the main person;
+    finer: how many times larger the picture is than that of whose background it has a magnified
+    copy, as a background's random numbers depend on its size.
     """
     main, ground = bodies[0], _feet(bodies[0])
     # more people or things leave the rest of the picture as it is
     behind, before, *each = rng.spawn(2 + len(bodies))
-    canvas = backdrop.new_canvas(behind, *size, ground - eye * main.height, ground)
+    small = tuple(round(length / finer) for length in size)
+    horizon = ground - eye * main.height
+    canvas = backdrop.new_canvas(behind, *small, horizon / finer, ground / finer)
+    if finer > 1:
+        canvas = cv2.resize(canvas, None, fx=finer, fy=finer, interpolation=cv2.INTER_CUBIC)
+        canvas[..., 3] = drawing.NOTHING
     for _ in range(_count(behind, 0.4)):
         things.limb_from_outside(canvas, behind, 0.18 * main.height)
     for body in bodies:
@@ -173,9 +182,13 @@ def _others(
     return [_beside(own, body, main, *apart, eye) for body in bodies]
 
 
-def mpii_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
+def mpii_scene(
+    rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT, finer: int = 1
+) -> Scene:
     """A picture 1.5 x 1.25 `side`: the main person's crop (250 x scale) has at least about `side`
-    px; a third of the people are cut."""
+    px; a third of the people are cut. With `finer` it is the same picture of `finer` times as many
+    px either way, for `finer` a power of two."""
+    side = side * finer
     size = (round(1.5 * side), round(1.25 * side))
     while True:  # an annotator needs half of a person
         main, desk = _cut(rng, random_body(rng, difficulty.yaw), side, size)
@@ -189,6 +202,7 @@ def mpii_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
         0.59 * difficulty.occlusion,
         desk,
         eye=eye,
+        finer=finer,
     )
 
 

@@ -6,134 +6,176 @@ the rows is the order of the curves.
 """
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from companion.figures.style import COLOURS
 
 CHANCE = {"color": "#888888", "linestyle": ":", "linewidth": 1}
-PLATE = {
-    "frameon": True,
-    "framealpha": 0.9,
-    "edgecolor": "none",
-}  # a legend that lies on a line of chance
-DASHES = (
-    (0, (5, 2)),
-    (0, (1, 1.2)),
-    (0, (6, 2, 1, 2)),
-    (0, (3, 1)),
-    (0, (1, 3)),
-)  # published systems, told apart without colour too
+GRID = {"color": "#E5E5E5", "linewidth": 0.6}
+VISIBILITY = {"all": "#000000", "visible": COLOURS[0], "occluded": COLOURS[5]}
+EVERY_POINT = {"estimator": None, "sort": False}  # of seaborn: the rows as they are
 
 
 def precision_recall(frame: pd.DataFrame) -> Figure:
-    """R-fig7: one curve a training policy, its average precision in the legend and chance as a
-    dotted line.
+    """R-fig7: one curve a training policy, with chance as a dotted line; and how far each average
+    precision is above chance, with its 95 % interval over people.
 
     Columns: curve (its name), recall and precision, ap (average precision, the same all along a
-    curve) and chance, all in 0..1.
+    curve), low and high (the ends of its interval) and chance, all in 0..1.
     """
-    figure = Figure(figsize=(5.2, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for name, curve in frame.groupby("curve", sort=False):
-        axes.plot(curve.recall, curve.precision, label=f"{name}: AP {100 * curve.ap.iloc[0]:.1f} %")
-    _chance(axes, frame.chance.iloc[0])
-    _precision_axes(axes, lowest=min(frame.precision.min(), frame.chance.min()))
-    axes.legend(loc="upper right", **PLATE)
+    figure = Figure(figsize=(8.6, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
+    look = {"hue": "curve", "palette": _palette(frame.curve), "ax": left}
+    sns.lineplot(frame, x="recall", y="precision", **look, **EVERY_POINT)
+    chance = frame.chance.iloc[0]
+    left.axhline(chance, **CHANCE, label=f"chance: {100 * chance:.1f} %")
+    _precision_axes(left, lowest=min(frame.precision.min(), chance))
+    left.legend(loc="upper right", title="occluded joints in training")
+    whole = frame.groupby("curve", sort=False)[["ap", "low", "high"]].first() * 100
+    for row, (colour, found) in enumerate(zip(COLOURS, whole.itertuples(), strict=False)):
+        right.plot([found.low, found.high], [row, row], color=colour, linewidth=2)
+        right.plot(found.ap, row, "o", color=colour)
+        right.annotate(f"{found.ap:.1f}", (found.ap, row), (0, 6), **_ABOVE)
+    right.axvline(100 * chance, **CHANCE)
+    right.set_yticks(range(len(whole)), whole.index)
+    right.set(ylim=(len(whole) - 0.5, -0.7), xlabel="average precision, %\n(dotted: chance)")
+    right.grid(axis="x", **GRID)
     return figure
+
+
+_ABOVE = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
 
 
 def occlusion(frame: pd.DataFrame) -> Figure:
     """H-fig11: PCKh of all, visible and occluded joints, and how well the height of a heatmap tells
     that a joint has no annotation.
 
-    Left, panel "pckh": curve, x (normalised distance) and y (percent of the joints). Right, panel
-    "presence": curve, x (recall), y (precision), area under it, and chance, all in 0..1; a dotted
-    line at each level of chance, in its curve's colour."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    Panel "pckh": curve ("published wrist, occluded": source, joint and visibility), x (normalised
+    distance) and y (percent of the joints). Panel "presence": curve ("knee, mean"), x (recall), y
+    (precision), area under it, and chance, all in 0..1. A column of panels is a source, a row a
+    joint, a colour a visibility."""
     pckh, presence = (frame[frame.panel == panel] for panel in ("pckh", "presence"))
-    _distance_axes(left, pckh.x.max())
-    colours = {}
-    # a published curve has the colour of ours, dashed
-    for name, curve in pckh.groupby("curve", sort=False):
-        ours = name.removeprefix("published ")
-        look = {
-            "color": colours.setdefault(ours, COLOURS[len(colours) % len(COLOURS)]),
-            "linestyle": "-" if name == ours else DASHES[0],
-        }
-        left.plot(curve.x, curve.y, label=f"{name}: {curve.y.iloc[-1]:.1f} %", **look)
-    left.set_title("joints found (at the right end: in the legend)")
-    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)
-    for name, curve in presence.groupby("curve", sort=False):
-        area, chance = 100 * curve.area.iloc[0], 100 * curve.chance.iloc[0]
-        (line,) = right.plot(
-            curve.x, curve.y, label=f"{name}: area {area:.1f} %, chance {chance:.1f} %"
-        )
-        right.axhline(curve.chance.iloc[0], **CHANCE | {"color": line.get_color()})
-    _precision_axes(right, lowest=min(presence.y.min(), presence.chance.min()))
-    right.set_title("is a joint without annotation recognised? (dotted: chance)")
-    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8)
+    names = pckh.curve.str.extract(r"(published )?(\w+), (\w+)")
+    pckh = pckh.assign(source=names[0].fillna("ours"), joint=names[1], kind=names[2])
+    sources, joints = pckh.source.unique(), pckh.joint.unique()
+    figure = Figure(figsize=(3.4 + 2.9 * len(sources), 4.6), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(len(sources), 1.25))
+    grid = left.subplots(len(joints), len(sources), sharex=True, sharey=True, squeeze=False)
+    for (source, joint), curves in pckh.groupby(["source", "joint"], sort=False):
+        row, column = list(joints).index(joint), list(sources).index(source)
+        _by_visibility(grid[row, column], curves)
+        grid[row, column].set_title(f"{source.strip()}: {joint}")
+    for axes in grid.flat:
+        axes.label_outer()
+    left.legend(
+        *grid[0, 0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        title="share of joints found, and at the right end its percent",
+    )
+    _presence(right, presence)
     return figure
 
 
+def _by_visibility(axes: Axes, curves: pd.DataFrame) -> None:
+    look = {"hue": "kind", "palette": VISIBILITY, "linewidth": 1.8, "ax": axes}
+    sns.lineplot(curves, x="x", y="y", **look, **EVERY_POINT)
+    _distance_axes(axes, curves.x.max())
+    for kind, curve in curves.groupby("kind"):
+        end = (curve.x.iloc[-1], curve.y.iloc[-1])
+        style = {"color": VISIBILITY.get(kind, "black"), "va": "center", "fontsize": 7.5}
+        axes.annotate(f"{end[1]:.0f}", end, (3, 0), textcoords="offset points", **style)
+    axes.get_legend().remove()
+
+
+def _presence(figure, presence: pd.DataFrame) -> None:
+    """Colour is the joint, dashes are of the heatmap's maximum; a dotted line at each chance."""
+    axes = figure.subplots()
+    colours = dict(zip(("knee", "ankle"), (COLOURS[2], COLOURS[3]), strict=True))
+    for name, curve in presence.groupby("curve", sort=False):
+        joint, signal = name.split(", ") if ", " in name else (name, "mean")
+        area, chance = 100 * curve.area.iloc[0], 100 * curve.chance.iloc[0]
+        label = f"{name}: area {area:.1f} %, chance {chance:.1f} %"
+        dashes = "-" if signal == "mean" else "--"
+        axes.plot(curve.x, curve.y, dashes, color=colours[joint], label=label)
+        axes.axhline(curve.chance.iloc[0], **CHANCE | {"color": colours[joint]})
+    if len(presence):
+        _precision_axes(axes, lowest=min(presence.y.min(), presence.chance.min()))
+        figure.legend(loc="outside lower center", title="dotted: chance")
+    axes.set_title("joints without annotation, by a low heatmap")
+
+
 def pck_curves(frame: pd.DataFrame, columns: int = 4, title: str = "") -> Figure:
-    """H-fig6 and H-fig7: one panel a joint group, `columns` to a row; published systems dashed,
-    ours solid. One legend for all panels.
+    """H-fig6 and H-fig7: published systems, one panel a joint group, `columns` to a row; and this
+    study's people in a panel of their own, one curve a joint group.
 
     Columns: group, system, threshold (normalised distance), pck (percent) and kind, "published" or
     "ours". `title` says which curves could not be measured, and why; a frame without any row gives
     a figure that says only that.
     """
-    groups, systems = list(dict.fromkeys(frame.group)), _styles(frame)
-    rows = -(-len(groups) // columns) or 1
-    panel = 3.3 if columns < 3 else 2.3  # inches
-    figure = Figure(
-        figsize=(panel * columns + 0.4, min(panel, 2.6) * rows + 0.7), layout="constrained"
-    )
+    kinds = {kind: rows for kind, rows in frame.groupby("kind")}
+    rows = -(-frame[frame.kind == "published"].group.nunique() // columns) or 1
+    figure = Figure(figsize=(9.4, max(2.9, 1.85 * rows + 0.9)), layout="constrained")
     figure.suptitle(title, fontsize="medium")
-    if frame.empty:
-        return figure
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.flat[len(groups) :]:
-        axes.remove()
-    for place, (axes, group) in enumerate(zip(grid.flat, groups, strict=False)):
-        panel = frame[frame.group == group]
-        for system, curve in panel.groupby("system", sort=False):
-            axes.plot(curve.threshold, curve.pck, **systems[system])
-        _distance_axes(axes, panel.threshold.max())
-        axes.set_title(group)
-        axes.set_ylabel("detection rate, %" if place % columns == 0 else "")
-        below = place + columns >= len(groups)
-        axes.set_xlabel("normalised distance" if below else "")
-        axes.tick_params(labelbottom=below)
-    lines = [Line2D([], [], label=system, **style) for system, style in systems.items()]
-    figure.legend(handles=lines, loc="outside lower center", ncols=min(columns, 3, len(lines)))
+    parts = figure.subfigures(1, max(len(kinds), 1), squeeze=False, width_ratios=_widths(kinds))
+    for part, kind in zip(parts[0], sorted(kinds, reverse=True), strict=False):
+        if kind == "published":
+            _published(part, kinds[kind], rows, columns)
+        else:
+            _own_people(part, kinds[kind])
     return figure
 
 
-def _styles(frame: pd.DataFrame) -> dict[str, dict]:
-    """A colour and a dash for each published system; ours are black, solid and wider."""
-    systems = frame.drop_duplicates("system")[["system", "kind"]].itertuples(index=False)
-    return {
-        system: {"color": "black", "linewidth": 2}
-        if kind == "ours"
-        else {
-            "color": COLOURS[k % len(COLOURS)],
-            "linewidth": 1.4,
-            "linestyle": DASHES[k % len(DASHES)],
-        }
-        for k, (system, kind) in enumerate(systems)
-    }
+def _widths(kinds: dict) -> tuple[float, ...]:
+    return (2.3, 1) if len(kinds) == 2 else (1,)
+
+
+def _published(figure, frame: pd.DataFrame, rows: int, columns: int) -> None:
+    """A panel a joint group, colour and dashes are the system; one legend for all."""
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    groups = frame.groupby("group", sort=False)
+    for axes, (group, curves) in zip(grid.flat, groups, strict=False):
+        look = {"hue": "system", "style": "system", "palette": _palette(frame.system)}
+        sns.lineplot(curves, x="threshold", y="pck", **look, linewidth=1.5, **EVERY_POINT, ax=axes)
+        _distance_axes(axes, curves.threshold.max())
+        axes.set_title(group)
+        axes.get_legend().remove()
+        axes.label_outer()
+    for axes in grid.flat[frame.group.nunique() :]:
+        axes.remove()
+    handles = grid[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2, fontsize=8)
+
+
+def _own_people(figure, frame: pd.DataFrame) -> None:
+    """All joint groups of ours in one panel; the total is black."""
+    axes = figure.subplots()
+    groups = list(frame.group.unique())
+    palette = _palette(group for group in groups if group != "total") | {"total": "#000000"}
+    look = {"hue": "group", "style": "group", "palette": palette, "ax": axes}
+    sns.lineplot(frame, x="threshold", y="pck", linewidth=1.5, **look, **EVERY_POINT)
+    _distance_axes(axes, frame.threshold.max())
+    axes.set_title(frame.system.iloc[0])
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8
+    )
+    axes.get_legend().remove()
+
+
+def _palette(names) -> dict[str, str]:
+    """A colour a name, in the order of the names; black is kept for totals, yellow is too light."""
+    colours = [*COLOURS[:6], "#777777"]
+    return {name: colours[k % len(colours)] for k, name in enumerate(dict.fromkeys(names))}
 
 
 def _distance_axes(axes: Axes, widest: float) -> None:
     axes.set(
-        xlim=(0, widest), ylim=(0, 100), xlabel="normalised distance", ylabel="detection rate, %"
+        xlim=(0, widest), ylim=(0, 100), xlabel="normalised distance", ylabel="joints found, %"
     )
-    axes.grid(color="#E5E5E5", linewidth=0.6)
+    axes.grid(**GRID)
 
 
 def _precision_axes(axes: Axes, lowest: float) -> None:
@@ -144,8 +186,4 @@ def _precision_axes(axes: Axes, lowest: float) -> None:
     )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
-    axes.grid(color="#E5E5E5", linewidth=0.6)
-
-
-def _chance(axes: Axes, level: float) -> None:
-    axes.axhline(level, label=f"chance: {100 * level:.1f} %", **CHANCE)
+    axes.grid(**GRID)

@@ -188,33 +188,32 @@ def microscope(
         title=title,
     )
     left.grid(color="#E5E5E5", linewidth=0.6)
-    _bars(right, {name: curve[at] for name, curve in curves.items()}, convention_)
+    _points(right, {name: curve[at] for name, curve in curves.items()}, convention_)
     return figure
 
 
-def _bars(axes: Axes, shares: dict[str, float], chosen: str) -> None:
-    """A row a convention, to two decimals: one file, many numbers."""
+def _points(axes: Axes, shares: dict[str, float], chosen: str) -> None:
+    """A row a convention, to two decimals, on an axis that begins and ends near them: one file,
+    many numbers."""
     rows = np.arange(len(shares))
     values = np.array(list(shares.values()))
-    axes.barh(
-        rows,
-        np.nan_to_num(values),
-        color=[COLOURS[0] if name == chosen else "#BBBBBB" for name in shares],
-        height=0.65,
-    )
-    for row, value in zip(rows, values, strict=True):
-        axes.text(
-            1,
-            row,
-            "no such joints" if np.isnan(value) else f"{value:.2f}",
-            va="center",
-            fontweight="bold",
-            color="black",
-        )
+    known = values[~np.isnan(values)]
+    low, high = (known.min(), known.max()) if len(known) else (0.0, 100.0)
+    room = max(0.25 * (high - low), 0.5)
+    for row, (name, value) in enumerate(shares.items()):
+        colour = COLOURS[0] if name == chosen else "#777777"
+        if np.isnan(value):
+            axes.text((low + high) / 2, row, "no such joints", va="center", ha="center")
+            continue
+        axes.plot([low - room, value], [row, row], color=colour, linewidth=1, alpha=0.5)
+        axes.plot(value, row, "o", color=colour, markersize=7)
+        style = {"textcoords": "offset points", "va": "center", "fontweight": "bold"}
+        axes.annotate(f"{value:.2f}", (value, row), (7, 0), **style)
     axes.set_yticks(rows, shares)
+    axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
     axes.set(
         ylim=(len(rows) - 0.5, -0.5),
-        xlim=(0, 100),
-        xlabel="PCK at the threshold, %",
+        xlim=(low - room, high + 2 * room),
+        xlabel="joints found at the threshold, %",
         title="the same file, by convention",
     )

@@ -76,18 +76,40 @@ def _outline(axes: Axes, heat: np.ndarray, image: np.ndarray, colour: str) -> No
 
 
 def occluded_joint(numbers: dict[str, np.ndarray]) -> Figure:
-    """R-fig4 and R-fig8: an occluded joint of each of N samples in the heatmaps of K models, beside
-    the whole pose that the first model finds.
+    """R-fig4 and R-fig8: an occluded joint of each of N samples: what hides it, the whole pose that
+    the first of K models finds, and the joint's heatmap in each of them.
 
-    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W), a row has one scale of colours; `truth` (N,
-    2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`; `names` (N,) of the
-    rows; `titles` (K,) of the models; `poses` (N, J, 2) of `skeleton`, its name.
+    As `iterations`, with models in the place of sites, and `poses` (N, J, 2) of `skeleton`, its
+    name. A row has one scale of colours.
     """
-    figure, panels = _heatmap_rows(numbers)
-    for axes, pose in zip(panels[:, 0], numbers["poses"], strict=True):
-        draw_pose(axes, pose, SKELETONS[str(numbers["skeleton"])], width=1.5)
-    panels[0, 0].set_title(f"pose, {numbers['titles'][0]}")
+    images, maps = numbers["images"], numbers["maps"].astype(np.float32)
+    titles = ("what hides it, twice as large", f"pose, {numbers['titles'][0]}", *numbers["titles"])
+    figure, panels = panel_grid(len(images), len(titles), extra=0.1 * len(images) + 0.42)
+    for axes, title in zip(panels[0], titles, strict=True):
+        axes.set_title(title)
+    for i, (first, second, *heated) in enumerate(panels):
+        first.imshow(images[i])
+        second.imshow(images[i])
+        draw_pose(second, numbers["poses"][i], SKELETONS[str(numbers["skeleton"])], width=1.8)
+        first.set_ylabel(str(numbers["names"][i]))
+        for k, axes in enumerate(heated):
+            draw_heat(axes, images[i], maps[i, k], maps[i].max())
+            axes.scatter(*numbers["found"][i, k], **FOUND)
+            off = f"{numbers['error'][i, k]:.2f} {numbers['unit']} off"
+            axes.set_xlabel(f"{off}, peak {maps[i, k].max():.1f}", fontsize=8, labelpad=2)
+        for axes in panels[i]:
+            axes.scatter(*numbers["truth"][i], **TRUTH)
+            fit_picture(axes, images[i])
+        _look_closer(first, images[i], numbers["truth"][i])
+    _key(figure)
     return figure
+
+
+def _look_closer(axes: Axes, image: np.ndarray, point: np.ndarray) -> None:
+    """The half of a picture's width and height that is about a point."""
+    half = (image.shape[0] - 1) / 4
+    x, y = np.clip(np.nan_to_num(point), half, image.shape[0] - 1 - half)
+    axes.set(xlim=(x - half, x + half), ylim=(y + half, y - half))
 
 
 def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:

@@ -7,6 +7,7 @@ returns arrays. The second draws these arrays and nothing else. Points are crop 
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -101,74 +102,59 @@ def pairs(numbers: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
+STAGES = ("stacks", "stage", "accuracy_gain", "gain", "gain_low", "gain_high")
+
+
 def early_and_final(numbers: dict[str, np.ndarray], early: str = "early") -> Figure:
     """H-fig9. Left, of `changed`: each person's pose at the stage named `early` and at the end.
-    Right, of networks of equal capacity: `stacks`, `stage`, `accuracy` in heatmap space (FACTS C.7)
-    and `pckh`, (R,) each, percent; beside the accuracy the paper's, `printed_stacks`,
+    Right, what networks of equal capacity gain since half of their depth: `stacks`, `stage`,
+    `accuracy_gain` in heatmap space (FACTS C.7), `gain` of PCKh and its ends `gain_low` and
+    `gain_high`, (R,) each, points; beside the accuracy the paper's, of `printed_stacks`,
     `printed_stage` and `printed_accuracy` (P,)."""
     people, columns = len(numbers["images"]), 2
-    figure = Figure(figsize=(9, 0.55 + 1.35 * -(-people // columns)), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1.5, 1))
+    figure = Figure(figsize=(9.6, 0.75 + 1.4 * -(-people // columns)), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.4, 1))
     panels = left.subplots(-(-people // columns), 2 * columns, squeeze=False)
     for axes in panels.flat[2 * people :]:
         axes.remove()
     for i, axes in enumerate(panels.flat[: 2 * people]):
         person, last = divmod(i, 2)
-        _picture(
-            axes, numbers["images"][person], ("final" if last else early) if i < 2 * columns else ""
-        )
+        title = ("final" if last else early) if i < 2 * columns else ""
+        _picture(axes, numbers["images"][person], title)
         draw_pose(axes, numbers["poses"][person, last], MPII, width=1.5)
-        axes.set_xlabel(
-            f"{numbers['right'][person, last]} of {numbers['labelled'][person]} right",
-            fontsize=7.5,
-            labelpad=2,
-        )
-    ours = pd.DataFrame({name: numbers[name] for name in ("stacks", "stage", "accuracy", "pckh")})
-    above, below = right.subplots(2, 1, sharex=True, height_ratios=(1.5, 1))
-    _equal_capacity(above, ours, numbers)
-    for colour, (_, rows) in zip(COLOURS, ours.groupby("stacks"), strict=False):
-        below.plot(100 * rows.stage / rows.stacks, rows.pckh, "o-", color=colour, markersize=4)
-    below.set(
-        ylim=(0, None), xlabel="way through the network, %", ylabel="PCKh@0.5, %\n(all joints)"
-    )
-    below.grid(color="#E5E5E5", linewidth=0.6)
+        right_ones, labelled = numbers["right"][person, last], numbers["labelled"][person]
+        axes.set_xlabel(f"{right_ones} of {labelled} right", fontsize=7.5, labelpad=2)
+    _gain_over_depth(right, numbers)
     return figure
 
 
-def _equal_capacity(axes: Axes, ours: pd.DataFrame, numbers: dict[str, np.ndarray]) -> None:
-    for colour, stacks in zip(
-        COLOURS, sorted(set(numbers["printed_stacks"].tolist())), strict=False
-    ):
-        rows, printed = ours[ours.stacks == stacks], numbers["printed_stacks"] == stacks
-        part, paper = (
-            100 * numbers["printed_stage"][printed] / stacks,
-            numbers["printed_accuracy"][printed],
-        )
-        label = f"{stacks} stacks (the paper: {', then '.join(f'{value:.1f}' for value in paper)})"
-        axes.plot(
-            100 * rows.stage / stacks, rows.accuracy, "o-", color=colour, markersize=4, label=label
-        )
-        axes.plot(
-            part, paper, "D--", color=colour, markersize=5, markerfacecolor="none", linewidth=0.8
-        )
-    axes.plot(
-        [],
-        [],
-        "D--",
-        color="#666666",
-        markersize=5,
-        markerfacecolor="none",
-        linewidth=0.8,
-        label="the paper's",
-    )
-    axes.set(
-        xlim=(0, 104), ylim=(0, 100), ylabel="heatmap accuracy, %\n(wrists, elbows, knees, ankles)"
-    )
-    axes.grid(color="#E5E5E5", linewidth=0.6)
-    axes.legend(
-        loc="lower right" if len(ours) == 0 or ours.accuracy.max() > 50 else "center right",
-        fontsize=8,
-    )
+def _gain_over_depth(figure, numbers: dict[str, np.ndarray]) -> None:
+    """Above, heatmap accuracy beside the paper's; below, PCKh with its interval over people. The
+    legend is outside."""
+    ours = pd.DataFrame({name: numbers[name] for name in STAGES})
+    ours["depth"] = 100 * ours.stage / ours.stacks
+    above, below = figure.subplots(2, 1, sharex=True)
+    colours = dict(zip(sorted(set(ours.stacks)), COLOURS, strict=False))
+    look = {"hue": "stacks", "palette": colours, "marker": "o", "markersize": 5, "legend": False}
+    sns.lineplot(ours, x="depth", y="accuracy_gain", **look, ax=above)
+    sns.lineplot(ours, x="depth", y="gain", **look, ax=below)
+    for stacks, rows in ours.groupby("stacks"):
+        band = {"color": colours[stacks], "alpha": 0.15, "linewidth": 0}
+        below.fill_between(rows.depth, rows.gain_low, rows.gain_high, **band)
+        own = numbers["printed_stacks"] == stacks
+        half, end = numbers["printed_accuracy"][own]
+        hollow = {"color": colours[stacks], "markerfacecolor": "none", "linewidth": 1}
+        above.plot([50, 100], [0, end - half], "D--", **hollow, markersize=5)
+        label = f"{stacks} hourglasses (the paper: {half:.1f}, then {end:.1f})"
+        above.plot([], [], "o-", color=colours[stacks], label=label)
+    above.plot([], [], "D--", color="#666666", markerfacecolor="none", label="the paper's")
+    for axes, label in ((above, "heatmap accuracy"), (below, "PCKh@0.5, all joints")):
+        axes.axhline(0, color="#888888", linewidth=0.8)
+        axes.set(xlim=(0, 104), ylabel=f"{label},\npoints", xlabel="")
+        axes.grid(color="#E5E5E5", linewidth=0.6)
+    above.set_title("gained since half-way")
+    below.set_xlabel("way through the network, % (band: 95 % over people)")
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", fontsize=8)
 
 
 def _picture(axes: Axes, image: np.ndarray, title: str = "") -> None:

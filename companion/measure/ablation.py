@@ -2,16 +2,17 @@
 9, each beside what it is compared with.
 
 Differences between two networks are paired, both look at the same people, and their 95 % intervals
-hold what another seed may change (certainty.py). Of one network, stage by stage or with and without
+hold what another seed may change (intervals.py). Of one network, stage by stage or with and without
 something, they are over people alone.
 """
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from companion.measure.claims import SCALES, measure_claim
-from companion.measure.comparisons import mean_scores, total_of
+from companion.measure.comparisons import against, mean_scores, total_of
 from companion.measure.intervals import contrasts, less
 from companion.measure.scores import Measured, baseline, measure_run, measure_seeds
 from companion.measure.verdict import COLUMNS
@@ -45,9 +46,10 @@ ARRANGEMENTS = {2: "hourglass-2x4", 4: "hourglass-4x2", 8: "hourglass-8x1"}
 def component_ablation(study: Study) -> pd.DataFrame:
     """R-tab1 in percent: each row as printed, and under it as measured here.
 
-    `difference` is our total less the printed one, `low` to `high` the 95 % interval of our total
-    and `inside` whether it holds the printed one; `gain` is what a row adds to the row above, with
-    its paired interval. A row whose run cannot be had says why in `note`.
+    `gain` is what a row adds to the row above, with its paired interval. `low` to `high` is the
+    95 % interval of our total; on photographs `difference` is our total less the printed one and
+    `inside` whether that interval holds it. Drawn people are not laid beside the printed total, and
+    `note` says so; a row whose run cannot be had says why there.
     """
     printed, rows, above = table("r-tab1"), [], None
     for number, (run, scales) in enumerate(ROWS):
@@ -71,17 +73,8 @@ def component_ablation(study: Study) -> pd.DataFrame:
             above = None
             continue
         found = measure_seeds(study, run, scales=scales)
-        low, high = total_of(found)[1:]
-        row |= mean_scores(found) | {
-            "low": low,
-            "high": high,
-            "inside": "yes" if low <= paper.total <= high else "no",
-        }
-        rows.append(
-            row
-            | {"difference": row["total"] - paper.total}
-            | _added(found, above, same_network=run == ROWS[number - 1][0])
-        )
+        row |= mean_scores(found) | against(study, total_of(found), paper.total)
+        rows.append(row | _added(found, above, same_network=run == ROWS[number - 1][0]))
         above = found
     names = [
         "heatmaps",
@@ -99,7 +92,8 @@ def component_ablation(study: Study) -> pd.DataFrame:
         "beside",
         "study",
     ]
-    return _frame(rows, names).fillna({"inside": "", "study": ""})
+    words = {"inside": "", "study": ""}
+    return _frame(rows, names).astype(dict.fromkeys(words, object)).fillna(words)
 
 
 def _added(
@@ -111,10 +105,9 @@ def _added(
         return {}
     shares = [[one.share() for one in seeds] for seeds in (found, above)]
     if same_network:
-        systems, weights = [[less(new, old) for new, old in zip(*shares, strict=True)]], [1]
+        estimate = contrasts(*_of_one_network(found, above))[0]
     else:
-        systems, weights = shares, [1, -1]
-    estimate = contrasts(systems, weights, found[0].scores.people, same_network)[0]
+        estimate = contrasts(shares, [1, -1], found[0].scores.people)[0]
     return dict(zip(("gain", "gain low", "gain high"), estimate, strict=True))
 
 
@@ -157,41 +150,56 @@ def offset_table(
 
 
 def progress(study: Study) -> pd.DataFrame:
-    """H-fig8: what was watched while the four variants trained. Columns curve, step, measure
-    ("accuracy" or "PCKh") and value, percent.
+    """H-fig8: what was watched while the four variants trained, every seed of them. Columns curve,
+    seed (the run's name), step, measure ("accuracy" or "PCKh") and value, percent.
 
     The accuracy is the one in heatmap space that the authors' code prints, over wrists, elbows,
     knees and ankles (FACTS C.7).
     """
     parts = []
     for curve, run in VARIANTS.items():
-        log = study.log(run).dropna(subset="accuracy").rename(columns={"pck": "PCKh"})
-        parts.append(log.melt("step", ["accuracy", "PCKh"], "measure").assign(curve=curve))
-    return pd.concat(parts, ignore_index=True)[["curve", "step", "measure", "value"]]
+        for seed in study.seeds(run):
+            log = study.log(seed).dropna(subset="accuracy").rename(columns={"pck": "PCKh"})
+            rows = log.melt("step", ["accuracy", "PCKh"], "measure")
+            parts.append(rows.assign(curve=curve, seed=seed))
+    return pd.concat(parts, ignore_index=True)[["curve", "seed", "step", "measure", "value"]]
 
 
 def stages(study: Study) -> pd.DataFrame:
-    """The networks of equal capacity after each of their hourglasses: `accuracy` in heatmap space
-    at the end of training, of the people watched (FACTS C.7), and `pckh` of all test people with
-    its 95 % interval `low` to `high`, percent. `stage` 1 is the first of `stacks` hourglasses."""
+    """The networks of equal capacity after each of their hourglasses, means over seeds, percent:
+    `accuracy` in heatmap space at the end of training, of the people watched (FACTS C.7), and
+    `pckh` of all test people with its 95 % interval `low` to `high`. `accuracy gain` and `gain`
+    (of PCKh, paired, with `gain low` to `gain high`) are since half-way. `stage` 1 is the first of
+    `stacks` hourglasses. The intervals hold no luck of a seed where there is one."""
     rows = []
     for stacks, run in ARRANGEMENTS.items():
-        watched = study.log(run).dropna(subset="accuracy").iloc[-1]
-        for site in range(stacks):
-            found = measure_run(study, run, site=site)
-            low, high = found.interval()
-            accuracy = watched[f"accuracy_site{site}"]
-            rows.append(
-                {
-                    "stacks": stacks,
-                    "stage": site + 1,
-                    "accuracy": accuracy,
-                    "pckh": found.scores.total,
-                    "low": low,
-                    "high": high,
-                }
-            )
+        accuracy = _accuracy_by_site(study, run)
+        every = [measure_seeds(study, run, site=site) for site in range(stacks)]
+        half = stacks // 2 - 1
+        for site, found in enumerate(every):
+            pckh = contrasts(*_of_one_network(found))[0]
+            gain = contrasts(*_of_one_network(found, every[half]))[0]
+            row = {"stacks": stacks, "stage": site + 1, "accuracy": accuracy[site]}
+            row |= dict(zip(("pckh", "low", "high"), pckh, strict=True))
+            row |= {"accuracy gain": accuracy[site] - accuracy[half]}
+            rows.append(row | dict(zip(("gain", "gain low", "gain high"), gain, strict=True)))
     return pd.DataFrame(rows)
+
+
+def _accuracy_by_site(study: Study, run: str) -> list[float]:
+    """The last watched accuracy of every site, means over seeds."""
+    last = [study.log(seed).dropna(subset="accuracy").iloc[-1] for seed in study.seeds(run)]
+    sites = sum(name.startswith("accuracy_site") for name in last[0].index)
+    return [float(np.mean([log[f"accuracy_site{site}"] for log in last])) for site in range(sites)]
+
+
+def _of_one_network(found: list[Measured], above: list[Measured] | None = None) -> tuple:
+    """What `contrasts` takes for a network's share of joints found, or for its gain over its own
+    answer `above`."""
+    shares = [one.share() for one in found]
+    if above:
+        shares = [less(new, old.share()) for new, old in zip(shares, above, strict=True)]
+    return [shares], [1], found[0].scores.people, True
 
 
 def printed_stages() -> pd.DataFrame:

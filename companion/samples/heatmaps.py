@@ -227,12 +227,32 @@ def precision_recall_frame(
 
 def visibility_frame(predictions: dict[str, Prediction], people: People) -> pd.DataFrame:
     """R-fig7: positives are the visible among the annotated joints, the score is the maximum of
-    each joint's heatmap (R sec. IV-B)."""
+    each joint's heatmap (R sec. IV-B). `low` and `high` are the 95 % interval of `ap` over people
+    drawn with replacement."""
     known = people.state != ABSENT
     visible = people.state[known] == VISIBLE
-    return precision_recall_frame(
+    frame = precision_recall_frame(
         {name: (prediction.peak[-1][known], visible) for name, prediction in predictions.items()}
     )
+    ends = {
+        name: average_precision_interval(prediction.peak[-1], people.state)
+        for name, prediction in predictions.items()
+    }
+    low, high = zip(*frame.curve.map(ends), strict=True)
+    return frame.assign(low=low, high=high)
+
+
+def average_precision_interval(
+    peak: np.ndarray, state: np.ndarray, times: int = 400
+) -> tuple[float, float]:
+    """95 % interval, in 0..1, of the average precision of "visible" by peak (N, J) among the
+    annotated joints, over N people drawn `times` times with replacement."""
+    drawn = np.random.default_rng(0).integers(len(peak), size=(times, len(peak)))
+    found = []
+    for rows in drawn:
+        known = state[rows] != ABSENT
+        found.append(average_precision(peak[rows][known], state[rows][known] == VISIBLE))
+    return tuple(np.percentile(found, [2.5, 97.5]).tolist())
 
 
 def responses(predictions: dict[str, Prediction], people: People) -> pd.DataFrame:

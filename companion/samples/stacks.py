@@ -138,8 +138,8 @@ def changed(
     prediction: Prediction, crops: Crops, early: int, shown: int = 6
 ) -> dict[str, np.ndarray]:
     """The `shown` people whose pose changes most, in joints that become right or wrong, from site
-    `early` to the last: `images` (n, S, S, 3), `poses` (n, 2, J, 2) and `right` (n, 2), how many of
-    the `labelled` (n,) joints are within half a head size."""
+    `early` to the last: their `rows` (n,), `images` (n, S, S, 3), `poses` (n, 2, J, 2) and `right`
+    (n, 2), how many of the `labelled` (n,) joints are within half a head size."""
     people = crops.people
     errors = np.stack(
         [
@@ -156,6 +156,7 @@ def changed(
     )
     images, poses = thumbnails(crop_images(crops.batch(rows)), poses, 96)
     return {
+        "rows": rows,
         "images": images,
         "poses": poses,
         "right": right[rows].sum(-1),
