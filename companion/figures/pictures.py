@@ -79,8 +79,9 @@ def occluded_joint(numbers: dict[str, np.ndarray]) -> Figure:
     """R-fig4 and R-fig8: an occluded joint of each of N samples: what hides it, the whole pose that
     the first of K models finds, and the joint's heatmap in each of them.
 
-    As `iterations`, with models in the place of sites, and `poses` (N, J, 2) of `skeleton`, its
-    name. A row has one scale of colours.
+    `images` (N, S, S, 3) uint8; `maps` (N, K, H, W), a row has one scale of colours; `truth` (N,
+    2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`; `names` (N,) of the
+    rows; `titles` (K,) of the models; `poses` (N, J, 2) of `skeleton`, its name.
     """
     images, maps = numbers["images"], numbers["maps"].astype(np.float32)
     titles = ("what hides it, twice as large", f"pose, {numbers['titles'][0]}", *numbers["titles"])
@@ -101,7 +102,7 @@ def occluded_joint(numbers: dict[str, np.ndarray]) -> Figure:
             axes.scatter(*numbers["truth"][i], **TRUTH)
             fit_picture(axes, images[i])
         _look_closer(first, images[i], numbers["truth"][i])
-    _key(figure)
+    key(figure, panels[0, 0])
     return figure
 
 
