@@ -243,21 +243,24 @@ def _drop(body: Body) -> float:
     return abs(float(body.points[[0, 5], 1].max() - body.points[6, 1]))
 
 
-def lsp_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
+def lsp_scene(
+    rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT, finer: int = 1
+) -> Scene:
     """A picture cut tightly about one person: its longer side has `side` px; nothing is out of the
-    frame."""
+    frame. `finer` as for `mpii_scene`."""
     body = random_body(rng, difficulty.yaw)
     low, high = _extent(body)
     span = (high - low) * (1 + rng.uniform(0.03, 0.14, 2)) + 0.05
     size = np.maximum(np.rint(span * side / span.max()), round(0.4 * side)).astype(int)
-    size, eye = tuple(size.tolist()), _eye(rng)
-    main = _inside(rng, body, side / span.max(), size)
+    size, eye = tuple((size * finer).tolist()), _eye(rng)
+    main = _inside(rng, body, side * finer / span.max(), size)
     return compose(
         rng,
         size,
         [main, *_others(rng, main, 0.3, (0.35, 0.7), eye, difficulty)],
         0.1 * difficulty.occlusion,
         eye=eye,
+        finer=finer,
     )
 
 

@@ -2,21 +2,24 @@
 drawn again, larger; of a photograph the crop is cut from the file."""
 
 import re
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from companion.drawn.scenes import draw, lsp_scene, mpii_scene
+from companion.drawn import drawing
+from companion.drawn.scenes import Scene, draw, lsp_scene, mpii_scene
 from companion.runs.sizes import SCALES
 from companion.runs.study import Study
 from paperlib.data.canvases import GREY
 from paperlib.data.crops import Crops
 from paperlib.data.images import read_image
 from paperlib.geometry import Augmentation, crop_affine, transform
+from paperlib.people import People
 
-FINE = 384  # px of the side that is drawn again
+TIMES = 4  # a power of two: how many times larger a drawn person is drawn again
+POINTS = ("truth", "found", "poses", "points")
 
 
 def sharp_crops(
@@ -29,8 +32,8 @@ def sharp_crops(
     """(N, side, side, 3) uint8: the crops of `rows`, with `augmentation` if given, of `side` px
     whatever the network sees.
 
-    A drawing is a function of its seed, so the same people, clothes and things come out at any
-    size; what is behind them may differ, since the backdrop is drawn to the picture's size.
+    A drawing is a function of its seed, so the same people, clothes and things come out, TIMES as
+    large, before a magnified copy of what is behind them.
     """
     people, gain = crops.people, np.ones((len(rows), 3))
     to_crop = crop_affine(crops.codec.boxes(people)[rows], side)
@@ -50,14 +53,44 @@ def enlarged(points: np.ndarray, side: int, large: int) -> np.ndarray:
     return (points + 0.5) * large / side - 0.5
 
 
+def with_sharp_images(
+    study: Study, numbers: dict[str, np.ndarray], crops: Crops, rows: np.ndarray, side: int = 384
+) -> dict[str, np.ndarray]:
+    """`numbers` of a figure of people `rows` (n,) with `images` (n, side, side, 3) uint8 in the
+    place of smaller ones, and its points, crop px, moved with them."""
+    small = numbers["images"].shape[1]
+    points = {name: enlarged(numbers[name], small, side) for name in POINTS if name in numbers}
+    return numbers | points | {"images": sharp_crops(study, crops, rows, side)}
+
+
+def what_hides(study: Study, people: People, rows: np.ndarray, joints: np.ndarray) -> list[str]:
+    """What lies on top of joint joints[i] of drawn person rows[i]; '' of a photograph, whose labels
+    do not say it."""
+    if study.data != "synthetic":
+        return [""] * len(rows)
+    found = []
+    for row, joint in zip(rows, joints, strict=True):
+        scene = _drawn(*_scene_of(Path(people.image[row])), _side(study), 1)
+        found.append(_hider(int(drawing.labels_at(scene.labels, people.joints[row, joint]))))
+    return found
+
+
+def _hider(top: int) -> str:
+    if top in (drawing.NOTHING, drawing.FURNITURE, drawing.OBJECT):
+        return "behind a thing"
+    return "behind another person" if top >= drawing.label_of(1) else "behind own body"
+
+
 def _picture(study: Study, file: str) -> tuple[np.ndarray, int]:
     """The whole picture, and how many times as large as the labels say it is."""
     if study.data == "synthetic" and (scene := _scene_of(Path(file))):
-        scale = SCALES[study.size]
-        drawn = max(scale.side, scale.fine_side)
-        times = max(1, round(FINE / drawn))
-        return _redrawn(*scene, times * drawn), times
+        return _drawn(*scene, _side(study), TIMES).image, TIMES
     return read_image(file), 1
+
+
+def _side(study: Study) -> int:
+    scale = SCALES[study.size]
+    return max(scale.side, scale.fine_side)
 
 
 def _scene_of(file: Path) -> tuple[str, int] | None:
@@ -71,9 +104,9 @@ def _scene_of(file: Path) -> tuple[str, int] | None:
 
 
 @cache
-def _redrawn(name: str, number: int, side: int) -> np.ndarray:
-    scene = lsp_scene if name == "lsp" else mpii_scene
-    return draw(scene, 0, name, number, side)[0].image
+def _drawn(name: str, number: int, side: int, times: int) -> Scene:
+    kind = partial(lsp_scene if name == "lsp" else mpii_scene, finer=times)
+    return draw(kind, 0, name, number, side)[0]
 
 
 def _cut(image: np.ndarray, affine: np.ndarray, side: int) -> np.ndarray:
