@@ -31,13 +31,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from measuring import best, one_thread, write_rows
-from paperlib.data.loaders import LOADERS
 from torch import nn
 
 from companion.drawn.synthetic import make_synthetic
 from paperlib.codecs import HourglassCodec, RecurrentCodec, Targets
 from paperlib.data.canvases import load_canvases
 from paperlib.data.crops import Crops
+from paperlib.data.datasets import DATASETS
 from paperlib.device import autocast, choose_precision, loss_scaler
 from paperlib.metrics import normalised_errors, pck
 from paperlib.models import Recurrent, StackedHourglass
@@ -282,7 +282,7 @@ def accuracy(device: str, people: int = 200) -> list[dict]:
         home = make_synthetic(
             folder / "drawn", {"lsp": (people, people)}, side=128, seed=0, progress=lambda *_: None
         )
-        drawn = LOADERS["lsp"](home / "lsp", "test")
+        drawn = DATASETS["lsp"].load(home / "lsp", "test")
         for file in shipped().values():
             weights = load_weights(file, device)
             codec, own = weights.codec, drawn.to(weights.codec.skeleton)

@@ -344,10 +344,8 @@ def test_a_function_that_is_not_ours_is_not_called(results):
     manifest = json.loads(path.read_text())
     manifest["R-fig6"]["draw"] = "os.path.join"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(
-        PaperlibError, match="os.path.join, which is not a function of companion.figures"
-    ):
-        verify(results)
+    _, (problem,) = verify(results)
+    assert "os.path.join, which is not a function of companion.figures" in problem
 
 
 def test_a_full_disk_leaves_the_artifact_before(made, tiny, results, monkeypatch):

@@ -89,7 +89,8 @@ def test_the_table_and_the_figure_hold_every_decoder(tiny):
     frame = ceilings(tiny)
     table, figure = ceiling_table(frame), ceiling_curves(frame)
     names = list(dict.fromkeys(frame.decoder))
-    assert table.decoder.tolist() == names == [line.get_label() for line in figure.axes[0].lines]
+    shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert table.decoder.tolist() == names == shown
     assert list(table.columns) == ["decoder", "people", "PCKh@0.1", "PCKh@0.2", "PCKh@0.5"]
     assert (
         table.loc[0, "PCKh@0.1"]

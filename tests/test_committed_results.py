@@ -74,7 +74,7 @@ def test_a_notebook_that_looks_into_networks_is_read_without_training_them(
     shutil.copytree(study.root.parent, tmp_path / "runs" / "drawn")
     shutil.copytree(COMMITTED, tmp_path / "results" / COMMITTED.name)
     monkeypatch.setenv("PAPERLIB_TRAIN", "no")
-    execute(notebook, tmp_path / "read", {"size": "smoke", "device": "cpu"}, "key")
+    execute(notebook, tmp_path / "results" / "read", {"size": "smoke", "device": "cpu"}, "key")
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"drawn", "canvases"}
     for artifact in SHOW_HEATMAPS.intersection(artifacts_of(notebook)):
         theirs, ours = (

@@ -348,8 +348,8 @@ def test_no_path_of_one_machine():
 
 def test_no_large_file():
     limits = {
-        ".ipynb": 500_000,
-        ".png": 500_000,
+        ".ipynb": 1_500_000,
+        ".png": 800_000,
         ".npz": 500_000,
         ".safetensors": 16_000_000,
         ".html": 3_000_000,

@@ -36,6 +36,8 @@ CURVE = pd.DataFrame(
         "recall": [0.0, 0.5, 1.0],
         "precision": [1.0, 0.9, 0.8],
         "ap": 0.9,
+        "low": 0.85,
+        "high": 0.95,
         "chance": 0.7,
     }
 )

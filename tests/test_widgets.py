@@ -386,7 +386,7 @@ def test_the_button_trains_again_and_the_picture_follows(tiny, monkeypatch):
 def test_alternative_text_is_the_first_sentence_of_the_function_that_draws():
     assert (
         alt_text(pictures.gallery, "H-fig5")
-        == "H-fig5: skeletons on crops, the person's left side blue, the right side red."
+        == "H-fig5: Skeletons on crops, the person's left side blue, the right side red."
     )
     assert (
         alt_text(training.training_progress, "H-fig8")

@@ -336,10 +336,7 @@ def _compared_runs(size: str, scale: Scale, data: str) -> list[Run]:
     learnable = {"sigma": 1.3, "peak": 12.0, "balanced": True, "absent": "ignore"}
     maps = PoseMachineCodec(side=scale.side, skeleton=MPII, stride=machine["stride"], **learnable)
     points = ErrorFeedbackCodec(side=scale.side)
-    sets = (
-        ("", ("mpii",), "mpii", ("R-tab2", "H-tab2")),
-        ("-lsp", _on_lsp(size, data), "lsp", ("R-tab4",)),
-    )
+    sets = (("", ("mpii",), "mpii", ()), ("-lsp", _on_lsp(size, data), "lsp", ()))
 
     def runs(kind, options, codec, rate):
         network = Network(kind, (("joints", len(MPII)), *options.items()))
