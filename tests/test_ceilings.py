@@ -89,7 +89,7 @@ def test_the_table_and_the_figure_hold_every_decoder(tiny):
     frame = ceilings(tiny)
     table, figure = ceiling_table(frame), ceiling_curves(frame)
     names = list(dict.fromkeys(frame.decoder))
-    shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    shown = [label.get_text() for label in figure.axes[1].get_yticklabels()]
     assert table.decoder.tolist() == names == shown
     assert list(table.columns) == ["decoder", "people", "PCKh@0.1", "PCKh@0.2", "PCKh@0.5"]
     assert (
