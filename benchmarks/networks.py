@@ -42,7 +42,8 @@ from paperlib.device import autocast, choose_precision, loss_scaler
 from paperlib.metrics import normalised_errors, pck
 from paperlib.models import Recurrent, StackedHourglass
 from paperlib.predict import decode, folded, heatmaps, people_at_once
-from paperlib.train import LOSS, Recipe, descend, make_optimizer
+from paperlib.recipe import Recipe, make_optimizer
+from paperlib.train import LOSS, descend
 from paperlib.weights import load_weights, shipped
 
 NETWORKS = {

@@ -16,7 +16,8 @@ import torch
 from measuring import best, one_thread, write_rows
 
 from paperlib.codecs import HourglassCodec
-from paperlib.metrics import convention, normalised_errors, pck_curve, score
+from paperlib.conventions import convention
+from paperlib.metrics import normalised_errors, pck_curve, score
 from paperlib.predict import decode
 from paperlib.skeleton import MPII
 

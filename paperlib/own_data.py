@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from paperlib import PaperlibError, metrics
+from paperlib.conventions import Convention
 from paperlib.data.own import Own, load_own, reference
 from paperlib.files.own_predictions import read_predictions
-from paperlib.metrics import Convention, Scores, bootstrap_interval, normalised_errors
+from paperlib.metrics import Scores, bootstrap_interval, normalised_errors
 
 SOURCES = {
     "torso": "torso, left shoulder to right hip, as LSP and FLIC are measured",

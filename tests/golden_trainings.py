@@ -27,8 +27,9 @@ from paperlib.mathematics import PREDICTION, TRAINING
 from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourglass
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.predict import predict
+from paperlib.recipe import Recipe
 from paperlib.skeleton import MPII
-from paperlib.train import Recipe, Session, train
+from paperlib.train import Session, train
 
 FILE = Path(__file__).with_name("golden.json")
 N, SIDE = 8, 64

@@ -18,8 +18,9 @@ from paperlib.models import ErrorFeedback, PoseMachine
 from paperlib.models.error_feedback import draw
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.predict import decode, heatmaps, predict, predict_batch
+from paperlib.recipe import Recipe
 from paperlib.skeleton import LSP, MPII
-from paperlib.train import Recipe, Session, train
+from paperlib.train import Session, train
 
 CPM, IEF = PoseMachineCodec(), ErrorFeedbackCodec()
 RUNS = ("pose-machine", "pose-machine-lsp", "error-feedback", "error-feedback-lsp")

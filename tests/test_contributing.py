@@ -144,7 +144,7 @@ def test_a_data_set_is_its_loader_and_its_record(copy):
 
 def test_a_convention_is_a_record(copy):
     change(
-        copy / "paperlib/metrics.py",
+        copy / "paperlib/conventions.py",
         (
             '    "mpii": (\n',
             '    "mpii": (\n        Convention("a third", "ours", _MPII_14, 0.3, strict=True),\n',

@@ -11,7 +11,8 @@ from golden_trainings import CASES, crops_of
 
 from paperlib import PaperlibError, device
 from paperlib.device import choose_device, choose_precision, device_name, loss_scaler, precisions
-from paperlib.train import Recipe, Session, descend, train
+from paperlib.recipe import Recipe
+from paperlib.train import Session, descend, train
 
 CPU, CUDA, MPS = map(torch.device, ("cpu", "cuda", "mps"))
 

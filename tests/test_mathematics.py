@@ -12,7 +12,7 @@ from companion.drawn.synthetic import DRAWING
 from paperlib import mathematics
 from paperlib.device import precisions
 from paperlib.predict import heatmaps
-from paperlib.train import Recipe
+from paperlib.recipe import Recipe
 
 KEPT = json.loads(golden.FILE.read_text())
 RAISE = "the numbers moved: raise paperlib/mathematics.py and run python tests/golden_trainings.py"

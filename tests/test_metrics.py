@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from paperlib import PaperlibError, metrics
-from paperlib.metrics import CONVENTIONS, convention, score
+from paperlib.conventions import CONVENTIONS, convention
+from paperlib.metrics import score
 from paperlib.people import OCCLUDED, VISIBLE
 from paperlib.skeleton import FLIC, LSP, MPII
 

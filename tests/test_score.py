@@ -47,9 +47,11 @@ def test_mpii_files(file, real_data):
 @pytest.mark.parametrize("file", GOLDEN["mpii"])
 def test_mpii_files_within_tight_thresholds(file, real_data):
     """By their own way, and in the curve that the score door prints."""
-    from paperlib.metrics import convention, normalised_errors, pck
-    from paperlib.score import mpii_truth, read_points
+    from paperlib.conventions import convention
+    from paperlib.metrics import normalised_errors, pck
+    from paperlib.score import read_points
     from paperlib.skeleton import MPII
+    from paperlib.truths import mpii_truth
 
     truth = mpii_truth(real_data / "mpii/annot/detections_our_format.mat", above=0)
     errors = normalised_errors(
@@ -116,9 +118,10 @@ def test_the_torch_training_convention_is_the_accuracy_of_the_cells_heatmaps(rea
     import h5py
     import torch
 
-    from paperlib.metrics import CONVENTIONS, heatmap_accuracy
-    from paperlib.score import heatmap_cells
+    from paperlib.conventions import CONVENTIONS
+    from paperlib.metrics import heatmap_accuracy
     from paperlib.skeleton import MPII
+    from paperlib.truths import heatmap_cells
 
     with h5py.File(real_data / "mpii/annot/valid.h5") as file:
         part, boxes = (
@@ -155,7 +158,7 @@ def test_the_torch_training_convention_is_the_accuracy_of_the_cells_heatmaps(rea
 def test_the_torch_training_convention_adds_one_to_every_label(tmp_path):
     """FACTS C.5: with centre (100, 100) and scale 1 a cell is 3.125 px and label (100, 100) lies in
     cell (33, 33)."""
-    from paperlib.score import torch_training_truth
+    from paperlib.truths import torch_training_truth
 
     part = np.full((2, 16, 2), 100.0)
     part[0, :5] = [[99, 7], [3, 50], [50, 0], [250, 50], [0, 50]]
@@ -185,7 +188,7 @@ def drawn_at(cells: np.ndarray) -> np.ndarray:
 def released_targets(real_data):
     """Of the validation people: cells of the labels, where the release draws them, who is
     annotated; (N, 16, 2), (N, 16, 2), (N, 16)."""
-    from paperlib.score import heatmap_cells
+    from paperlib.truths import heatmap_cells
 
     with h5py.File(real_data / "mpii/annot/valid.h5") as file:
         part, boxes = (
@@ -226,9 +229,11 @@ def test_the_released_targets_change_the_total_by_a_sixth_of_a_point_at_most(
 ):
     """FACTS C.7 and D29: we judge by the label's own cell, the Torch code by where it has drawn the
     label."""
-    from paperlib.metrics import CONVENTIONS, normalised_errors
-    from paperlib.score import heatmap_cells, read_points
+    from paperlib.conventions import CONVENTIONS
+    from paperlib.metrics import normalised_errors
+    from paperlib.score import read_points
     from paperlib.skeleton import MPII
+    from paperlib.truths import heatmap_cells
 
     path = real_data / "mpii/preds" / file
     found = score_file("mpii", path, real_data, convention="torch-training")["total"]
@@ -263,9 +268,11 @@ def test_no_published_file_has_an_error_on_the_threshold(real_data):
     same."""
     from dataclasses import replace
 
-    from paperlib.metrics import convention, score
-    from paperlib.score import mpii_truth, read_points
+    from paperlib.conventions import convention
+    from paperlib.metrics import score
+    from paperlib.score import read_points
     from paperlib.skeleton import MPII
+    from paperlib.truths import mpii_truth
 
     truth = mpii_truth(real_data / "mpii/annot/detections_our_format.mat", above=0)
     for file in GOLDEN["mpii"]:
@@ -604,7 +611,7 @@ def test_people_in_another_order_have_no_score(dataset, file, moved, real_data, 
 @pytest.mark.parametrize("pose", ["mean pose", "noise", "one point", "half as good"])
 def test_a_poor_prediction_is_scored(pose, real_data, tmp_path):
     """Not everything that is wrong is in the wrong order."""
-    from paperlib.score import truths
+    from paperlib.truths import truths
 
     truth = truths("lsp", real_data, None, "official", "pc")[0].points
     rng = np.random.default_rng(0)

@@ -17,7 +17,8 @@ from torch import nn
 from paperlib import PaperlibError
 from paperlib import train as module
 from paperlib.models import Recurrent
-from paperlib.train import Recipe, Session, make_optimizer, train
+from paperlib.recipe import Recipe, make_optimizer
+from paperlib.train import Session, train
 
 RUN = "recurrent-t1-parts"
 

@@ -29,7 +29,7 @@ from companion.samples.training import watch_it_learn
 from companion.samples.two_people import whose_pose_grid
 from companion.samples.widgets import drawn
 from paperlib import PaperlibError
-from paperlib.metrics import convention
+from paperlib.conventions import convention
 from paperlib.models import Recurrent, StackedHourglass
 from paperlib.models.complexity import receptive_field
 from paperlib.score import score_file

@@ -12,7 +12,8 @@ from companion.runs.cost import cost_of
 from paperlib.data.crops import Batch
 from paperlib.device import loss_scaler
 from paperlib.people import VISIBLE
-from paperlib.train import descend, loss_on, make_optimizer
+from paperlib.recipe import make_optimizer
+from paperlib.train import descend, loss_on
 
 IMAGES = 16  # in a timed step, at most
 LONG = 3.0  # s: where a step takes longer, no other network of its kind is timed

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from companion.figures.checks import one_of, within
 from companion.figures.style import COLOURS
 from paperlib import score as scoring
-from paperlib.metrics import CONVENTIONS, Convention, convention, normalised_errors
+from paperlib.conventions import CONVENTIONS, Convention, convention
+from paperlib.metrics import normalised_errors
 from paperlib.people import VISIBLE
 from paperlib.skeleton import MPII
 

@@ -27,8 +27,9 @@ from companion.published.printed import table as printed_table
 from companion.runs.catalogue import first_of
 from companion.runs.study import Study
 from paperlib import score as scoring
+from paperlib.conventions import convention
 from paperlib.data.datasets import DATASETS
-from paperlib.metrics import bootstrap_interval, convention, normalised_errors
+from paperlib.metrics import bootstrap_interval, normalised_errors
 from paperlib.models.complexity import model_sizes
 from paperlib.skeleton import SKELETONS
 

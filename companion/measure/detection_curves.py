@@ -9,7 +9,8 @@ from companion.measure.scores import measure_run
 from companion.published.compared_systems import COMPARISONS
 from companion.runs.study import Study
 from paperlib import score as scoring
-from paperlib.metrics import CONVENTIONS, Convention, convention, pck_curve
+from paperlib.conventions import CONVENTIONS, Convention, convention
+from paperlib.metrics import pck_curve
 from paperlib.skeleton import GROUPS, SKELETONS, Skeleton
 
 

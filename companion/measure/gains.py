@@ -14,7 +14,7 @@ from companion.measure.intervals import contrasts, less, over_people, share
 from companion.measure.scores import measure_seeds
 from companion.published.printed import table as printed_table
 from companion.runs.study import Study
-from paperlib.metrics import convention
+from paperlib.conventions import convention
 from paperlib.skeleton import GROUPS, MPII
 
 COLUMNS = ["row", "source", "gain", "low", "high"]

@@ -9,8 +9,9 @@ from companion.measure.finding import MEMBERS
 from companion.measure.intervals import Statistic, share
 from companion.runs.study import Study
 from paperlib import PaperlibError
+from paperlib.conventions import convention
 from paperlib.geometry import crop_affine, transform
-from paperlib.metrics import Scores, bootstrap_interval, convention, normalised_errors, score
+from paperlib.metrics import Scores, bootstrap_interval, normalised_errors, score
 from paperlib.people import People
 from paperlib.skeleton import joint_map
 

@@ -12,8 +12,8 @@ from paperlib import PaperlibError
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
 from paperlib.compared import ErrorFeedbackCodec, PoseMachineCodec
 from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourglass
+from paperlib.recipe import Recipe
 from paperlib.skeleton import FLIC, MPII, SKELETONS, Skeleton
-from paperlib.train import Recipe
 
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once
 # for five times an LSP and three an MPII person.

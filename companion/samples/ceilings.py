@@ -7,12 +7,13 @@ import torch
 
 from companion.runs.study import Study
 from paperlib.codecs import Codec, HourglassCodec, RecurrentCodec
+from paperlib.conventions import convention
 from paperlib.data.mpii import load_mpii
 from paperlib.geometry import crop_affine, transform
-from paperlib.metrics import convention, normalised_errors, pck_curve
+from paperlib.metrics import normalised_errors, pck_curve
 from paperlib.people import People
-from paperlib.score import CELLS, heatmap_cells
 from paperlib.skeleton import MPII
+from paperlib.truths import CELLS, heatmap_cells
 
 THRESHOLDS = np.arange(51) / 100
 R_CELLS = 62  # of R's heatmap, a side

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from generate.committed import ROOT, of_facts, plain, scrolling, slug
-from paperlib.metrics import CONVENTIONS
+from paperlib.conventions import CONVENTIONS
 
 
 def write(source: Path) -> None:
