@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from paperlib.geometry import constant, heatmap_affine, transform
+from paperlib.heatmaps import argmax, balance, gaussians, limbs, quarter_pixel
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.skeleton import MPII, Skeleton
 
@@ -20,8 +21,23 @@ class Targets:
     weights: torch.Tensor
 
 
+class SquareCrop:
+    """What every codec says of the crop that its network sees."""
+
+    margin: float  # side of the crop, in sides of the person's rough box
+    shift: float  # px x scale by which it is moved down
+
+    def boxes(self, people: People) -> np.ndarray:
+        """(N, 3) the square to crop, centre and side in image px: 200 px x scale x `margin`, moved
+        down by `shift` px x scale; a frame is the crop itself."""
+        rough = ~people.framed
+        side = 200 * people.scale * np.where(rough, self.margin, 1)
+        down = np.where(rough, self.shift * people.scale, 0)
+        return np.column_stack([people.centre[:, 0], people.centre[:, 1] + down, side])
+
+
 @dataclass(frozen=True)
-class RecurrentCodec:
+class RecurrentCodec(SquareCrop):
     """Targets and decoding of R (sec. II-C to II-E, III; FACTS A.3-A.5). Sizes are px: `side` of
     the network's input, the rest of the heatmap."""
 
@@ -37,16 +53,13 @@ class RecurrentCodec:
     # where other people's joints are: "background" in the released code, "ignore" (no gradient) in
     # the paper (FACTS A.5)
     others: str = "background"
-    balanced: bool = (
-        True  # False: every pixel weighs the same, which R sec. III says converges to zero
-    )
+    # False: every pixel weighs the same, which R sec. III says converges to zero
+    balanced: bool = True
     skeleton: Skeleton = MPII
     stride: int = 4
-    margin: float = (
-        1.5 * 248 / 256
-        # 300 px x scale about the person's rough position become 256 px, of which the middle 248
-        # (FACTS A.6)
-    )
+    # 300 px x scale about the person's rough position become 256 px, of which the middle 248 are
+    # taken (FACTS A.6)
+    margin: float = 1.5 * 248 / 256
     shift: float = 0.0
 
     @property
@@ -58,10 +71,6 @@ class RecurrentCodec:
         """(K,) the heatmap that each heatmap becomes in the mirrored image."""
         joints, limbs = self.skeleton.mirror, self.skeleton.limb_mirror + len(self.skeleton)
         return np.concatenate([joints, limbs]) if self.parts else joints
-
-    def boxes(self, people: People) -> np.ndarray:
-        """(N, 3) the square to crop, image px."""
-        return square_boxes(people, self.margin, self.shift)
 
     def encode(
         self,
@@ -96,10 +105,10 @@ class RecurrentCodec:
         """(B, K, H, W) Gaussians of mode 1, zero where absent and in the tail, and the states (B,
         K) of keypoints and parts."""
         side, points, state = _on_heatmap(self, joints, state, side)
-        maps = _gaussians(torch.round(points), self.sigma, side)  # (B, J, H, W)
+        maps = gaussians(torch.round(points), self.sigma, side)  # (B, J, H, W)
         if self.parts:
             ends = constant(self.skeleton.limbs, torch.int64, joints.device)  # (P, 2)
-            maps = torch.cat([maps, _limbs(points[:, ends], self.along, self.across, side)], dim=1)
+            maps = torch.cat([maps, limbs(points[:, ends], self.along, self.across, side)], dim=1)
             # a part is as visible as its least visible end
             state = torch.cat([state, state[:, ends].amin(dim=-1)], dim=1)
         return torch.where((state == ABSENT)[..., None, None] | (maps < self.tail), 0, maps), state
@@ -125,7 +134,7 @@ class RecurrentCodec:
 
 
 @dataclass(frozen=True)
-class HourglassCodec:
+class HourglassCodec(SquareCrop):
     """Targets and decoding of H (sec. 3.4; FACTS C.4-C.6). The options after `skeleton` are of
     short schedules; their defaults are the paper's.
 
@@ -141,9 +150,8 @@ class HourglassCodec:
     peak: float = 1.0
     tail: float = 1e-18
     balanced: bool = False  # fore- and background weighted equally, as R does
-    absent: str = (
-        "zero"  # an all-zero target for a joint without annotation (H sec. 3.4), or "ignore"
-    )
+    # an all-zero target for a joint without annotation (H sec. 3.4), or "ignore"
+    absent: str = "zero"
     stride: int = 4
     margin: float = 1.25  # the crop is 250 px x scale, moved down by 15 px x scale (FACTS C.5)
     shift: float = 15.0
@@ -156,10 +164,6 @@ class HourglassCodec:
     def mirror(self) -> np.ndarray:
         """(K,) the heatmap that each heatmap becomes in the mirrored image."""
         return self.skeleton.mirror
-
-    def boxes(self, people: People) -> np.ndarray:
-        """(N, 3) the square to crop, image px."""
-        return square_boxes(people, self.margin, self.shift)
 
     def encode(
         self,
@@ -175,7 +179,7 @@ class HourglassCodec:
         that is the nearest one. `others`, the other people of the image, are background.
         """
         side, points, state = _on_heatmap(self, joints, state, side)
-        maps = _gaussians(torch.round(points), self.sigma, side, self.patch)
+        maps = gaussians(torch.round(points), self.sigma, side, self.patch)
         maps = torch.where((state == ABSENT)[..., None, None] | (maps < self.tail), 0, maps)
         weights = balance(maps > 0) if self.balanced else torch.ones_like(maps)
         if self.absent == "ignore":
@@ -195,60 +199,11 @@ class HourglassCodec:
         cell (D47).
         """
         cells, score = argmax(maps[:, : len(self.skeleton)])
-        return _to_crop(
-            cells + quarter_pixel(maps[:, : len(self.skeleton)], cells), self.stride
-        ), score
+        nudge = quarter_pixel(maps[:, : len(self.skeleton)], cells)
+        return _to_crop(cells + nudge, self.stride), score
 
 
 Codec = RecurrentCodec | HourglassCodec
-
-
-def balance(foreground: torch.Tensor) -> torch.Tensor:
-    """Weights (..., H, W) with which fore- and background pixels contribute equally (R sec. III,
-    FACTS A.4).
-
-    With F foreground pixels of N: 1 - F/N on them and F/N elsewhere; 1 everywhere if F > N/2; 0
-    everywhere if F = 0.
-    """
-    share = foreground.float().mean(dim=(-2, -1), keepdim=True)
-    weights = torch.where(foreground, 1 - share, share)
-    return torch.where(share > 0.5, torch.ones_like(weights), weights)
-
-
-def argmax(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cells (B, J, 2) of the maxima of maps (B, J, H, W), x before y, and the maxima (B, J)."""
-    # first the row: on a CPU three times as fast as one search over all pixels
-    row = maps.amax(dim=-1).argmax(dim=-1)
-    score, column = maps.take_along_dim(row[..., None, None], dim=-2).squeeze(-2).max(dim=-1)
-    return torch.stack([column, row], dim=-1), score
-
-
-def quarter_pixel(maps: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """(B, J, 2) a quarter pixel towards the higher neighbour in x and in y, none at the border
-    (FACTS C.6)."""
-    height, width = maps.shape[-2:]
-    x, y = cells[..., 0], cells[..., 1]
-    flat = maps.flatten(-2)
-
-    def at(column, row):
-        return flat.gather(
-            -1, (row.clamp(0, height - 1) * width + column.clamp(0, width - 1))[..., None]
-        )[..., 0]
-
-    slope = torch.stack([at(x + 1, y) - at(x - 1, y), at(x, y + 1) - at(x, y - 1)], dim=-1)
-    inside = (
-        (cells > 0) & (cells < torch.tensor([width - 1, height - 1], device=cells.device))
-    ).all(dim=-1, keepdim=True)
-    return torch.where(inside, 0.25 * torch.sign(slope), 0).float()
-
-
-def square_boxes(people: People, margin: float, shift: float) -> np.ndarray:
-    """(N, 3) squares, centre and side in image px: 200 px x scale x `margin`, moved down by `shift`
-    px x scale; a frame is the crop itself."""
-    rough = ~people.framed
-    side = 200 * people.scale * np.where(rough, margin, 1)
-    down = np.where(rough, shift * people.scale, 0)
-    return np.column_stack([people.centre[:, 0], people.centre[:, 1] + down, side])
 
 
 def _on_heatmap(codec: Codec, joints: torch.Tensor, state: torch.Tensor, side: int | None):
@@ -269,36 +224,6 @@ def _to_crop(points: torch.Tensor, stride: int) -> torch.Tensor:
         torch.as_tensor(
             np.linalg.inv(heatmap_affine(stride)), dtype=points.dtype, device=points.device
         ),
-    )
-
-
-def _gaussians(centres: torch.Tensor, sigma: float, side: int, patch: int = 0) -> torch.Tensor:
-    """(B, J, H, W) isotropic Gaussians of mode 1: a product of one in y and one in x; zero outside
-    a square of `patch` px, if given."""
-    steps = torch.arange(side, dtype=centres.dtype, device=centres.device)
-    offset = steps - centres[..., None]  # (B, J, 2, side)
-    profile = torch.exp(-(offset**2) / (2 * sigma**2))
-    if patch:
-        profile = torch.where(offset.abs() <= patch / 2, profile, 0)
-    return profile[..., 1, :, None] * profile[..., 0, None, :]
-
-
-def _limbs(ends: torch.Tensor, along: float, across: float, side: int) -> torch.Tensor:
-    """(B, P, H, W) Gaussians of mode 1 along limbs with `ends` (B, P, 2, 2); zero for a limb
-    without length."""
-    steps = torch.arange(side, dtype=ends.dtype, device=ends.device)
-    middle, limb = (
-        ends.mean(dim=-2)[..., None, None, :],
-        (ends[..., 1, :] - ends[..., 0, :])[..., None, None, :],
-    )  # (B, P, 1, 1, 2)
-    # (B, P, H, W, 2)
-    offset = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1) - middle
-    # of the limb's length; both coordinates below are in limb lengths
-    squared = (limb**2).sum(dim=-1).clamp(min=1e-12)
-    forward = (offset * limb).sum(dim=-1) / squared
-    aside = (offset[..., 0] * limb[..., 1] - offset[..., 1] * limb[..., 0]) / squared
-    return torch.where(
-        squared > 1e-6, torch.exp(-0.5 * ((forward / along) ** 2 + (aside / across) ** 2)), 0
     )
 
 

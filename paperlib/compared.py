@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from paperlib.codecs import HourglassCodec, Targets, balance, square_boxes
+from paperlib.codecs import HourglassCodec, SquareCrop, Targets
 from paperlib.geometry import heatmap_affine, transform
+from paperlib.heatmaps import balance, gaussians
 from paperlib.losses import Encode
 from paperlib.models.error_feedback import LARGEST_STEP, ErrorFeedback, bounded
 from paperlib.people import ABSENT, People
@@ -75,14 +76,12 @@ class PoseMachineCodec(HourglassCodec):
         """(B, J, side, side) Gaussians of mode 1 about joints (B, J, 2) in crop px, cut at the
         tail."""
         affine = torch.as_tensor(heatmap_affine(self.side / side)).to(joints)
-        offset = torch.arange(side).to(joints) - transform(joints, affine)[..., None]
-        profile = torch.exp(-(offset**2) / (2 * self.sigma**2))  # (B, J, 2, side)
-        maps = profile[..., 1, :, None] * profile[..., 0, None, :]
+        maps = gaussians(transform(joints, affine), self.sigma, side)
         return torch.where(maps < self.tail, 0, maps)
 
 
 @dataclass(frozen=True)
-class ErrorFeedbackCodec:
+class ErrorFeedbackCodec(SquareCrop):
     """IEF: no heatmaps but the points themselves, from the crop's middle in units of its side.
 
     Its released code finds a person's scale with a network of its own; here a crop of 300 px x
@@ -98,10 +97,6 @@ class ErrorFeedbackCodec:
     def mirror(self) -> np.ndarray:
         """(J,) the joint that each joint becomes in the mirrored image."""
         return self.skeleton.mirror
-
-    def boxes(self, people: People) -> np.ndarray:
-        """(N, 3) the square to crop, image px."""
-        return square_boxes(people, self.margin, self.shift)
 
     def encode(
         self,

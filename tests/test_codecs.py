@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib.codecs import HourglassCodec, RecurrentCodec, argmax, balance, quarter_pixel
+from paperlib.codecs import HourglassCodec, RecurrentCodec
 from paperlib.geometry import heatmap_affine, transform
+from paperlib.heatmaps import argmax, balance, quarter_pixel
 from paperlib.metrics import heatmap_accuracy
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE, People
 from paperlib.skeleton import FLIC, LSP, MPII
