@@ -423,7 +423,8 @@ def test_a_picture_depends_on_seed_set_and_index_alone():
 
 def test_difficulty_reaches_the_files(tmp_path):
     for yaw in ("frontal", "uniform"):
-        writers.write_flic(tmp_path / yaw, 0, 24, 48, seed=1, difficulty=Difficulty(yaw))
+        drawing = writers.Drawing(48, 1, difficulty=Difficulty(yaw))
+        writers.write_flic(tmp_path / yaw, 0, 24, drawing)
     swapped = {
         yaw: (load_flic(tmp_path / yaw, "valid", "pc").joints[:, [0, 3], 0] @ [1, -1] < 0).mean()
         for yaw in ("frontal", "uniform")
@@ -448,9 +449,9 @@ def test_another_difficulty_is_drawn_anew(tmp_path):
 def test_two_processes_write_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(writers, "_WORTH_PROCESSES", 0)
     for jobs in (1, 2):
-        writers.write_mpii(tmp_path / str(jobs), 6, 0, 48, seed=4, jobs=jobs)
+        writers.write_mpii(tmp_path / str(jobs), 6, 0, writers.Drawing(48, 4, jobs))
     assert files_of(tmp_path / "1") == files_of(tmp_path / "2")
-    writers.write_mpii(tmp_path / "longer", 9, 2, 48, seed=4)
+    writers.write_mpii(tmp_path / "longer", 9, 2, writers.Drawing(48, 4))
     assert files_of(tmp_path / "1").items() - files_of(tmp_path / "longer").items() == {
         ("mpii_annotations.json", (tmp_path / "1" / "mpii_annotations.json").read_bytes())
     }
@@ -667,7 +668,7 @@ def test_clear_errors(tmp_path):
     with pytest.raises(PaperlibError, match="no drawn data set 'ms'"):
         synthetic.make_synthetic(tmp_path, {"ms": (1, 1)}, 48, 0)
     with pytest.raises(PaperlibError, match="equal numbers"):
-        writers.write_lsp(tmp_path / "lsp", 3, 2, 48, 0)
+        writers.write_lsp(tmp_path / "lsp", 3, 2, writers.Drawing(48, 0))
     (tmp_path / "file").write_text("")
     with pytest.raises(PaperlibError, match="file"):
         synthetic.make_synthetic(tmp_path / "file", {"mpii": (1, 1)}, 48, 0, jobs=1)

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from companion.drawn import scenes
 from companion.drawn.annotation import mpii_box
 from companion.drawn.scenes import DEFAULT, Difficulty
-from companion.drawn.writers import write_coco, write_flic, write_lsp, write_mpii
+from companion.drawn.writers import Drawing, write_coco, write_flic, write_lsp, write_mpii
 from paperlib import PaperlibError
 from paperlib.writing import make_folder, write_whole
 
@@ -105,7 +105,8 @@ def make_synthetic(
             for name in missing:
                 _write_stamp(root, stamp := stamp | {name: None})
                 shutil.rmtree(root / name, ignore_errors=True)
-                _WRITERS[name](root / name, *size_counts[name], side, seed, jobs, tick, difficulty)
+                drawing = Drawing(side, seed, jobs, tick, difficulty)
+                _WRITERS[name](root / name, *size_counts[name], drawing)
                 _write_stamp(root, stamp := stamp | {name: wanted[name]})
     return root
 

@@ -3,16 +3,16 @@ the real data read them.
 
 Image i of a set depends on (seed, set, i) alone: not on the order, the number of processes or the
 other sets. Labels are the drawing's truth, except for MPII's centre and scale, which are a little
-off as an annotator's are. Every file is written whole or not at all. Each writer shares its work
-among `jobs` processes and calls `tick(1)` after every image; `difficulty` is of
-companion.drawn.scenes.
+off as an annotator's are. Every file is written whole or not at all.
 """
 
 import json
 import multiprocessing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -40,38 +40,54 @@ _NO_ARRAY = {
     "_ArrayData_": None,
 }  # how MATLAB's JSON writer put an empty array
 _WORTH_PROCESSES = 200  # images; starting a process takes as long as drawing some hundred
-Tick = Callable[[int], Any] | None
 
 
-def write_mpii(
-    folder: str | Path,
-    train: int,
-    valid: int,
-    side: int,
-    seed: int,
-    jobs: int = 1,
-    tick: Tick = None,
-    difficulty: Difficulty = DEFAULT,
-) -> None:
+@dataclass(frozen=True)
+class Drawing:
+    """How pictures are drawn: `side` px, as each scene has it, among `jobs` processes of one thread
+    each; `tick(1)` is called after every image."""
+
+    side: int
+    seed: int
+    jobs: int = 1
+    tick: Callable[[int], Any] | None = None
+    difficulty: Difficulty = DEFAULT
+
+    def draw(self, note: Callable, kind: Callable, name: str, files: list[Path]) -> list:
+        """Draw one picture of the set `name` a file, and return what `note` says of each, in
+        order."""
+        work = partial(_draw_one, note, kind, name, replace(self, tick=None))
+        try:
+            with self._mapping(len(files)) as mapped:
+                return [
+                    result
+                    for result in mapped(work, enumerate(files))
+                    if (self.tick and self.tick(1), True)
+                ]
+        except BrokenProcessPool as error:
+            raise PaperlibError(
+                f"{files[0].parent}: a drawing process died (memory, or a script without a main "
+                "guard); ask for jobs=1"
+            ) from error
+
+    @contextmanager
+    def _mapping(self, count: int) -> Iterator[Callable]:
+        if self.jobs <= 1 or count < _WORTH_PROCESSES:
+            yield map
+            return
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self.jobs, spawn, cv2.setNumThreads, (1,)) as pool:
+            yield partial(pool.map, chunksize=8)
+
+
+def write_mpii(folder: str | Path, train: int, valid: int, drawing: Drawing) -> None:
     """<folder>/mpii_annotations.json and images/: one record a picture, a second person among its
     others. The format: paperlib.data.mpii."""
     folder, records = Path(folder), []
     for is_validation, (split, count) in enumerate((("train", train), ("valid", valid))):
         files = [folder / "images" / f"{is_validation}{i + 1:08d}.jpg" for i in range(count)]
         for file, note in zip(
-            files,
-            _draw(
-                _note_mpii,
-                scenes.mpii_scene,
-                f"mpii {split}",
-                files,
-                side,
-                seed,
-                jobs,
-                tick,
-                difficulty,
-            ),
-            strict=True,
+            files, drawing.draw(_note_mpii, scenes.mpii_scene, f"mpii {split}", files), strict=True
         ):
             head = {"dataset": "MPI", "isValidation": float(is_validation), "img_paths": file.name}
             records.append(head | note | {"annolist_index": len(records) + 1.0})
@@ -116,16 +132,7 @@ def _points(joints: np.ndarray, state: np.ndarray, third: np.ndarray) -> np.ndar
     )
 
 
-def write_lsp(
-    folder: str | Path,
-    train: int,
-    test: int,
-    side: int,
-    seed: int,
-    jobs: int = 1,
-    tick: Tick = None,
-    difficulty: Difficulty = DEFAULT,
-) -> None:
+def write_lsp(folder: str | Path, train: int, test: int, drawing: Drawing) -> None:
     """<folder>/joints.mat (`joints` and `oc_joints`, 3 x 14 x N, third row 1 = occluded) and
     images/im0001.jpg... The format: paperlib.data.lsp.
 
@@ -139,9 +146,9 @@ def write_lsp(
         )
     folder = Path(folder)
     files = [folder / "images" / f"im{i + 1:04d}.jpg" for i in range(train + test)]
-    points = np.array(
-        _draw(_note_lsp, scenes.lsp_scene, "lsp", files, side, seed, jobs, tick, difficulty)
-    ).reshape(-1, len(LSP), 3)  # (N, 14, 3)
+    points = np.array(drawing.draw(_note_lsp, scenes.lsp_scene, "lsp", files)).reshape(
+        -1, len(LSP), 3
+    )  # (N, 14, 3)
     seen = points.copy()
     # legs by the hips, arms by the shoulders: the right one is to the image's left
     for first, last, right, left in ((0, 6, 2, 3), (6, 12, 8, 9)):
@@ -158,16 +165,7 @@ def _note_lsp(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([person.joints, (person.state == OCCLUDED)[:, None]], -1)[order]
 
 
-def write_flic(
-    folder: str | Path,
-    train: int,
-    test: int,
-    side: int,
-    seed: int,
-    jobs: int = 1,
-    tick: Tick = None,
-    difficulty: Difficulty = DEFAULT,
-) -> None:
+def write_flic(folder: str | Path, train: int, test: int, drawing: Drawing) -> None:
     """<folder>/annot/{train,valid}[_personcentric].h5, annot/{train,valid}_images.txt and images/.
     The format: paperlib.data.flic, FACTS C.8.
 
@@ -176,17 +174,7 @@ def write_flic(
     folder, start = Path(folder), 0
     for split, count in (("train", train), ("valid", test)):
         files = [folder / "images" / f"drawn-{split}-{i + 1:08d}.jpg" for i in range(count)]
-        notes = _draw(
-            _note_flic,
-            scenes.flic_scene,
-            f"flic {split}",
-            files,
-            side,
-            seed,
-            jobs,
-            tick,
-            difficulty,
-        )
+        notes = drawing.draw(_note_flic, scenes.flic_scene, f"flic {split}", files)
         part = np.array([points for points, _, _ in notes]).reshape(-1, len(FLIC), 2)
         names = [file.name for file in files]
         torso = part[:, 6:8].mean(1) - part[:, (0, 3)].mean(1)
@@ -196,7 +184,7 @@ def write_flic(
             "index": np.arange(start, start + count),
             "normalize": np.linalg.norm(part[:, 3] - part[:, 6], axis=-1),
             "person": np.zeros(count, int),
-            "scale": np.full(count, FLIC_SCALE * side / FLIC_BOX),
+            "scale": np.full(count, FLIC_SCALE * drawing.side / FLIC_BOX),
             "torsoangle": -np.degrees(np.arctan2(torso[:, 0], torso[:, 1])),
             "visible": np.ones((count, len(FLIC))),
         }
@@ -227,16 +215,7 @@ def _h5(arrays: Mapping[str, np.ndarray]) -> bytes:
     return file.getvalue()
 
 
-def write_coco(
-    folder: str | Path,
-    train: int,
-    val: int,
-    side: int,
-    seed: int,
-    jobs: int = 1,
-    tick: Tick = None,
-    difficulty: Difficulty = DEFAULT,
-) -> None:
+def write_coco(folder: str | Path, train: int, val: int, drawing: Drawing) -> None:
     """<folder>/annotations/person_keypoints_{train,val}2017.json, train2017/ and val2017/,
     everybody annotated. The format: paperlib.data.coco."""
     folder = Path(folder)
@@ -249,17 +228,7 @@ def write_coco(
     category["skeleton"] = [[a + 1, b + 1] for a, b in COCO.limbs]
     for split, count in (("train", train), ("val", val)):
         files = [folder / f"{split}2017" / f"{i + 1:012d}.jpg" for i in range(count)]
-        notes = _draw(
-            _note_coco,
-            scenes.coco_scene,
-            f"coco {split}",
-            files,
-            side,
-            seed,
-            jobs,
-            tick,
-            difficulty,
-        )
+        notes = drawing.draw(_note_coco, scenes.coco_scene, f"coco {split}", files)
         images = [
             {"license": 1, "file_name": file.name, **note["size"], "id": i}
             for i, (file, note) in enumerate(zip(files, notes, strict=True), 1)
@@ -313,49 +282,11 @@ def _coco_person(person: Person, labels: np.ndarray) -> dict[str, Any] | None:
     }
 
 
-def _draw(
-    note: Callable,
-    kind: Callable,
-    name: str,
-    files: list[Path],
-    side: int,
-    seed: int,
-    jobs: int,
-    tick: Tick,
-    difficulty: Difficulty,
-) -> list:
-    """Draw one picture a file and return their notes, in order, over `jobs` processes of one thread
-    each."""
-    work = partial(_draw_one, note, kind, name, side, seed, difficulty)
-    if jobs <= 1 or len(files) < _WORTH_PROCESSES:
-        return [result for result in map(work, enumerate(files)) if (tick and tick(1), True)]
-    try:
-        with ProcessPoolExecutor(
-            jobs, multiprocessing.get_context("spawn"), cv2.setNumThreads, (1,)
-        ) as pool:
-            return [
-                result
-                for result in pool.map(work, enumerate(files), chunksize=8)
-                if (tick and tick(1), True)
-            ]
-    except BrokenProcessPool as error:
-        raise PaperlibError(
-            f"{files[0].parent}: a drawing process died (memory, or a script without a main "
-            "guard); ask for jobs=1"
-        ) from error
-
-
 def _draw_one(
-    note: Callable,
-    kind: Callable,
-    name: str,
-    side: int,
-    seed: int,
-    difficulty: Difficulty,
-    numbered: tuple[int, Path],
+    note: Callable, kind: Callable, name: str, drawing: Drawing, numbered: tuple[int, Path]
 ) -> Any:
     index, file = numbered
-    scene, rng = scenes.draw(kind, seed, name, index, side, difficulty)
+    scene, rng = scenes.draw(kind, drawing.seed, name, index, drawing.side, drawing.difficulty)
     _, jpeg = cv2.imencode(
         ".jpg",
         cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR),
