@@ -21,6 +21,7 @@ from paperlib.conventions import CONVENTIONS, Convention, convention
 from paperlib.metrics import normalised_errors
 from paperlib.people import VISIBLE
 from paperlib.skeleton import MPII
+from paperlib.truths import mpii_truth
 
 FINEST = np.arange(61) / 100  # thresholds, in reference lengths
 # cells cannot be told from distances
@@ -48,11 +49,11 @@ def count_errors(data: Path, file: str = "mpii/preds/newell.h5") -> pd.DataFrame
     and state, with the number `annotated`, `within`, how many more lie within each of FINEST than
     within the one before, and `ties`, "k:n" where n lie exactly at FINEST[k]."""
     points = scoring.read_points(data / file, 2958, MPII)
-    flags = scoring.mpii_truth(data / "mpii" / TRUTHS["whole"][0], above=0).state
+    flags = mpii_truth(data / "mpii" / TRUTHS["whole"][0], above=0).state
     rows = []
     for truth, (labels, above) in TRUTHS.items():
         counted = {joint for rule in RULES if truth_of(rule) == truth for joint in rule.joints}
-        known = scoring.mpii_truth(data / "mpii" / labels, above)
+        known = mpii_truth(data / "mpii" / labels, above)
         torso = np.linalg.norm(
             known.points[:, MPII.index("left_shoulder")] - known.points[:, MPII.index("right_hip")],
             axis=-1,

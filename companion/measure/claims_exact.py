@@ -17,6 +17,7 @@ from paperlib.models import Recurrent, StackedHourglass
 from paperlib.models.complexity import paper_rule, parameters
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.skeleton import GROUPS, MPII
+from paperlib.truths import mpii_truth, truths
 
 VALID = "mpii/annot/valid.h5"
 NEWELL = "newell.h5"
@@ -41,7 +42,7 @@ def _exactly(*differences: float) -> list[Estimate]:
 
 def _states(study: Study) -> np.ndarray:
     """(2958, 16) of MPII's validation people."""
-    return scoring.mpii_truth(_data(study, VALID) / VALID, above=0).state
+    return mpii_truth(_data(study, VALID) / VALID, above=0).state
 
 
 def occluded_share(study: Study, claim: dict) -> Finding:
@@ -86,11 +87,11 @@ def hourglass_files(study: Study, claim: dict) -> Finding:
 
 def _shares(data: Path, file: str, group: str) -> list[float]:
     """PCKh of all, visible and occluded joints of a published file, percent."""
-    truths = scoring.truths("mpii", data, None, "official", None)
-    points = scoring.read_points(data / file, len(truths[0].points), MPII)
+    both = truths("mpii", data, None, "official", None)
+    points = scoring.read_points(data / file, len(both[0].points), MPII)
     official, flagged = (
         normalised_errors(points, truth.points, truth.reference)[:, MEMBERS[group]]
-        for truth in truths
+        for truth in both
     )
     state = truths[1].state[:, MEMBERS[group]]
     hidden = [np.where(state == flag, flagged, np.nan) for flag in (VISIBLE, OCCLUDED)]

@@ -32,6 +32,7 @@ from paperlib.data.datasets import DATASETS
 from paperlib.metrics import bootstrap_interval, normalised_errors
 from paperlib.models.complexity import model_sizes
 from paperlib.skeleton import SKELETONS
+from paperlib.truths import truths
 
 MEASURED = (
     "difference",
@@ -147,7 +148,7 @@ def sizes_table() -> pd.DataFrame:
 
 def file_errors(dataset: str, path: Path, data: Path, labels: str | None = None) -> np.ndarray:
     """(N, J) normalised errors of a published prediction file under the official convention."""
-    truth, _ = scoring.truths(
+    truth, _ = truths(
         dataset, data, None, "official", labels or ("oc" if dataset == "flic" else "pc")
     )
     return normalised_errors(
