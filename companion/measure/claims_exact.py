@@ -93,7 +93,7 @@ def _shares(data: Path, file: str, group: str) -> list[float]:
         normalised_errors(points, truth.points, truth.reference)[:, MEMBERS[group]]
         for truth in both
     )
-    state = truths[1].state[:, MEMBERS[group]]
+    state = both[1].state[:, MEMBERS[group]]
     hidden = [np.where(state == flag, flagged, np.nan) for flag in (VISIBLE, OCCLUDED)]
     return [pck(errors, 0.5) for errors in (official, *hidden)]
 
