@@ -19,6 +19,7 @@ from PIL import Image
 
 from companion.artifacts.artifacts import read_csv
 from companion.artifacts.claims_file import read_claims
+from companion.artifacts.evidence import columns
 from companion.artifacts.verify import changed_files, verify
 from companion.execute.notebooks import execute
 from companion.measure.scores import measure_run
@@ -39,10 +40,9 @@ def test_every_committed_artifact_follows_from_its_numbers():
 
 
 def test_readme_shows_the_committed_verdicts():
-    """If it does not: tools.readme_board.write_board('README.md', 'results/synthetic-smoke') puts
-    it right."""
+    """If it does not: tools.readme_board.write_board('README.md', 'results') puts it right."""
     readme = (COMMITTED.parents[1] / "README.md").read_text()
-    assert f"{START}\n{board(read_claims(COMMITTED))}\n{END}" in readme
+    assert f"{START}\n{board(columns(COMMITTED.parent))}\n{END}" in readme
 
 
 @pytest.mark.parametrize("notebook", [name for name in ORDER if name > "03"])

@@ -27,8 +27,6 @@ from companion.measure import preconditions
 from companion.measure.verdict import COLUMNS, EVIDENCE, VERDICTS, answers, follows, verdict
 from companion.published.claims import claims
 from companion.runs.study import Study
-from paperlib import PaperlibError
-from tools.readme_board import END, START, board, write_board
 
 PEOPLE = {
     "images": np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), dtype=np.uint8),
@@ -286,28 +284,6 @@ def test_verify_makes_the_page_again(results, tmp_path):
     assert page_html(copy) == (copy / "index.html").read_text()
     (copy / "index.html").write_text((copy / "index.html").read_text().replace("50.0", "90.0"))
     assert verify(copy)[1] == ["index.html: index.html was changed after it was made"]
-
-
-def test_readmes_board(results, tmp_path):
-    rows = ledger_rows().to_dict("records")
-    text = board(rows)
-    for row in rows:
-        assert (row["claim"] in text) == (row["verdict"] in VERDICTS[:5]) and row["id"] in text
-    assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == [
-        f"| {word}" if word in VERDICTS[5:] else f"| **{word}**"
-        for word in VERDICTS
-        for _ in range((ledger_rows().verdict == word).sum() if word in VERDICTS[:5] else 1)
-    ]
-    exact = next(row for row in rows if row["verdict"] == "exact")
-    halves = board([exact | {"holds": "yes; no"}])
-    assert "(part 1 holds, part 2 does not hold)" in halves and f"{exact['ours']} (" in text
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{START}\nold\n{END}\nafter\n")
-    write_board(readme, results)
-    assert readme.read_text() == f"before\n{START}\n{text}\n{END}\nafter\n"
-    readme.write_text("no marks")
-    with pytest.raises(PaperlibError, match="README.md: no place for the board"):
-        write_board(readme, results)
 
 
 # --- in a browser

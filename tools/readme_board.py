@@ -1,10 +1,11 @@
-"""README's verdict board: the claims of a results folder, by verdict, between two marks of the
+"""README's verdict board: the best evidence that is kept for each claim, between two marks of the
 file."""
 
 from pathlib import Path
 
-from companion.artifacts.claims_file import read_claims
+from companion.artifacts.evidence import KINDS, SAID, columns
 from companion.measure.verdict import VERDICTS, in_words
+from companion.published.claims import claim_of
 from paperlib import PaperlibError
 from paperlib.writing import write_whole
 
@@ -12,36 +13,52 @@ START, END = (
     "<!-- the verdict board: tools.readme_board writes it -->",
     "<!-- end of the verdict board -->",
 )
-UNTOLD = VERDICTS[-3:]  # verdicts whose claims are not told in words: of them the ids
+UNTOLD = VERDICTS[len(SAID) :]  # of a claim that has no other verdict, the id alone
 
 
-def board(rows: list[dict]) -> str:
-    """A table in Markdown of the rows of claims.csv, by verdict: what was found with both figures,
-    the others by their ids; of an exact one whether the paper's figure holds, part by part."""
-    lines = ["| verdict | claim | paper | ours |", "| --- | --- | --- | --- |"]
-    for verdict in VERDICTS:
-        own = [row for row in rows if row["verdict"] == verdict]
-        if verdict not in UNTOLD:
-            lines += [
-                _line(f"**{verdict}**", f"{row['id']} {row['claim']}", row["paper"], _found(row))
-                for row in own
-            ]
-        elif own:
-            lines.append(
-                _line(verdict, f"{len(own)}: {', '.join(row['id'] for row in own)}", "-", "-")
-            )
-    return "\n".join(lines)
+def board(evidence: dict[str, dict[str, dict | None]]) -> str:
+    """Two tables in Markdown of what `evidence.columns` gives: claims on trained networks, then
+    those that files, labels and counts settle; at the end the ids of those without a verdict."""
+    trained = [["claim", "paper", *KINDS]]
+    settled = [["claim", "paper", "counted or recomputed"]]
+    untold: dict[str, list[str]] = {verdict: [] for verdict in UNTOLD}
+    for name, row in evidence.items():
+        found = [one["verdict"] for one in row.values() if one]
+        if not set(found) & set(SAID):
+            untold[min(found, key=VERDICTS.index, default=UNTOLD[-1])].append(name)
+            continue
+        claim = claim_of(name)
+        said = [f"{name} {claim['text']}", claim["printed"]]
+        if one := row["published files"]:
+            holds = in_words(one["holds"].split("; "))
+            settled.append([*said, f"{one['ours']} (**{holds}**)"])
+        else:
+            trained.append([*said, *(_cell(row[kind]) for kind in KINDS)])
+    without = [
+        f"{verdict[0].upper()}{verdict[1:]}: {', '.join(ids)}."
+        for verdict, ids in untold.items()
+        if ids
+    ]
+    tables = [_table(rows) for rows in (trained, settled) if len(rows) > 1]
+    return "\n\n".join([*tables, "\n".join(without)]).strip()
 
 
-def _found(row: dict) -> str:
-    if row["verdict"] != "exact":
-        return row["ours"]
-    return f"{row['ours']} ({in_words(row['holds'].split('; '))})"
+def _cell(row: dict | None) -> str:
+    if row is None:
+        return "-"
+    if row["verdict"] not in SAID:
+        return row["verdict"]
+    return f"**{row['verdict']}** (size {row['size']}): {row['ours']}, {row['interval']}"
 
 
-def write_board(readme: Path, results: Path) -> None:
-    """Put the board of `results` into `readme`. Raises PaperlibError where it has no place for
-    it."""
+def _table(rows: list[list[str]]) -> str:
+    head, *body = rows
+    return "\n".join(_line(*cells) for cells in (head, ["---"] * len(head), *body))
+
+
+def write_board(readme: Path, home: Path) -> None:
+    """Put the board of the results folders in `home` into `readme`. Raises PaperlibError where it
+    has no place for it."""
     text = Path(readme).read_text(encoding="utf-8")
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
@@ -50,7 +67,7 @@ def write_board(readme: Path, results: Path) -> None:
             f"{readme}: no place for the board; put the lines '{START}' and '{END}' where it "
             "should be"
         )
-    write_whole(Path(readme), f"{before}{START}\n{board(read_claims(results))}\n{END}{after}")
+    write_whole(Path(readme), f"{before}{START}\n{board(columns(Path(home)))}\n{END}{after}")
 
 
 def _line(*cells: str) -> str:

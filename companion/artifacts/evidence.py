@@ -1,0 +1,60 @@
+"""The best evidence for each claim: results are kept at several sizes, and of each claim the row
+that says most is the one to read."""
+
+from pathlib import Path
+
+from companion.artifacts.claims_file import read_claims
+from companion.measure.verdict import VERDICTS
+from companion.published.claims import claims
+from companion.runs.sizes import SIZES
+
+KINDS = {"drawn people": "synthetic", "photographs": "real"}
+COLUMNS = (*KINDS, "published files")
+SAID = VERDICTS[:6]  # verdicts on the claim itself; the others say why there is none
+
+
+def kept_results(home: Path, data: str) -> dict[str, Path]:
+    """The folders of results in `home` of one kind of data that hold a ledger, by their size, the
+    largest first; of photographs the copy without them, where there is one."""
+    there = {}
+    for size in reversed(SIZES):
+        names = (f"{data}-{size}-public", f"{data}-{size}")
+        found = [home / name for name in names if (home / name / "claims.csv").is_file()]
+        there |= {size: found[0]} if found else {}
+    return there
+
+
+def best_rows(home: Path, data: str) -> dict[str, dict]:
+    """For each claim, by its id, the row of the largest size that has a verdict on it; where none
+    has, of the largest that measured it; each with its `size`. Empty if nothing is kept.
+
+    Raises PaperlibError for a ledger that cannot be read.
+    """
+    ledgers = {size: read_claims(folder) for size, folder in kept_results(home, data).items()}
+    rows: dict[str, list[dict]] = {}
+    for size, ledger in ledgers.items():
+        for row in ledger:
+            rows.setdefault(row["id"], []).append(row | {"size": size})
+    return {name: min(found, key=_rank) for name, found in rows.items()}
+
+
+def _rank(row: dict) -> int:
+    """0 for a verdict on the claim, 1 for one that it cannot be tested, 2 for not measured; rows of
+    one rank stay in their order."""
+    return 0 if row["verdict"] in SAID else VERDICTS.index(row["verdict"]) - len(SAID) + 1
+
+
+def columns(home: Path) -> dict[str, dict[str, dict | None]]:
+    """The board of all claims: by id, the best row under each of COLUMNS; None where a column is
+    not for that claim. A claim without a run is settled by published files, by labels or by the
+    networks themselves."""
+    best = {name: best_rows(home, data) for name, data in KINDS.items()}
+    board = {}
+    for claim in claims():
+        rows = {name: found[claim["id"]] for name, found in best.items() if claim["id"] in found}
+        if not claim["runs"] or any(row["verdict"] == "exact" for row in rows.values()):
+            settled = min(rows.values(), key=_rank, default=None)
+            board[claim["id"]] = dict.fromkeys(KINDS) | {"published files": settled}
+        else:
+            board[claim["id"]] = dict.fromkeys(COLUMNS) | rows
+    return board
