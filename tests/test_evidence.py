@@ -3,16 +3,28 @@ data, and README's board of it."""
 
 import csv
 import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from companion.artifacts.evidence import COLUMNS, SAID, best_rows, columns, kept_results
+from companion.artifacts.evidence import (
+    COLUMNS,
+    SAID,
+    best_rows,
+    columns,
+    kept_figure,
+    kept_results,
+)
 from companion.measure.claims import not_measured
 from companion.measure.verdict import COLUMNS as LEDGER
 from companion.measure.verdict import EVIDENCE
 from companion.published.claims import claims
 from paperlib import PaperlibError
 from tools.readme_board import END, START, board, write_board
+
+COMMITTED = Path(__file__).parents[1] / "results" / "synthetic-smoke"
 
 
 def keep(home, folder, verdicts):
@@ -104,3 +116,17 @@ def test_readmes_board_tells_what_is_said_and_names_the_rest(home, tmp_path):
     readme.write_text("no marks")
     with pytest.raises(PaperlibError, match="README.md: no place for the board"):
         write_board(readme, home)
+
+
+def test_beside_a_figure_stands_that_of_the_largest_size_kept(tmp_path, capsys):
+    shutil.copytree(COMMITTED, tmp_path / COMMITTED.name)
+    reader = SimpleNamespace(size="tiny", data="synthetic", kept=tmp_path / "synthetic-tiny")
+    shown = kept_figure(reader, "05-gains")
+    assert shown.alt == "05-gains at size smoke"
+    assert capsys.readouterr().out == "size smoke, 1 seed, from results/synthetic-smoke:\n"
+    for none in (
+        SimpleNamespace(size="smoke", data="synthetic", kept=tmp_path / "synthetic-smoke"),
+        SimpleNamespace(size="tiny", data="real", kept=tmp_path / "real-tiny"),
+    ):
+        assert kept_figure(none, "05-gains") is None
+        assert "no larger size than" in capsys.readouterr().out

@@ -1,12 +1,17 @@
-"""The best evidence for each claim: results are kept at several sizes, and of each claim the row
-that says most is the one to read."""
+"""The best evidence: results are kept at several sizes; of each claim the row that says most is the
+one to read, and beside a figure of a small size stands that of the largest."""
 
+import json
 from pathlib import Path
 
+from IPython.display import Image
+
+from companion.artifacts.artifacts import draw_figure, light_copy
 from companion.artifacts.claims_file import read_claims
 from companion.measure.verdict import VERDICTS
 from companion.published.claims import claims
 from companion.runs.sizes import SIZES
+from companion.runs.study import Study
 
 KINDS = {"drawn people": "synthetic", "photographs": "real"}
 COLUMNS = (*KINDS, "published files")
@@ -58,3 +63,22 @@ def columns(home: Path) -> dict[str, dict[str, dict | None]]:
         else:
             board[claim["id"]] = dict.fromkeys(COLUMNS) | rows
     return board
+
+
+def kept_figure(study: Study, artifact: str) -> Image | None:
+    """The figure `artifact` as the largest size kept with the results has it, drawn again from its
+    numbers, under a line that says which; None, and a line, where no larger size than the study's
+    is kept."""
+    larger = SIZES[SIZES.index(study.size) + 1 :]
+    for size, folder in kept_results(study.kept.parent, study.data).items():
+        entry = json.loads((folder / "manifest.json").read_text()).get(artifact)
+        if size not in larger or entry is None:
+            continue
+        about = entry["provenance"]
+        seeds = len(about["seeds"])
+        print(f"size {size}, {seeds} seed{'s' * (seeds > 1)}, from results/{folder.name}:")
+        numbers = folder / "figures" / about["numbers"]
+        figure = draw_figure(entry["draw"], numbers, entry["options"])
+        return light_copy(figure, f"{artifact} at size {size}")
+    print(f"{artifact}: no larger size than {study.size} is kept with the results")
+    return None
