@@ -176,147 +176,131 @@ def _repeat(run: Run, seed: int) -> Run:
     )
 
 
+@dataclass(frozen=True)
+class RecurrentRow:
+    """A training of R's network; what it does not say is as in R's row "Keypoint" of table I."""
+
+    name: str
+    iterations: int
+    parts: bool
+    artifacts: str = ""
+    occluded: str = "include"
+    balanced: bool = True
+    train_on: tuple[str, ...] = ("mpii",)
+    start: str = ""  # the row that it goes on from
+    # row; main: wider, and trained longer; fine: more cells, for claims about body parts
+    scale: str = "row"
+
+
+RECURRENT = (
+    RecurrentRow("recurrent", 2, True, "R-fig1 R-fig2 R-fig6 R-tab2", scale="main"),
+    RecurrentRow("recurrent-t0-exclude", 0, False, "R-tab1", occluded="exclude"),
+    RecurrentRow("recurrent-t0-ignore", 0, False, "R-tab1", occluded="ignore"),
+    RecurrentRow("recurrent-t0", 0, False, "R-tab1"),
+    RecurrentRow("recurrent-t0-unweighted", 0, False, balanced=False),
+    RecurrentRow("recurrent-t1", 1, False, "R-tab1"),
+    RecurrentRow("recurrent-t2", 2, False, "R-tab1"),
+    RecurrentRow("recurrent-t2-parts", 2, True, "R-tab1"),
+    RecurrentRow("recurrent-t2-parts-coco", 2, True, "R-tab1", train_on=("coco",)),
+    RecurrentRow(
+        "recurrent-t2-parts-finetuned", 2, True, "R-tab1 R-tab2", start="recurrent-t2-parts-coco"
+    ),
+    RecurrentRow("recurrent-t2-parts-merged", 2, True, "R-tab1", train_on=("mpii", "coco")),
+    RecurrentRow("recurrent-t1-parts", 1, True, "R-tab1 R-fig4 R-fig7 R-fig8"),
+    RecurrentRow("recurrent-t1-parts-ignore", 1, True, "R-fig4 R-fig7", occluded="ignore"),
+    RecurrentRow("recurrent-t1-parts-exclude", 1, True, "R-fig7 R-fig8", occluded="exclude"),
+    RecurrentRow("recurrent-lsp", 2, True, "R-fig5 R-fig9 R-tab4", train_on=("lsp",), scale="main"),
+    RecurrentRow("recurrent-t0-fine", 0, False, scale="fine"),
+    RecurrentRow("recurrent-t1-parts-fine", 1, True, scale="fine"),
+    RecurrentRow("recurrent-t2-fine", 2, False, scale="fine"),
+    RecurrentRow("recurrent-t2-parts-fine", 2, True, scale="fine"),
+)
+
+
+@dataclass(frozen=True)
+class HourglassRow:
+    """A training of H's network: so many hourglasses of so many residual modules at each step."""
+
+    name: str
+    stacks: int  # 0: as many as the main network has at the size
+    modules: int
+    artifacts: str
+    supervision: str = "every"
+    people: str = "mpii"
+    # family: of the eight modules of H fig. 8; row: the main network's width; main: trained longer
+    scale: str = "family"
+    zero: bool = False  # the paper's empty maps for joints without annotation
+
+
+HOURGLASS = (
+    HourglassRow(
+        "hourglass", 0, 1, "H-fig2 H-fig5 H-fig7 H-fig9 H-fig10 H-fig11 H-tab2", scale="main"
+    ),
+    HourglassRow("hourglass-zero", 0, 1, "H-fig11", scale="row", zero=True),
+    HourglassRow("hourglass-1x8", 1, 8, "H-fig8", supervision="last"),
+    HourglassRow("hourglass-1x8-int", 1, 8, "H-fig8", supervision="upsampling"),
+    HourglassRow("hourglass-2x4-last", 2, 4, "H-fig8", supervision="last"),
+    HourglassRow("hourglass-2x4", 2, 4, "H-fig8 H-fig9"),
+    HourglassRow("hourglass-4x2", 4, 2, "H-fig9"),
+    HourglassRow("hourglass-8x1", 8, 1, "H-fig9"),
+    HourglassRow("hourglass-flic", 0, 1, "H-fig6 H-tab1", people="flic", scale="row"),
+    HourglassRow("hourglass-lsp", 0, 1, "R-tab4", people="lsp", scale="main"),
+)
+
+
 def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
-    """The main recurrent model, R-tab1's rows and one without fore- and background weighting, the
-    three policies of R-fig7, COCO then MPII, COCO merged with MPII, and LSP merged with MPII."""
-
-    def run(
-        name,
-        iterations,
-        parts,
-        artifacts,
-        occluded="include",
-        train_on=("mpii",),
-        test_on="mpii",
-        longer=1.0,
-        start=None,
-        balanced=True,
-        options=None,
-        side=scale.side,
-    ):
-        codec = RecurrentCodec(parts=parts, occluded=occluded, balanced=balanced)
+    """The rows of RECURRENT at a size; those of more cells where the size has them."""
+    runs: dict[str, Run] = {}
+    for row in RECURRENT:
+        if row.scale == "fine" and not scale.fine_side:
+            continue
+        options = {"row": {}, "main": scale.main, "fine": scale.fine}[row.scale]
+        codec = RecurrentCodec(parts=row.parts, occluded=row.occluded, balanced=row.balanced)
         if size != "paper":
+            side = scale.fine_side if row.scale == "fine" else scale.side
             codec = replace(codec, side=248 if size == "short" else side, tail=1e-2)
-        options = scale.recurrent | (options or {})
-        network = Network(
-            "recurrent",
-            (
-                ("joints", 16),
-                ("parts", 15 if parts else 0),
-                ("iterations", iterations),
-                *options.items(),
-            ),
-        )
-        recipe = _recurrent_recipe(size, scale, longer, data)
-        return Run(
-            "-".join(["recurrent", *name.split()]),
-            network,
+        shape = {"joints": 16, "parts": 15 if row.parts else 0, "iterations": row.iterations}
+        on_lsp = row.train_on == ("lsp",)
+        runs[row.name] = Run(
+            row.name,
+            Network("recurrent", tuple((shape | scale.recurrent | options).items())),
             codec,
-            recipe,
-            train_on,
-            test_on,
-            tuple(artifacts.split()),
-            start=start,
+            _recurrent_recipe(size, scale, scale.longer if row.scale == "main" else 1, data),
+            _on_lsp(size, data) if on_lsp else row.train_on,
+            "lsp" if on_lsp else "mpii",
+            tuple(row.artifacts.split()),
+            start=runs.get(row.start),
         )
-
-    def fine(name, iterations, parts):
-        return run(f"{name}-fine", iterations, parts, "", options=scale.fine, side=scale.fine_side)
-
-    main = {"longer": scale.longer, "options": scale.main}
-    finer = [
-        fine("t0", 0, False),
-        fine("t1-parts", 1, True),
-        fine("t2", 2, False),
-        fine("t2-parts", 2, True),
-    ]
-    coco = run("t2-parts-coco", 2, True, "R-tab1", train_on=("coco",))
-    return [
-        run("", 2, True, "R-fig1 R-fig2 R-fig6 R-tab2", **main),
-        run("t0-exclude", 0, False, "R-tab1", "exclude"),
-        run("t0-ignore", 0, False, "R-tab1", "ignore"),
-        run("t0", 0, False, "R-tab1"),
-        run("t0-unweighted", 0, False, "", balanced=False),
-        run("t1", 1, False, "R-tab1"),
-        run("t2", 2, False, "R-tab1"),
-        run("t2-parts", 2, True, "R-tab1"),
-        coco,
-        run("t2-parts-finetuned", 2, True, "R-tab1 R-tab2", start=coco),
-        run("t2-parts-merged", 2, True, "R-tab1", train_on=("mpii", "coco")),
-        run("t1-parts", 1, True, "R-tab1 R-fig4 R-fig7 R-fig8"),
-        run("t1-parts-ignore", 1, True, "R-fig4 R-fig7", "ignore"),
-        run("t1-parts-exclude", 1, True, "R-fig7 R-fig8", "exclude"),
-        run(
-            "lsp",
-            2,
-            True,
-            "R-fig5 R-fig9 R-tab4",
-            train_on=_on_lsp(size, data),
-            test_on="lsp",
-            **main,
-        ),
-        *(finer if scale.fine_side else ()),
-    ]
+    return list(runs.values())
 
 
 def _hourglass_runs(size: str, scale: Scale, data: str) -> list[Run]:
-    """The main hourglass, the same with the paper's empty maps for joints without annotation (at
-    size paper the two are one), the eight-module family of H-fig8 and H-fig9, FLIC, and LSP for
-    comparison with R."""
-
-    def run(
-        name,
-        stacks,
-        modules,
-        artifacts,
-        supervision="every",
-        options=scale.family,
-        train_on=("mpii",),
-        test_on="mpii",
-        longer=1.0,
-        zero=False,
-    ):
-        codec = HourglassCodec(skeleton=FLIC) if test_on == "flic" else HourglassCodec()
+    """The rows of HOURGLASS at a size. At size paper the main network and `hourglass-zero` are
+    one."""
+    runs = []
+    for row in HOURGLASS:
+        codec = HourglassCodec(skeleton=FLIC) if row.people == "flic" else HourglassCodec()
         if size != "paper":
             codec = replace(codec, side=scale.side, sigma=1.3, peak=12.0, tail=1e-2)
-            codec = codec if zero else replace(codec, balanced=True, absent="ignore")
-        shape = (
-            ("joints", len(codec.skeleton)),
-            ("stacks", stacks),
-            ("modules", modules),
-            ("supervision", supervision),
-        )
-        recipe = _hourglass_recipe(size, scale, longer, data)
-        return Run(
-            "-".join(["hourglass", *name.split()]),
-            Network("hourglass", (*shape, *options.items())),
+            codec = codec if row.zero else replace(codec, balanced=True, absent="ignore")
+        shape = {
+            "joints": len(codec.skeleton),
+            "stacks": row.stacks or scale.stacks,
+            "modules": row.modules,
+            "supervision": row.supervision,
+        }
+        options = scale.family if row.scale == "family" else scale.hourglass
+        run = Run(
+            row.name,
+            Network("hourglass", tuple((shape | options).items())),
             codec,
-            recipe,
-            train_on,
-            test_on,
-            tuple(artifacts.split()),
+            _hourglass_recipe(size, scale, scale.longer if row.scale == "main" else 1, data),
+            _on_lsp(size, data) if row.people == "lsp" else (row.people,),
+            row.people,
+            tuple(row.artifacts.split()),
         )
-
-    main = {"options": scale.hourglass, "longer": scale.longer}
-    return [
-        run("", scale.stacks, 1, "H-fig2 H-fig5 H-fig7 H-fig9 H-fig10 H-fig11 H-tab2", **main),
-        run("zero", scale.stacks, 1, "H-fig11", options=scale.hourglass, zero=True),
-        run("1x8", 1, 8, "H-fig8", "last"),
-        run("1x8-int", 1, 8, "H-fig8", "upsampling"),
-        run("2x4-last", 2, 4, "H-fig8", "last"),
-        run("2x4", 2, 4, "H-fig8 H-fig9"),
-        run("4x2", 4, 2, "H-fig9"),
-        run("8x1", 8, 1, "H-fig9"),
-        run(
-            "flic",
-            scale.stacks,
-            1,
-            "H-fig6 H-tab1",
-            train_on=("flic",),
-            test_on="flic",
-            options=scale.hourglass,
-        ),
-        run("lsp", scale.stacks, 1, "R-tab4", train_on=_on_lsp(size, data), test_on="lsp", **main),
-    ]
+        runs.append(run)
+    return runs
 
 
 def _other_runs(size: str, scale: Scale, data: str) -> list[Run]:
