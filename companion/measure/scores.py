@@ -74,23 +74,15 @@ def measure(points: np.ndarray, people: People, dataset: str) -> Measured:
     return Measured(scores, normalised_errors(points, people.joints, reference), counted)
 
 
-def measure_run(
-    study: Study,
-    name: str,
-    on: str = "",
-    flip: bool = True,
-    scales: tuple[float, ...] = (1.0,),
-    offset: bool = True,
-    site: int = -1,
-) -> Measured:
-    """Score run `name` on the test people of `on` (default: its own test set), predicted as
-    `Study.predict` says.
+def measure_run(study: Study, name: str, on: str = "", site: int = -1, **how) -> Measured:
+    """Score run `name` on the test people of `on` (default: its own test set).
 
-    `site` picks a supervised site, the last one is the answer.
+    `site` picks a supervised site, the last one is the answer; `how` it is predicted, `flip`,
+    `scales` or `offset`, is what `Study.predict` takes.
     """
     run = study.runs[name]
     on = on or run.test_on
-    prediction = study.predict(name, on, flip, scales, offset)
+    prediction = study.predict(name, on, **how)
     people = study.test_crops(name, on).people  # with the codec's joints, readable images only
     own = study.test_people(on).skeleton
     points = prediction.points[site][:, joint_map(run.codec.skeleton, own)]
