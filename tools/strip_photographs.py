@@ -142,7 +142,7 @@ def unaccounted(folder: Path) -> list[str]:
             ):  # the last two hold points, maxima and means, and weights: see `verify`
                 problems.append(f"{file}: not a kind of file that a run has")
         elif entry["kind"] == "page":
-            pictures = re.findall(r"data:\w+/", path.read_text())
+            pictures = set(re.findall(r'data:\w+/[^"\']*', path.read_text()))
             if len(pictures) != len(light):
                 problems.append(f"{file}: {len(pictures)} pictures of {len(light)} figures")
         elif entry["kind"] == "notebook":

@@ -8,6 +8,7 @@ from numbers import Real
 import numpy as np
 import torch
 
+from companion.runs.catalogue import catalogue
 from companion.samples.receptive_fields import RECURRENT, fields
 from paperlib import models
 from paperlib.codecs import RecurrentCodec
@@ -93,9 +94,11 @@ def batch_norms_of_a_pass() -> int:
 
 
 def first_to_see_all() -> str:
-    """The first site of the network of size smoke that sees its whole crop of 96 px."""
-    seen = fields(models.Recurrent(width=2, kernels=(5, 3, 5, 5, 5)), RECURRENT, 256)
-    sites = seen[seen.layer.str.startswith("8") & (seen.field >= 96)]
+    """The first site of the network of size smoke that sees its whole crop."""
+    run = catalogue("smoke")["recurrent"]
+    kernels = dict(run.network.options)["kernels"]
+    seen = fields(models.Recurrent(width=2, kernels=kernels), RECURRENT, 256)
+    sites = seen[seen.layer.str.startswith("8") & (seen.field >= run.codec.side)]
     return str(sites.layer.iloc[0]).split(",")[0]
 
 
@@ -125,8 +128,8 @@ EXERCISES = {
     ),
     "03.1": Exercise(
         first_to_see_all,
-        "Add (k - 1) x 4 px for each kernel of k px, pass by pass, to the 56 px of 8A.",
-        traps=((lambda x: str(x).lower() == "8a", "8A sees 56 px of 96."),),
+        "Add (k - 1) x 4 px for each kernel of k px, pass by pass, to the 40 px of 8A.",
+        traps=((lambda x: str(x).lower() == "8a", "8A sees 40 px of 96."),),
     ),
     "03.2": Exercise(
         batch_norms_of_a_pass,

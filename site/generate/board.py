@@ -87,11 +87,18 @@ def section(claim: dict, found: dict[str, dict[str, dict]]) -> str:
 
 
 def measured(row: dict) -> str:
-    """What was found, its interval, and why it is judged so."""
+    """What was found, its interval, why it is judged so, and what the judgement rests on."""
     if row["verdict"] == "not measured":
         return f" {sentence(row['why'])}" if row["why"] else ""
     interval = "" if row["interval"] == row["ours"] else f", 95 % interval {plain(row['interval'])}"
-    return f" {plain(row['ours'])}{interval}. {sentence(row['why'])}".rstrip()
+    said = [f"{plain(row['ours'])}{interval}.", sentence(row["why"])]
+    if ";" in row["holds"]:
+        said.append(f"Part by part it holds: {plain(row['holds'].replace(';', ','))}.")
+    if row["preconditions"]:
+        said.append(f"*What it takes, as measured:* {plain(row['preconditions'])}.")
+    if row["settles"]:
+        said.append(f"*What would settle it:* {plain(row['settles'])}.")
+    return f" {' '.join(filter(None, said))}"
 
 
 def sentence(text: str) -> str:
