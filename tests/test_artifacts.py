@@ -401,6 +401,7 @@ def test_a_notebook_shows_true_colours_at_150_dpi(noise, kind):
     figure = Figure(figsize=(4, 2))
     axes = figure.add_axes((0, 0, 1, 1))
     ground = np.random.default_rng(0).integers(0, noise + 1, (96, 192, 3))
+    axes.set_axis_off()
     axes.imshow(ground.astype(np.uint8), aspect="auto")
     axes.axhline(48, color=RIGHT, linewidth=8)
     shown = light_copy(figure, "a limb")
