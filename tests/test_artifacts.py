@@ -1,6 +1,7 @@
 """Figures and tables beside their numbers: the same numbers give the same bytes, and whatever was
 changed afterwards is named."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -9,13 +10,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from companion.artifacts import artifacts
-from companion.artifacts.artifacts import csv_bytes, png_bytes, read_csv, save_figure, save_table
+from companion.artifacts.artifacts import (
+    csv_bytes,
+    light_copy,
+    png_bytes,
+    read_csv,
+    save_figure,
+    save_table,
+)
 from companion.artifacts.front_page import summary
 from companion.artifacts.verify import verify
 from companion.figures.pictures import gallery
+from companion.figures.style import RIGHT, house_style
 from companion.runs.catalogue import catalogue
 from companion.runs.study import Study
 from companion.settings import Folders
@@ -383,6 +393,34 @@ def test_a_figure_looks_the_same_whatever_was_set_before(made):
             entry["provenance"],
         )
     assert drawn == (made.results / "figures" / "r-fig6.png").read_bytes()
+
+
+@pytest.mark.parametrize(("noise", "kind"), [(0, "PNG"), (90, "JPEG")])
+def test_a_notebook_shows_true_colours_at_150_dpi(noise, kind):
+    """Diagrams exactly, pictures of people as a JPEG; the orange of a right limb stays orange."""
+    figure = Figure(figsize=(4, 2))
+    axes = figure.add_axes((0, 0, 1, 1))
+    ground = np.random.default_rng(0).integers(0, noise + 1, (96, 192, 3))
+    axes.set_axis_off()
+    axes.imshow(ground.astype(np.uint8), aspect="auto")
+    axes.axhline(48, color=RIGHT, linewidth=8)
+    shown = light_copy(figure, "a limb")
+    with Image.open(io.BytesIO(shown.data)) as picture:
+        assert (picture.format, picture.mode) == (kind, "RGB")
+        assert abs(picture.width - 4 * 150) < 40 and shown.width == picture.width * 100 // 150
+        middle = picture.getpixel((picture.width // 2, picture.height // 2))
+    assert np.abs(np.subtract(middle, (0xD5, 0x5E, 0x00))).max() < 24
+
+
+def test_a_stored_figure_differs_from_what_is_drawn_by_less_than_an_eye_sees(made):
+    entry = json.loads((made.results / "manifest.json").read_text())["R-fig6"]
+    source = made.results / "figures" / "r-fig6.npz"
+    figure, plain = artifacts.draw_figure(entry["draw"], source, entry["options"]), io.BytesIO()
+    with house_style():
+        figure.savefig(plain, format="png")
+    with Image.open(plain) as drawn, Image.open(source.with_suffix(".png")) as stored:
+        apart = np.abs(np.asarray(drawn.convert("RGB"), int) - np.asarray(stored, int))
+    assert apart.max() <= 2 and source.with_suffix(".png").stat().st_size < len(plain.getvalue())
 
 
 def test_the_summary_names_every_artifact(results):

@@ -479,6 +479,14 @@ def test_an_executed_copy_is_stored_clean():
         output(
             "display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "bar"}
         ),
+        output(
+            "display_data",
+            {
+                "application/vnd.jupyter.widget-view+json": {},
+                "text/plain": "explorer",
+                "text/html": "its states",
+            },
+        ),
         output("stream", name="stdout", text="kept"),
         output("display_data", {"text/plain": "kept too"}),
     ]
@@ -486,8 +494,7 @@ def test_an_executed_copy_is_stored_clean():
     cleaned = clean(made)
     assert set(cleaned.metadata) == {"kernelspec", "language_info"} and len(cleaned.cells) == 1
     assert cleaned.cells[0].metadata == {"tags": ["figure:R-fig1"]}
-    assert [out.get("text") or out["data"]["text/plain"] for out in cleaned.cells[0].outputs] == [
-        "kept",
-        "kept too",
-    ]
+    states, *others = cleaned.cells[0].outputs
+    assert states.data == {"text/html": "its states"}
+    assert [out.get("text") or out["data"]["text/plain"] for out in others] == ["kept", "kept too"]
     assert "papermill" not in json.dumps(cleaned)

@@ -254,6 +254,34 @@ def test_pages_are_whole_in_a_browser(browser, built, width, scheme):
     tab.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "count"), [("02_targets", 1), ("03_recurrent", 1), ("04_hourglass", 2)]
+)
+def test_sliders_work_without_a_kernel(browser, built, name, count):
+    """By keyboard, and in the dark: another state is painted and its words are said."""
+    tab = browser.new_page(color_scheme="dark")
+    said = []
+    tab.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.goto((built / "html" / "notebooks" / f"{name}.html").as_uri())
+    homes = tab.locator(".states")
+    assert homes.count() == count
+    for number in range(count):
+        home = homes.nth(number)
+        home.locator("canvas").last.scroll_into_view_if_needed()
+        slider, canvas = home.locator("input[type=range]").last, home.locator("canvas").last
+        tab.wait_for_timeout(300)
+        before = canvas.evaluate("canvas => canvas.toDataURL()"), home.inner_text()
+        slider.focus()
+        tab.keyboard.press("Home")
+        tab.wait_for_timeout(300)
+        after = canvas.evaluate("canvas => canvas.toDataURL()"), home.inner_text()
+        assert before[0] != after[0] and before[1] != after[1]
+        assert home.locator("label").count() == home.locator("input, select").count()
+    assert not said
+    tab.close()
+
+
 def test_the_first_stop_of_the_keyboard_skips_to_the_content(browser, built):
     tab = browser.new_page()
     tab.goto((built / "html" / "claims.html").as_uri())

@@ -1,11 +1,16 @@
 """Widgets, moved by code as a reader would move them: each is a figure's own function, at the
 position that the controls say."""
 
+import base64
 import inspect
+import io
+import json
+import re
 
 import ipywidgets
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pytest
 
 from companion.artifacts.artifacts import read_csv, save_figure
@@ -21,7 +26,7 @@ from companion.figures import (
 from companion.figures.alt import alt_text
 from companion.samples import heatmaps as sampled
 from companion.samples import training as samples_training
-from companion.samples import widgets
+from companion.samples import widgets, without_kernel
 from companion.samples.playground import person_to_play_with
 from companion.samples.receptive_fields import RECURRENT, fields, fields_on_person, hourglass_taps
 from companion.samples.stacks import whose_pose
@@ -202,6 +207,47 @@ def test_a_twin_is_saved_with_the_numbers_that_draw_it_again(every, name, tiny):
         else dict(np.load(stored, allow_pickle=False))
     )
     assert drawn(draw, again) == drawn(draw, numbers)
+
+
+@pytest.mark.parametrize(("name", "most"), [("heatmap", 300_000), ("target", 100_000)])
+def test_a_widget_says_what_to_show_without_a_kernel(every, name, most):
+    """One piece of HTML that loads nothing, beside the live view that JupyterLab prefers."""
+    data = every[name][2]._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    states = data["text/html"]
+    assert len(states) < most and not re.search(r"https?://", states)
+    assert "%ID%" not in states and "%DATA%" not in states
+
+
+def test_the_states_are_those_of_the_figures_own_numbers(heatmaps, player):
+    """Tiles in the order of the controls, and R's losses as the playground draws them."""
+    said = states_of(without_kernel.heatmap_states(heatmaps, joint=2))
+    image, joint, site = (control["labels"] for control in said["controls"])
+    assert (len(image), len(joint), len(site)) == heatmaps["error"].swapaxes(1, 2).shape
+    assert said["controls"][1]["start"] == 2 and said["controls"][2]["start"] == len(site) - 1
+    heat = said["panels"][1]["tiles"]
+    sheet = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(heat["source"].split(",")[1]))))
+    k, side = (1 * len(joint) + 5) * len(site) + 2, heat["side"]  # image 1, joint 5, site 2
+    row, column = divmod(k, heat["columns"])
+    tile = sheet[row * side : (row + 1) * side, column * side : (column + 1) * side]
+    maps = heatmaps["maps"][1, :, 5].astype(np.float32)
+    np.testing.assert_allclose(tile / 255, (maps[2] / maps.max()).clip(0), atol=0.004)
+    assert said["bars"]["values"][1 * len(joint) + 5] == pytest.approx(
+        maps.max(axis=(1, 2)).tolist(), abs=0.01
+    )
+
+    said = states_of(without_kernel.playground_states(player))
+    what, width, policy, weights = said["controls"]
+    assert what["labels"][0] == playground.choices(player)[0]
+    for number, weighting in enumerate(weights["labels"]):
+        figure = playground.playground(player, weights=weighting)
+        drawn_as = [float(text.get_text()) for text in figure.axes[2].texts]
+        state = width["start"] * len(policy["labels"]) * len(weights["labels"]) + number
+        assert [float(f"{one:.3g}") for one in said["bars"]["values"][state]] == drawn_as
+
+
+def states_of(page: str) -> dict:
+    return json.loads(re.search(r"said = (\{.*\});\n", page)[1])
 
 
 def test_one_person_needs_no_slider_of_people(heatmaps):

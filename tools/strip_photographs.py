@@ -142,7 +142,7 @@ def unaccounted(folder: Path) -> list[str]:
             ):  # the last two hold points, maxima and means, and weights: see `verify`
                 problems.append(f"{file}: not a kind of file that a run has")
         elif entry["kind"] == "page":
-            pictures = re.findall(r"data:\w+/", path.read_text())
+            pictures = set(re.findall(r'data:\w+/[^"\']*', path.read_text()))
             if len(pictures) != len(light):
                 problems.append(f"{file}: {len(pictures)} pictures of {len(light)} figures")
         elif entry["kind"] == "notebook":
@@ -159,10 +159,10 @@ def unaccounted(folder: Path) -> list[str]:
 
 
 def without_photographs(
-    notebook: nbformat.NotebookNode, light: dict[str, str]
+    notebook: nbformat.NotebookNode, light: dict[str, dict[str, str]]
 ) -> nbformat.NotebookNode:
-    """An executed notebook with the pictures of figures `light` (artifact -> base64 of its light
-    copy) put in anew, and no others."""
+    """An executed notebook with the pictures of figures `light` (artifact -> {kind: base64} of its
+    light copy) put in anew, and no others."""
     for cell in notebook.cells:
         cell.pop("attachments", None)
         picture = light.get(_figure_of(cell))
@@ -174,17 +174,19 @@ def without_photographs(
                     if kind in PLAIN and not BLOB.search(text)
                 }
                 had = any(kind.startswith("image/") for kind in output.data)
-                alt = (
-                    output.metadata.get("image/png", {}).get("alt")
-                    if isinstance(output.metadata.get("image/png"), dict)
-                    else None
+                alt = next(
+                    (
+                        about["alt"]
+                        for kind, about in output.metadata.items()
+                        if kind.startswith("image/") and "alt" in about
+                    ),
+                    "",
                 )
+                told = had and picture and alt and not BLOB.search(alt)
                 output.metadata = nbformat.from_dict(
-                    {"image/png": {"alt": alt}}
-                    if had and picture and alt and not BLOB.search(alt)
-                    else {}
+                    {kind: {"alt": alt} for kind in picture} if told else {}
                 )
-                shown = {"image/png": picture} if had and picture else {}
+                shown = picture if had and picture else {}
                 output.data = nbformat.from_dict(
                     said | shown if shown or said and not had else {"text/plain": WITHHELD}
                 )
@@ -193,15 +195,16 @@ def without_photographs(
     return notebook
 
 
-def _hidden(notebook: nbformat.NotebookNode, light: dict[str, str]) -> list[str]:
+def _hidden(notebook: nbformat.NotebookNode, light: dict[str, dict[str, str]]) -> list[str]:
     """What of a notebook is neither plain text nor the picture of the figure that its cell
     makes."""
     problems = []
     for i, cell in enumerate(notebook.cells):
         outputs = json.loads(json.dumps(cell.get("outputs", [])))
         for output in outputs:
-            if output.get("data", {}).get("image/png") == light.get(_figure_of(cell), 0):
-                del output["data"]["image/png"]
+            for kind, picture in light.get(_figure_of(cell), {}).items():
+                if output.get("data", {}).get(kind) == picture:
+                    del output["data"][kind]
         if "attachments" in cell or BLOB.search(json.dumps([outputs, cell.source, cell.metadata])):
             problems.append(f"cell {i} holds something like a picture")
         kinds = {kind for output in outputs for kind in output.get("data", {})} - PLAIN
@@ -242,13 +245,14 @@ def _publish(results: Path, copy: Path, entry: dict) -> dict:
     return entry
 
 
-def _light(folder: Path, artifact: str, entry: dict) -> str:
-    """The picture, base64, that a notebook shows of a published figure; '' for all else."""
+def _light(folder: Path, artifact: str, entry: dict) -> dict[str, str]:
+    """The picture that a notebook shows of a published figure, {kind: base64}; {} for all else."""
     source = folder / "figures" / entry.get("provenance", {}).get("numbers", "")
     if entry["kind"] != "figure" or not source.is_file() or could_be_picture(source):
-        return ""
+        return {}
     figure = draw_figure(entry["draw"], source, entry["options"])
-    return base64.b64encode(light_copy(figure, alt_text(draw_figure, artifact)).data).decode()
+    picture = light_copy(figure, alt_text(draw_figure, artifact))
+    return {f"image/{picture.format}": base64.b64encode(picture.data).decode()}
 
 
 def main(

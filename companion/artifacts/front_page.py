@@ -6,6 +6,7 @@ alone, so that `paperlib verify` can make it again.
 """
 
 import base64
+import importlib
 import io
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import Image
 from companion.artifacts.artifacts import enter, hashes, read_csv, source_line, tree
 from companion.artifacts.claims_file import read_claims, with_reasons
 from companion.artifacts.table_formats import sheet, short_form, table_html
+from companion.figures.alt import alt_text
 from companion.measure.verdict import MARGIN, VERDICTS, estimates_of
 from companion.published.claims import captions, claim_of
 from companion.runs.notebook_index import ORDER, artifacts_of
@@ -40,6 +42,8 @@ MEANINGS = {
     "found here speaks for or against it",
     "not measured": "the runs, files or hardware are not here",
 }
+FIRST = ("04-twice", "R-fig2", "05-gains")  # what a reader sees first: the first that is there
+FLAT = 2.4  # width / height from which a picture takes both columns
 WEBP = {
     "quality": 82,
     "method": 4,
@@ -104,14 +108,16 @@ def page_html(results: Path) -> str:
         {
             "id": mark,
             "title": title,
-            "artifacts": [item for item in items if item["paper"] == paper],
+            "artifacts": _laid_out([item for item in items if item["paper"] == paper]),
         }
         for paper, mark, title in SECTIONS
     ]
+    shown = {item["id"]: item for item in items if "image" in item}
     return _template().render(
         people="drawn people" if data == "synthetic" else "real people",
         size=size,
         caveat=_caveat(data, size),
+        first=next((shown[name] for name in FIRST if name in shown), None),
         claims=list(claims.values()),
         verdicts=[
             {
@@ -194,7 +200,7 @@ def _artifact(
     item = {
         "id": name,
         "paper": name[0] if name[0] in "RH" else "",
-        "shows": captions().get(name, entry.get("caption", f"A figure of notebook {name[:2]}")),
+        "shows": _caption(name, entry),
         "claims": own,
         "verdicts": " ".join(dict.fromkeys(claim["slug"] for claim in own)),
         "cell": cells.get(name),
@@ -215,6 +221,28 @@ def _artifact(
         "short": table_html(short) if short else full,
         "full": full if short else "",
     }
+
+
+def _caption(name: str, entry: dict) -> str:
+    """What an artifact shows: its caption, or the first sentence of the function that draws it."""
+    known = captions().get(name) or entry.get("caption")
+    if known or "draw" not in entry:
+        return known or name
+    module, _, draw = entry["draw"].rpartition(".")
+    return alt_text(getattr(importlib.import_module(module), draw)).rstrip(".")
+
+
+def _laid_out(items: list[dict]) -> list[dict]:
+    """The items, tables, flat pictures and what stands alone between those over both columns."""
+    wide = [
+        "table" in item or ("image" in item and item["width"] >= FLAT * item["height"])
+        for item in items
+    ]
+    around = [True, *wide, True]
+    return [
+        item | {"wide": around[k + 1] or (around[k] and around[k + 2])}
+        for k, item in enumerate(items)
+    ]
 
 
 def _picture(path: Path) -> dict:

@@ -28,6 +28,7 @@ from paperlib.writing import make_folder, write_whole
 
 # Silences ipykernel's warning about an encryption that local pipes do not need.
 QUIET = Config({"KernelManager": {"transport_encryption": "auto"}})
+WIDGET = "application/vnd.jupyter.widget-view+json"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -226,15 +227,20 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             if key in ("tags", "jupyter") and value
         }
         if cell.cell_type == "code":
+            for output in cell.outputs:
+                _without_widget(output)
             cell.outputs = [output for output in cell.outputs if not _passing(output)]
     return notebook
+
+
+def _without_widget(output) -> None:
+    """Of a widget that says what to show where no kernel runs, only that."""
+    data = output.get("data", {})
+    if WIDGET in data and "text/html" in data:
+        output["data"] = nbformat.from_dict({"text/html": data["text/html"]})
 
 
 def _passing(output) -> bool:
     """Progress bars and widgets: true while they run, meaningless in a stored copy."""
     data = output.get("data", {})
-    return (
-        output.output_type == "stream"
-        and output.name == "stderr"
-        or "application/vnd.jupyter.widget-view+json" in data
-    )
+    return output.output_type == "stream" and output.name == "stderr" or WIDGET in data

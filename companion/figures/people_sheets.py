@@ -51,7 +51,10 @@ def labelled(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
 
 
 def difficulties(numbers: dict[str, np.ndarray]) -> Figure:
-    """A `difficulty_sheet`, one row a knob."""
+    """The same drawn people in every row, with another knob of their difficulty turned up.
+
+    The numbers of `difficulty_sheet`.
+    """
     images = numbers["images"]
     figure, panels = panel_grid(
         *images.shape[:2], extra=0.2, shape=images.shape[2] / images.shape[3]

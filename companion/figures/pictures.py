@@ -48,7 +48,7 @@ def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
         bar = draw_heat(axes, image, heat, 1)
         for name in names:
             for one, joints in zip(kinds[name], sides[name], strict=False):
-                _outline(axes, one, image, _side_colour(joints))
+                _outline(axes, one, image, side_colour(joints))
         axes.set_title(title)
         fit_picture(axes, image)
     axes = panels[0, 3]
@@ -374,7 +374,7 @@ def draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray, top: float) -> Sc
 def draw_pose(axes: Axes, points: np.ndarray, skeleton: Skeleton, width: float = 2.0) -> None:
     """Limbs coloured by the person's side and a dot at each joint, of points (J, 2)."""
     for limb in skeleton.limbs:
-        ends, colour = points[list(limb)].T, _side_colour([skeleton.joints[j] for j in limb])
+        ends, colour = points[list(limb)].T, side_colour([skeleton.joints[j] for j in limb])
         axes.plot(*ends, color="black", linewidth=width + 1.2, solid_capstyle="round", alpha=0.6)
         axes.plot(*ends, color=colour, linewidth=width, solid_capstyle="round")
     axes.scatter(
@@ -382,7 +382,8 @@ def draw_pose(axes: Axes, points: np.ndarray, skeleton: Skeleton, width: float =
     )
 
 
-def _side_colour(joints: list[str]) -> str:
+def side_colour(joints: list[str]) -> str:
+    """Blue for a limb of the person's left side, red for the right, grey between them."""
     sides = {joint.split("_")[0] for joint in joints} & {"left", "right"}
     return MIDDLE if len(sides) != 1 else LEFT if "left" in sides else RIGHT
 

@@ -61,7 +61,7 @@ def playground(
     ):
         within(name, value, low, high)
     codec = replace(PAPER, sigma=sigma, peak=peak, along=along, across=across, occluded=occluded)
-    target, weight, would_be = _targets(codec, numbers, what, weights)
+    target, weight, would_be = targets_at(codec, numbers, what, weights)
     figure = Figure(figsize=(9, 2.7), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.25))
     for axes in (left, middle):
@@ -77,7 +77,7 @@ def playground(
     return figure
 
 
-def _targets(
+def targets_at(
     codec: RecurrentCodec, numbers: dict[str, np.ndarray], what: str, weights: str
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Target, weights and foreground (H, W) of one joint or part; the foreground is where the bump
@@ -91,28 +91,34 @@ def _targets(
     return drawn.maps[0, channel], (weight > 0).float() if weights == "equal" else weight, would_be
 
 
-def _losses(
-    axes: Axes, target: torch.Tensor, weight: torch.Tensor, foreground: torch.Tensor, peak: float
-) -> None:
-    """R's loss of three guesses, what the foreground and what the background says of each."""
+def guess_losses(
+    target: torch.Tensor, weight: torch.Tensor, foreground: torch.Tensor, peak: float
+) -> dict[str, tuple[float, float]]:
+    """R's loss of three guesses: what the foreground and what the background says of each."""
     guesses = {
         "nothing:\nall zero": torch.zeros_like(target),
         f"near miss:\n{OFF} px off": torch.roll(target, OFF, dims=1),
         "haze: 1/10 of\nthe mode all over": torch.full_like(target, peak / 10),
     }
-    shares = []
-    for guess in guesses.values():
-        parts = [
-            Targets(target[None, None], (weight * region)[None, None])
-            for region in (foreground, ~foreground)
-        ]
-        shares.append(
-            [
-                recurrent_loss([guess[None, None]], lambda side, part=part: part).item()
-                for part in parts
-            ]
+    parts = [
+        Targets(target[None, None], (weight * region)[None, None])
+        for region in (foreground, ~foreground)
+    ]
+    return {
+        name: tuple(
+            recurrent_loss([guess[None, None]], lambda side, part=part: part).item()
+            for part in parts
         )
-    fore, back = np.array(shares).T
+        for name, guess in guesses.items()
+    }
+
+
+def _losses(
+    axes: Axes, target: torch.Tensor, weight: torch.Tensor, foreground: torch.Tensor, peak: float
+) -> None:
+    """The losses of the guesses as bars."""
+    guesses = guess_losses(target, weight, foreground, peak)
+    fore, back = np.array(list(guesses.values())).T
     rows = np.arange(len(guesses))
     axes.barh(rows, fore, color=COLOURS[1], height=0.6, label="foreground")
     axes.barh(rows, back, left=fore, color=COLOURS[0], height=0.6, label="background")

@@ -28,15 +28,26 @@ from companion.figures import (
 from companion.figures.style import house_style
 from companion.runs.study import Study
 from companion.samples.training import watch_it_learn
+from companion.samples.without_kernel import heatmap_states, playground_states
 
 Numbers = dict[str, np.ndarray] | pd.DataFrame
 
 
+class Explorer(ipywidgets.VBox):
+    """Controls above a picture; where no kernel runs, the HTML `states` in their place."""
+
+    states = ""
+
+    def _repr_mimebundle_(self, **how):
+        shown = super()._repr_mimebundle_(**how)
+        return shown | ({"text/html": self.states} if self.states else {})
+
+
 def explorer(
-    draw: Callable[..., Figure], numbers: Numbers, **controls: ipywidgets.Widget
-) -> ipywidgets.VBox:
+    draw: Callable[..., Figure], numbers: Numbers, states: str = "", **controls: ipywidgets.Widget
+) -> Explorer:
     """The controls above the picture `draw(numbers, name=value, ...)`, drawn again whenever one of
-    them moves."""
+    them moves; `states` as `without_kernel` makes them."""
     picture = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
 
     def redraw(_=None) -> None:
@@ -48,7 +59,9 @@ def explorer(
         control.description = control.description or name.rstrip("_")
         control.observe(redraw, "value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), picture])
+    view = Explorer([*controls.values(), picture])
+    view.states = states
+    return view
 
 
 def drawn(draw: Callable[..., Figure], numbers: Numbers, **position) -> bytes:
@@ -61,9 +74,12 @@ def drawn(draw: Callable[..., Figure], numbers: Numbers, **position) -> bytes:
     return buffer.getvalue()
 
 
-def heatmap_explorer(numbers: dict[str, np.ndarray], joint: int = 0) -> ipywidgets.VBox:
+def heatmap_explorer(
+    numbers: dict[str, np.ndarray], joint: int = 0, people: int = 6
+) -> ipywidgets.VBox:
     """Image, of several, joint and site, an iteration or a stack, of the numbers of
-    `samples.every_joint`; `joint` is where it opens."""
+    `samples.every_joint`; `joint` is where it opens. Without a kernel the first `people` are
+    there."""
     sites, images = (
         [(str(title), k) for k, title in enumerate(numbers["titles"])],
         len(numbers["images"]),
@@ -72,6 +88,7 @@ def heatmap_explorer(numbers: dict[str, np.ndarray], joint: int = 0) -> ipywidge
     return explorer(
         pictures.one_heatmap,
         numbers,
+        heatmap_states(numbers, joint, people),
         **several,
         joint=_named(numbers["names"], joint),
         site=ipywidgets.SelectionSlider(
@@ -88,6 +105,7 @@ def target_playground(numbers: dict[str, np.ndarray]) -> ipywidgets.VBox:
     return explorer(
         playground.playground,
         numbers,
+        playground_states(numbers),
         what=ipywidgets.Dropdown(options=playground.choices(numbers)),
         sigma=_slider(codec.sigma, 0.5, 4, 0.1),
         peak=_slider(codec.peak, 1, 20, 1),

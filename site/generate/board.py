@@ -1,13 +1,13 @@
 """The board of the thirty claims: what each paper says, and what was found on drawn people, on
 photographs and in published files."""
 
-import csv
 import html
 from pathlib import Path
 
+from companion.artifacts.evidence import COLUMNS, KINDS, columns
 from companion.measure.verdict import VERDICTS
 from companion.published.claims import claims
-from generate.committed import PAPERS, RESULTS, plain, scrolling, slug
+from generate.committed import PAPERS, ROOT, plain, scrolling, slug
 
 MEANS = {
     "exact": "counted or recomputed, and as printed",
@@ -19,14 +19,12 @@ MEANS = {
     "not testable at this size": "the claim needs what the small network or its data lack",
     "not measured": "the data are not at hand",
 }
-NONE = {"ours": "", "interval": "", "verdict": "not measured", "why": ""}
-COLUMNS = ("drawn people", "photographs", "published files")
 
 
 def write(source: Path) -> None:
     """claims.md: a table of all verdicts, then a section a claim."""
     page = (source / "claims.md").read_text(encoding="utf-8")
-    found = {name: ledger(results) for name, results in RESULTS.items()}
+    found = columns(ROOT / "results")
     sections = []
     for paper, title in PAPERS.items():
         sections.append(f"## {paper}: {title}")
@@ -37,24 +35,7 @@ def write(source: Path) -> None:
     (source / "claims.md").write_text(page, encoding="utf-8")
 
 
-def ledger(results: Path) -> dict[str, dict]:
-    """The rows of claims.csv by the claims' ids."""
-    with (results / "claims.csv").open(encoding="utf-8", newline="") as file:
-        file.readline()
-        return {row["id"]: row for row in csv.DictReader(file)}
-
-
-def columns(claim: dict, found: dict[str, dict[str, dict]]) -> dict[str, dict | None]:
-    """The rows of a claim under the board's columns; None where the column is not for it: a claim
-    without a run is settled by published files, labels or the networks themselves."""
-    rows = {name: ledger.get(claim["id"], NONE) for name, ledger in found.items()}
-    if claim["runs"]:
-        return rows | {"published files": None}
-    settled = [row for row in rows.values() if row["verdict"] != "not measured"]
-    return dict.fromkeys(rows) | {"published files": settled[0] if settled else NONE}
-
-
-def board(found: dict[str, dict[str, dict]]) -> str:
+def board(found: dict[str, dict[str, dict | None]]) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in ("claim", *COLUMNS))
     body = []
     for claim in claims():
@@ -62,7 +43,7 @@ def board(found: dict[str, dict[str, dict]]) -> str:
             f'<td class="verdict {slug(row["verdict"])}">{html.escape(row["verdict"])}</td>'
             if row
             else '<td aria-label="not for this claim"></td>'
-            for row in columns(claim, found).values()
+            for row in found[claim["id"]].values()
         ]
         name = claim["id"]
         said = f'<a href="#{slug(name)}">{name}</a> {html.escape(claim["text"])}'
@@ -71,13 +52,14 @@ def board(found: dict[str, dict[str, dict]]) -> str:
     return scrolling(table, "The verdicts on thirty claims")
 
 
-def section(claim: dict, found: dict[str, dict[str, dict]]) -> str:
+def section(claim: dict, found: dict[str, dict[str, dict | None]]) -> str:
     """One claim: its figure, ours under each column, why, and what would change the verdict."""
     lines = [f"({slug(claim['id'])})=", f"### {claim['id']}", "", sentence(claim["text"]), ""]
     lines += [f"* the paper: {plain(claim['printed'])}"]
-    for name, row in columns(claim, found).items():
+    for name, row in found[claim["id"]].items():
         if row:
-            lines.append(f"* {name}: **{row['verdict']}**.{measured(row)}")
+            shown = f"{name}, size {row['size']}" if name in KINDS else name
+            lines.append(f"* {shown}: **{row['verdict']}**.{measured(row)}")
     if claim.get("needs"):
         lines += ["", f"To judge it takes {plain(claim['needs'])}."]
     if claim.get("mind"):
@@ -87,11 +69,18 @@ def section(claim: dict, found: dict[str, dict[str, dict]]) -> str:
 
 
 def measured(row: dict) -> str:
-    """What was found, its interval, and why it is judged so."""
+    """What was found, its interval, why it is judged so, and what the judgement rests on."""
     if row["verdict"] == "not measured":
         return f" {sentence(row['why'])}" if row["why"] else ""
     interval = "" if row["interval"] == row["ours"] else f", 95 % interval {plain(row['interval'])}"
-    return f" {plain(row['ours'])}{interval}. {sentence(row['why'])}".rstrip()
+    said = [f"{plain(row['ours'])}{interval}.", sentence(row["why"])]
+    if ";" in row["holds"]:
+        said.append(f"Part by part it holds: {plain(row['holds'].replace(';', ','))}.")
+    if row["preconditions"]:
+        said.append(f"*What it takes, as measured:* {plain(row['preconditions'])}.")
+    if row["settles"]:
+        said.append(f"*What would settle it:* {plain(row['settles'])}.")
+    return f" {' '.join(filter(None, said))}"
 
 
 def sentence(text: str) -> str:

@@ -7,6 +7,7 @@ import nbformat
 
 from companion.runs.notebook_index import ORDER
 from generate.committed import DRAWN, RESULTS, ROOT, plain
+from tools.links import in_markdown, repository
 
 
 def write(source: Path) -> None:
@@ -16,7 +17,8 @@ def write(source: Path) -> None:
     titles = {name: page(DRAWN / "notebooks" / f"{name}.ipynb", folder) for name in ORDER}
     index = (source / "notebooks.md").read_text(encoding="utf-8")
     listed = "\n".join(f"notebooks/{name}" for name in titles)
-    (source / "notebooks.md").write_text(index.replace("%LIST%", listed), encoding="utf-8")
+    index = index.replace("%LIST%", listed).replace("%LINKS%", elsewhere())
+    (source / "notebooks.md").write_text(index, encoding="utf-8")
     shutil.copy(ROOT / "CITATION.cff", source)
     for results in RESULTS.values():
         shutil.copytree(
@@ -24,6 +26,12 @@ def write(source: Path) -> None:
             source.parent / "extra" / "results" / results.name,
             ignore=shutil.ignore_patterns("runs", ".cache"),
         )
+
+
+def elsewhere() -> str:
+    """Where all notebooks run in a browser, if it is known where this repository lives."""
+    linked = in_markdown(repository())
+    return f"Run them in a browser: {linked}" if linked else ""
 
 
 def page(path: Path, folder: Path) -> str:
