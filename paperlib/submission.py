@@ -87,7 +87,7 @@ def export_points(
         if dataset not in SKELETONS:
             raise PaperlibError(f"no joints of {dataset!r}; there is {', '.join(SKELETONS)}")
         found = read_predictions(predictions, None, SKELETONS[dataset])
-        return out, write_coco(out, found.points, found.third, found.images)
+        return out, write_coco(out, found)
     if dataset != "mpii":
         raise PaperlibError(
             f"--export {out}: a folder gets what the MPII server takes, and there is none for "
