@@ -192,8 +192,6 @@ def _blank(points: np.ndarray, absent: np.ndarray) -> np.ndarray:
 
 
 def _states(absent: np.ndarray, visible: np.ndarray | None) -> np.ndarray | None:
-    return (
-        None
-        if visible is None
-        else np.where(absent, ABSENT, np.where(visible > 0, VISIBLE, OCCLUDED))
-    )
+    if visible is None:
+        return None
+    return np.where(absent, ABSENT, np.where(visible > 0, VISIBLE, OCCLUDED))

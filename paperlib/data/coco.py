@@ -51,9 +51,8 @@ def load_coco(
     notes = read_annotations(path, content, set(person), len(COCO), strict)
     order = next(iter(person.values()))
     people = as_people(COCO, notes, image_paths(images, notes.images), order)
-    return leave_out(
-        people, path, bad_labels(people, notes), strict, image_faults(people, need_images)
-    )
+    bad = bad_labels(people, notes) | image_faults(people, need_images)
+    return leave_out(people, path, bad, strict)
 
 
 def as_people(

@@ -1,6 +1,7 @@
 """Crops: batches of a network's inputs and labels, cut, turned, scaled, mirrored and coloured out
 of the canvases, each by one affine."""
 
+import copy
 import functools
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ class Crops:
             codec,
             torch.device(device),
         )
+        self.decoder = codec  # what reads the heatmaps; see read_by
         self.sha256 = canvases.sha256
         self._canvas = np.flatnonzero(canvases.readable)  # (N,) each person's row in the pixels
         self._mapped = canvases.pixels
@@ -55,6 +57,12 @@ class Crops:
 
     def __len__(self) -> int:
         return len(self.people)
+
+    def read_by(self, decoder: Codec) -> "Crops":
+        """The same crops, the heatmaps of which `decoder` reads instead of their own codec."""
+        found = copy.copy(self)
+        found.decoder = decoder
+        return found
 
     @functools.cached_property
     def _pixels(self) -> np.ndarray | torch.Tensor:

@@ -54,7 +54,7 @@ def read_image(path: str | Path, upright: bool = False, reduced: int = 1) -> np.
     with _named(path):
         data = Path(path).read_bytes()
     if _whole_jpeg(data[:8], data[-64:]):
-        turn = _header(path, data)[1] if upright else 1
+        turn = header(path, data)[1] if upright else 1
         decoded = 1 if upright else reduced  # turned, the rest at the right lies on another side
         pixels = _decode_jpeg(data, decoded)
         if pixels is not None:
@@ -88,7 +88,7 @@ def image_size(path: str | Path, upright: bool = False) -> tuple[int, int]:
 
     Raises PaperlibError naming the file where there is no header to read, or more than MOST px.
     """
-    stored, turn = _header(path, path)
+    stored, turn = header(path)
     return stored[::-1] if upright and turn >= 5 else stored
 
 
@@ -137,9 +137,9 @@ def _decode_jpeg(data: bytes, reduced: int) -> np.ndarray | None:
         return None
 
 
-def _header(path: str | Path, source: str | Path | bytes) -> tuple[tuple[int, int], int]:
+def header(path: str | Path, source: bytes | None = None) -> tuple[tuple[int, int], int]:
     """(width, height) px as stored, and the EXIF orientation, 1 to 8."""
-    with _opened(path, BytesIO(source) if isinstance(source, bytes) else source) as picture:
+    with _opened(path, path if source is None else BytesIO(source)) as picture:
         turn = _turn(picture)
         swapped = picture.format == "TIFF" and turn >= 5  # Pillow tells a TIFF's size upright
         return picture.size[::-1] if swapped else picture.size, turn

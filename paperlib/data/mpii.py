@@ -106,7 +106,7 @@ def load_mpii(
     wanted = np.ones(len(people), bool) if labels.wanted is None else labels.wanted
     people, flags = people.select(wanted), labels.points[wanted, :, 2]
     bad = bad_rows(people) | {"visible neither 0 nor 1": ~np.isin(flags, (0, 1)).all(-1)}
-    return leave_out(people, path, bad, strict, image_faults(people, need_images))
+    return leave_out(people, path, bad | image_faults(people, need_images), strict)
 
 
 def _read(path: Path, folder: Path, split: str, separated: bool) -> Labels:
