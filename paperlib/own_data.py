@@ -1,4 +1,4 @@
-"""Scores on labels of one's own: a COCO keypoints file against any prediction of its people.
+"""Scores on labels of your own: a COCO keypoints file against any prediction of its people.
 
     score_own("my.json", "predictions.json")["total"]
 

@@ -43,7 +43,7 @@ def see(
 
 
 def crops_in(weights: Weights, photo: np.ndarray, people: People) -> Crops:
-    """`people` of `photo` (H, W, 3) uint8 as the network of `weights` wants to see them.
+    """`people` of `photo` (H, W, 3) uint8, cut out as the network of `weights` expects them.
 
     Of `people` only centre, scale and framed count. What lies outside the photo has the grey value
     that it had in training, the record's "outside".

@@ -22,8 +22,8 @@ PIXELS = 4 * 256**2
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of N people at each of its S supervised sites; the last one is its
-    answer."""
+    """The predictions for N people at each of the S supervised sites; the last site is the
+    output."""
 
     points: np.ndarray  # (S, N, J, 2) image px
     peak: np.ndarray  # (S, N, J) the heatmap's maximum
@@ -63,7 +63,7 @@ def heatmaps(
 
 
 def unmirror(codec: Codec, site: torch.Tensor) -> torch.Tensor:
-    """What a network says of the mirrored image, in terms of the image as it is."""
+    """Heatmaps or points of the mirrored image, mirrored back."""
     swap = torch.as_tensor(codec.mirror, device=site.device)
     if is_points(site):
         return site[:, swap] * site.new_tensor([-1, 1])
@@ -71,7 +71,7 @@ def unmirror(codec: Codec, site: torch.Tensor) -> torch.Tensor:
 
 
 def is_points(site: torch.Tensor) -> bool:
-    """Whether a network says points (B, J, 2), as IEF does, and not heatmaps (B, K, H, W)."""
+    """Whether a site holds points (B, J, 2), as IEF's do, and not heatmaps (B, K, H, W)."""
     return site.ndim == 3
 
 
@@ -110,7 +110,7 @@ def decode(
     codec: Codec, maps: torch.Tensor, to_image: torch.Tensor
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image points (B, J, 2), maxima (B, J) and means (B, J) of the keypoint heatmaps of one site,
-    whatever its stride; where a network says points there are no heatmaps, and these two are NaN.
+    whatever its stride; where a site holds points there are no heatmaps, and these two are NaN.
     """
     points, peak = codec.decode(maps)
     if is_points(maps):
@@ -142,7 +142,7 @@ def predict(
     precision: str = "auto",
     progress: bool = True,
 ) -> Prediction:
-    """What `model` says of everybody in `crops`, whose `decoder` reads the heatmaps."""
+    """The predictions of `model` for everybody in `crops`, read by the crops' `decoder`."""
     model, found = folded(model), []
     at_once = people_at_once(crops.codec.side, flip, precision, crops.device)
     starts = range(0, len(crops), at_once)

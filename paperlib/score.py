@@ -35,7 +35,7 @@ def score_file(
     labels: str | None = None,
 ) -> dict:
     """Scores of one file of predictions for `dataset` (mpii, lsp or flic), in percent, unrounded,
-    ready for JSON: a share of nothing is None.
+    ready for JSON: a share of no joints is None.
 
     `data` is the data folder, `truth` another file of labels, `labels` pc or oc (MPII: pc alone).
     Each part has all seven groups, None where the labels have no such joint or no flags; `curve` is

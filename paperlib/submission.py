@@ -6,7 +6,8 @@ gets annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, a
 page of the data set asks. The test labels, public since 2021 (FACTS D.1), are not read here: the
 scores come from that evaluation.
 
-`write_test_points` makes the input of `export_mpii`: what a network says of the test people.
+`write_test_points` makes the input of `export_mpii`: the predictions of a network for the test
+people.
 """
 
 import io

@@ -67,7 +67,7 @@ Watch = Callable[[nn.Module], dict[str, float]]
 
 @dataclass(frozen=True)
 class Session:
-    """What surrounds a training and decides nothing of its weights, but for the rounding of
+    """Options of a training that do not change its weights, except by the rounding of
     `precision`.
 
     `fabric` is lightning-fabric's, launched, where several GPUs train together: each takes its
@@ -75,7 +75,7 @@ class Session:
     watches, writes and shows.
     """
 
-    watch: Watch | None = None  # looks at validation people
+    watch: Watch | None = None  # measures on validation people
     progress: bool = True
     minutes: float = math.inf  # it stops at a checkpoint once they are over
     precision: str = "auto"  # the network's arithmetic (paperlib.device)

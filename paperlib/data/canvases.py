@@ -67,8 +67,8 @@ def whole_pixels(boxes: np.ndarray, side: int) -> np.ndarray:
 
 
 def reduction(width: np.ndarray, side: int) -> np.ndarray:
-    """How many times smaller, 1, 2, 4, .., the image may be made of which a square of `width` px
-    becomes `side` px or more."""
+    """By what factor, 1, 2, 4, .., an image may be reduced so that a square of `width` px still has
+    `side` px or more."""
     return 2.0 ** np.floor(np.log2(np.maximum(width / side, 1)))
 
 

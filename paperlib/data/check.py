@@ -1,4 +1,4 @@
-"""What lies in the folder of a data set, counted and held against what was published."""
+"""Counts what lies in the folder of a data set and compares it with the published counts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +53,7 @@ def check(name: str, folder: str | Path, strict: bool = False) -> dict[str, Any]
 
 
 def _splits(source: Source, place: Path) -> list[str]:
-    """COCO is often there in part: the splits whose annotations are on disk, of the others all."""
+    """All splits; of COCO, which is often there in part, those whose annotations are on disk."""
     if source.name != "coco":
         return [split for split, _ in source.people]
     files, splits = DATASETS["coco"].files, ("train", "val", "test")
@@ -61,7 +61,7 @@ def _splits(source: Source, place: Path) -> list[str]:
 
 
 def _left_out(tables: dict[str, People]) -> tuple[list[str], list[str]]:
-    """Problems and notes: who is left out of each split, and what its labels do not tell."""
+    """Problems and notes: who is left out of each split, and what its labels do not state."""
     problems, notes = [], []
     for split, table in tables.items():
         for why, count in table.left_out.items():

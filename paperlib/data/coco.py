@@ -78,7 +78,7 @@ def as_people(
 
 
 def bad_labels(people: People, notes: Annotations) -> dict[str, np.ndarray]:
-    """reason -> (N,) bool: rows that no honest file has."""
+    """reason -> (N,) bool: rows that cannot be right."""
     odd = ~np.isin(notes.points[..., 2], (0, 1, 2)).all(-1)
     return bad_rows(people) | {"flag not 0, 1 or 2": odd}
 

@@ -30,10 +30,10 @@ class Batch:
 
 
 class Crops:
-    """The people of a data set as a codec's network wants to see them.
+    """The people of a data set, cut out as a codec's network expects them.
 
-    `people` must have the codec's skeleton. A person whose image cannot be read is left out. What
-    comes out is a function of the rows and of the augmentation alone.
+    `people` must have the codec's skeleton. A person whose image cannot be read is left out. A
+    batch depends on its rows and their augmentation alone.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Crops:
         return len(self.people)
 
     def read_by(self, decoder: Codec) -> "Crops":
-        """The same crops, the heatmaps of which `decoder` reads instead of their own codec."""
+        """The same crops, but `decoder` reads the heatmaps instead of the crops' codec."""
         found = copy.copy(self)
         found.decoder = decoder
         return found

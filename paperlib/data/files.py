@@ -175,7 +175,7 @@ def others_in_image(image: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, 
 
 
 def bad_rows(people: People) -> dict[str, np.ndarray]:
-    """reason -> (N,) bool: rows that no honest file has."""
+    """reason -> (N,) bool: rows that cannot be right."""
     numbers = np.isfinite(people.centre).all(-1) & np.isfinite(people.scale) & ~bad_joints(people)
     return {
         "image name empty or outside the folder": people.image == "",
@@ -205,7 +205,7 @@ def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], stric
     first that holds.
 
     With `strict` such a row raises PaperlibError naming `source`, the row and its values; only an
-    absent image does not, it is no fault of the data.
+    absent image does not: the data may be whole without it.
     """
     keep, left_out = np.ones(len(people), bool), dict(people.left_out)
     for reason, rows in bad.items():
@@ -227,7 +227,7 @@ def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], stric
     others = tuple(
         np.where(np.isfinite(joints).all(-1, keepdims=True), joints, np.nan)
         for joints in kept.others
-    )  # a neighbour who is bad is no reason to leave out
+    )  # a bad neighbour is no reason to leave a person out
     return replace(kept, others=others, left_out=left_out)
 
 

@@ -1,8 +1,9 @@
-"""Image files: any picture in as (H, W, 3) uint8 RGB, its size from the header alone, and one clear
-error for a file that is not a whole picture.
+"""Image files: read any picture as (H, W, 3) uint8 RGB, read its size from the header alone, and
+raise one clear error for a file that is not a whole picture.
 
-`upright` says which way up. A data set's labels are made for the pixels as stored, so the default
-leaves them where they are; `upright=True` turns a photograph as its EXIF orientation asks.
+`upright` chooses the orientation. A data set's labels are made for the pixels as stored, so the
+default leaves them where they are; `upright=True` turns a photograph as its EXIF orientation
+asks.
 """
 
 import threading
@@ -42,10 +43,10 @@ _FOREIGN = (
 def read_image(path: str | Path, upright: bool = False, reduced: int = 1) -> np.ndarray:
     """(H, W, 3) uint8 RGB, a fresh writable array.
 
-    With `reduced`, 2, 4 or 8, so many times smaller, each pixel that many pixels of the file wide.
-    Greyscale, CMYK and palette pictures become RGB, wider grey keeps its highest 8 bits, what is
-    transparent shows white, of several pages the first is read. Raises PaperlibError naming the
-    file where it is missing, empty, truncated, no picture, or of more than MOST px.
+    `reduced`, 2, 4 or 8, makes it so many times smaller: each pixel is that many pixels of the file
+    wide. Greyscale, CMYK and palette pictures become RGB, wider grey keeps its highest 8 bits,
+    transparent parts become white, of several pages the first is read. Raises PaperlibError naming
+    the file where it is missing, empty, truncated, no picture, or of more than MOST px.
 
     JPEGs are decoded by OpenCV, bit-identical to Pillow (CMYK: to one grey level), 1.2 (MPII, 1280
     x 720) to 2.2 (LSP) times as fast. What it makes of a truncated file depends on its version, so
@@ -93,7 +94,7 @@ def image_size(path: str | Path, upright: bool = False) -> tuple[int, int]:
 
 
 def remarks(path: str | Path) -> list[str]:
-    """What one should know of how a photograph is read, a line each; mostly nothing."""
+    """Remarks on how a photograph is read, one line each; usually none."""
     said = []
     with _opened(path, path) as picture:
         asked = _asked(picture)
@@ -107,9 +108,9 @@ def remarks(path: str | Path) -> list[str]:
 
 
 def fault_of(path: str | Path) -> str | None:
-    """Why read_image would refuse the file, None where it would not.
+    """Why read_image would refuse the file; None if it would read it.
 
-    A JPEG or PNG with header and end is believed and not decoded (50 us).
+    A JPEG or PNG with a header and an end marker is accepted without decoding (50 us).
     """
     try:
         with _named(path), open(path, "rb") as file:
@@ -124,7 +125,7 @@ def fault_of(path: str | Path) -> str | None:
 
 
 def _whole_jpeg(start: bytes, end: bytes) -> bool:
-    """Has its start and its end marker; some programs leave a few bytes after it."""
+    """Whether start and end marker are there; some programs leave a few bytes after the end."""
     return start.startswith(b"\xff\xd8\xff") and end.rstrip(b"\r\n\0").endswith(b"\xff\xd9")
 
 
@@ -199,7 +200,7 @@ def _opened(path: str | Path, source: str | Path | BytesIO) -> Iterator[Image.Im
     """The picture of file `path`; whatever goes wrong with it is a PaperlibError that names it."""
     if Path(path).suffix.lower() in _RAW:
         raise PaperlibError(f"{path}: a camera's raw file; export it as JPEG or PNG")
-    with _named(path), _SIZE_IS_OURS_TO_JUDGE, Image.open(source) as picture:
+    with _named(path), _without_limit(), Image.open(source) as picture:
         width, height = picture.size
         if width * height > MOST:
             raise PaperlibError(
@@ -240,23 +241,20 @@ def _fault(path: str | Path, error: Exception) -> str:
     return f"not a whole picture ({error}); fetch it again, or save it anew as JPEG or PNG"
 
 
-class _WithoutLimit:
-    """While anybody is within, Pillow refuses no picture for its size: it names no way out."""
-
-    def __init__(self):
-        self.lock, self.within, self.limit = threading.Lock(), 0, None
-
-    def __enter__(self):
-        with self.lock:
-            if not self.within:
-                self.limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            self.within += 1
-
-    def __exit__(self, *_):
-        with self.lock:
-            self.within -= 1
-            if not self.within:
-                Image.MAX_IMAGE_PIXELS = self.limit
+_LOCK, _LIMITS = threading.Lock(), []
 
 
-_SIZE_IS_OURS_TO_JUDGE = _WithoutLimit()
+@contextmanager
+def _without_limit() -> Iterator[None]:
+    """While any thread is within, Pillow refuses no picture for its size: its error names no way
+    out. The last to leave puts the limit back."""
+    with _LOCK:
+        _LIMITS.append(Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        with _LOCK:
+            limit = _LIMITS.pop()  # ours, None, but for the first
+            if not _LIMITS:
+                Image.MAX_IMAGE_PIXELS = limit

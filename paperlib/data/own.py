@@ -1,8 +1,8 @@
-"""Labels of one's own: any COCO keypoints file, with the skeleton that its categories name.
+"""Labels of your own: any COCO keypoints file, with the skeleton that its categories name.
 
-Keypoints keep the file's names and order; which are left and right, and which are ours, is told by
-their names however they are spelt (skeleton.plain_name). Limbs are the category's `skeleton`, each
-with its mirrored twin.
+Keypoints keep the file's names and order. Their names, however they are spelt
+(skeleton.plain_name), tell left from right, and which keypoints are joints of ours. Limbs are the
+category's `skeleton`, each with its mirrored twin.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Own:
     image_ids: np.ndarray  # (N,) object
     names: np.ndarray  # (N,) object: the images' names as in the file
     categories: np.ndarray  # (N,) object: the categories' ids
-    notes: tuple[str, ...]  # what was read otherwise than it is written, for the user
+    notes: tuple[str, ...]  # remarks for the user: what was read otherwise than it is written
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -193,7 +193,7 @@ def _look_paired(a: str, b: str) -> bool:
 
 
 def _limbs(path: Path, pairs: Any, skeleton: Skeleton) -> tuple[tuple, tuple[str, ...]]:
-    """Limbs as pairs of joints from 0, each once and with its mirrored twin, and what is to tell.
+    """Limbs as pairs of joints from 0, each once and with its mirrored twin, and remarks.
 
     COCO counts joints from 1; a list with a 0 in it counts from 0.
     """

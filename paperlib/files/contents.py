@@ -39,7 +39,7 @@ def check_file(path: Path) -> None:
 
 
 def read_content(file: File) -> dict[str, Points | np.ndarray | list[str]]:
-    """What the file holds, by name: points whose people and joints are settled, alone; or numeric
+    """The content of the file by name: points that are sorted by name already, alone; or numeric
     arrays and lists of text.
 
     Raises PaperlibError for a file that cannot be read as what its name says, and for one that

@@ -1,8 +1,8 @@
 """Points in JSON: COCO results and annotations, records that name their joints, and nested lists.
 
-COCO results are a list of {"image_id", "category_id", "keypoints": [x, y, v, ...], "score"}; they
-name no joints, so their number says whose order they are in. An annotation file names them in its
-categories, and `paperlib predict --json` in every person.
+COCO results are a list of {"image_id", "category_id", "keypoints": [x, y, v, ...], "score"}. They
+name no joints; the number of joints tells whose order it is. An annotation file names the joints in
+its categories, `paperlib predict --json` names them for every person.
 """
 
 import json
@@ -22,7 +22,7 @@ from paperlib.writing import write_whole
 
 
 def json_items(file: File) -> Iterator[tuple[str, Points | np.ndarray | list[str]]]:
-    """What a file holds, by name; points whose people and joints are settled are "points"."""
+    """The content of a file by name; points that are sorted by name already are "points"."""
     value = json.loads(file.path.read_bytes())  # with or without a byte order mark
     of_names = value if isinstance(value, dict) else {"points": value}
     records = [item for item in of_names.values() if _is_records(item)]

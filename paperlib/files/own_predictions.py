@@ -1,4 +1,4 @@
-"""Predictions for a COCO keypoints file of one's own, and whose they are.
+"""Predictions for a COCO keypoints file of your own, matched to its people.
 
 COCO results ([{"image_id", "keypoints", ...}]), what `paperlib predict` writes ([{"image",
 "people"}]), or an array in any form that paperlib.files.predictions reads, in the order of the
@@ -30,8 +30,8 @@ class Found:
 
     own: Own
     points: np.ndarray  # (N, J, 2) px
-    which: str  # who they are: ALL of the file, or the people of HELD_OUT
-    notes: tuple[str, ...] = ()  # what is of nobody, for the user
+    which: str  # ALL people of the file, or those in HELD_OUT
+    notes: tuple[str, ...] = ()  # predictions that match nobody
 
 
 def read_predictions(path: Path, own: Own) -> Found:
@@ -82,7 +82,7 @@ def _records(path: Path) -> list[dict] | None:
 
 
 def _match(path: Path, own: Own, records: list[dict]) -> tuple[Found, set[str]]:
-    """What `records` predict of each person, and the names of the images that they speak of."""
+    """The predictions of each person in `records`, and the names of their images."""
     known, by_image = _image_names(own), defaultdict(list)
     for image, note, pose in _poses(path, records, own.people.skeleton):
         parts = PureWindowsPath(str(image)).parts
@@ -106,8 +106,8 @@ def _match(path: Path, own: Own, records: list[dict]) -> tuple[Found, set[str]]:
 
 
 def _image_names(own: Own) -> dict[str, str]:
-    """The name of an image by all that may say it: its id, its name, and the last part and the stem
-    of its name where it shares them with no other."""
+    """The name of an image by everything that a record may call it: its id, its name, and the last
+    part and the stem of its name where no other image has the same."""
     paths = {name: PureWindowsPath(name) for name in set(own.names)}
     short = [(key, name) for name, path in paths.items() for key in {path.name, path.stem}]
     often = Counter(key for key, _ in short)
@@ -118,7 +118,7 @@ def _image_names(own: Own) -> dict[str, str]:
 
 def _assign(points: np.ndarray, own: Own, mine: list[int], poses: list) -> int:
     """Write the poses of one image, whose people are the rows `mine`, into `points`, and return how
-    many are of nobody."""
+    many match nobody."""
     named, free, rest = {str(own.ids[row]): row for row in mine}, list(mine), []
     for note, pose in poses:
         row = None if note is None else named.get(str(note))

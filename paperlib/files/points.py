@@ -1,4 +1,4 @@
-"""What every reader of files takes and gives: a file whose points are wanted, and its points."""
+"""A file of points, which every reader takes, and its points, which every reader returns."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +11,9 @@ from paperlib.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class File:
-    """A file, whose joints are wanted of it, and whether a table may lack points.
+    """A file of points, and the skeleton whose joints are read from it.
 
-    `gaps`: an empty cell is a joint without annotation, as in a truth.
+    `gaps`: an empty cell of a table is a joint without annotation, as in a truth.
     """
 
     path: Path
@@ -33,9 +33,9 @@ class Points:
     people: list | None = None  # N labels that tell the people's order
     images: list | None = None  # N names or numbers of images
     best: np.ndarray | None = None  # (N,) score of each person as a whole
-    notes: tuple[str, ...] = ()  # what had to be said about them
-    # "coco" or "visible": the third value is such a flag; "predict": of `paperlib predict`;
-    # "array": nothing but the order says who is who
+    notes: tuple[str, ...] = ()  # remarks for the user
+    # "coco" or "visible": which flag the third value is; "predict": written by `paperlib predict`;
+    # "array": only the order tells the people apart
     kind: str = ""
     axes: tuple[int, int, int] = (0, 1, 2)  # which axis of the file's array is people, joints, x y
 

@@ -1,4 +1,4 @@
-"""Points and labels as they lie in files: .h5, .mat (v5 or v7.3), .npz, .npy, .json, .csv or .tsv.
+"""Points and labels in files: .h5, .mat (v5 or v7.3), .npz, .npy, .json, .csv or .tsv.
 
 Joints and people that a file names are taken by name; where it names none, by position, in any
 order of axes that the shape settles. What a file holds is read by contents.py.
@@ -80,8 +80,8 @@ def read_arrays(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
 
 
 def _points_in(file: File, content: dict, people: int | None, names: tuple = ()) -> Points:
-    """The points that the content is or holds: settled ones, arrays called as joints, or one array,
-    for which `names` are the names that a truth has."""
+    """The points in the content: sorted by name already, arrays named after joints, or one array,
+    which in a truth has one of `names`."""
     for item in content.values():
         if isinstance(item, Points):
             return item

@@ -1,4 +1,4 @@
-"""Which person each row of a file is: what its columns of people and images say."""
+"""The order of the people: which person each row of a file is, by its people and images."""
 
 import re
 from collections import defaultdict
@@ -13,12 +13,13 @@ from paperlib.files.text_tables import count_up
 
 
 def in_order(file: File, found: Points, expected: list | None) -> Points:
-    """The people in the official order, and a note where they were taken as they come.
+    """The people in the official order, and a note where that order is a guess.
 
-    People that are counted through, 0 to N - 1, say it alone. Else images do, by their place in
-    `expected`, the image of each person of the truth, or by their names and numbers where the truth
-    has none of them; people of one image by their own labels, else as they come. Raises
-    PaperlibError for a person who is there twice, and for images that only partly are the truth's.
+    If the labels of people count from 0 to N - 1, they alone give the order. Else people are sorted
+    by image: by its place in `expected`, the image of each person of the truth, or by its name
+    where the truth has none of the images; people of one image by their labels, or as in the file.
+    Raises PaperlibError for a person who is there twice, and where the truth has only some of the
+    images.
     """
     people, images, rows = found.people, found.images, range(len(found.values))
     if people is not None and count_up(people):
