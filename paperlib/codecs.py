@@ -14,7 +14,7 @@ from paperlib.skeleton import MPII, Skeleton
 
 @dataclass(frozen=True)
 class Targets:
-    """What one supervised site should say: `maps` and the weight of each of their pixels in the
+    """The targets of one supervised site: `maps`, and the weight of each of their pixels in the
     loss, both (B, K, H, W)."""
 
     maps: torch.Tensor
@@ -22,7 +22,7 @@ class Targets:
 
 
 class SquareCrop:
-    """What every codec says of the crop that its network sees."""
+    """The crop that the network of a codec sees."""
 
     margin: float  # side of the crop, in sides of the person's rough box
     shift: float  # px x scale by which it is moved down

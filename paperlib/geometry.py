@@ -58,8 +58,8 @@ class Augmentation:
         )
 
     def holding(self, joints: np.ndarray, side: int) -> "Augmentation":
-        """The same, but shifted by as little more as brings all `joints` (N, J, 2) into the crop
-        that can be brought in by the play.
+        """The same, but shifted by the least more that brings into the crop all `joints` (N, J, 2)
+        that the play can bring in.
 
         Joints are px of the crop before augmentation, NaN where absent. If there are some on both
         sides, those on the right and below count.

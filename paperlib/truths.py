@@ -168,7 +168,8 @@ def _pck_truth(path: Path, skeleton: Skeleton, labels: str | None, halve: bool) 
 
 
 def _flags(found: Points) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """(N, J) not annotated, (N, J) visible or None, and what to say: the third value of labels.
+    """(N, J) not annotated, (N, J) visible or None, and remarks: what the third value of the labels
+    means.
 
     LSP's 1 is an occluded joint, few of all; LSP-extended's 1 an annotated one, most of all; COCO's
     0 is not annotated, 1 occluded, 2 visible.
