@@ -110,13 +110,9 @@ def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Pat
     images, single = _test_images(annotations)
     everyone = [(i, p) for i, image in enumerate(images) for p in _positioned(image)]
     separated = [(i, p) for i, p in everyone if p in single[i]]
-    counts = sorted(
-        {
-            array.shape[order[0]]
-            for array in read_arrays(predictions, MPII).values()
-            for order in axis_orders(array.shape, None, (16,))
-        }
-    )
+    shapes = [array.shape for array in read_arrays(predictions, MPII).values()]
+    orders = [(shape, order) for shape in shapes for order in axis_orders(shape, None, (16,))]
+    counts = sorted({shape[people] for shape, (people, *_) in orders})
     rows = next((rows for rows in (separated, everyone) if len(rows) in counts), None)
     if not rows:
         raise PaperlibError(
@@ -169,11 +165,9 @@ def _test_images(path: Path) -> tuple[np.ndarray, list[set[int]]]:
 def _positioned(image: np.void) -> list[int]:
     """The people of an image, from 0, who have a position."""
     people = np.ravel(image["annorect"])
-    return (
-        [p for p, person in enumerate(people) if np.size(person["objpos"])]
-        if "objpos" in (people.dtype.names or ())
-        else []
-    )
+    if "objpos" not in (people.dtype.names or ()):
+        return []
+    return [p for p, person in enumerate(people) if np.size(person["objpos"])]
 
 
 def _with_points(people: np.ndarray, found: dict[int, np.ndarray]) -> np.ndarray:

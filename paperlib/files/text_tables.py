@@ -111,11 +111,8 @@ def numbers_in(file: File, table: pd.DataFrame, columns: list[int], gaps: bool) 
         row, c = np.argwhere(wrong)[0]
         name = repr(table.columns[columns[c]]) if has_header(table) else f"{columns[c]}, from 0,"
         line = f" (line {table.index[row]} of the file)" if table.index.name == LINE else ""
-        what = (
-            "is empty"
-            if blank.iloc[row, c]
-            else f"holds {cells.iloc[row, c]!r}, which is no number"
-        )
+        held = f"holds {cells.iloc[row, c]!r}, which is no number"
+        what = "is empty" if blank.iloc[row, c] else held
         raise file.error(
             f"row {row}, counted from 0{line}, column {name} {what}; every point needs two numbers"
         )
