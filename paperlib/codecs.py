@@ -14,7 +14,7 @@ from paperlib.skeleton import MPII, Skeleton
 
 @dataclass(frozen=True)
 class Targets:
-    """What one supervised site should say: `maps` and the weight of each of their pixels in the
+    """The targets of one supervised site: `maps`, and the weight of each of their pixels in the
     loss, both (B, K, H, W)."""
 
     maps: torch.Tensor
@@ -22,7 +22,7 @@ class Targets:
 
 
 class SquareCrop:
-    """What every codec says of the crop that its network sees."""
+    """The crop that the network of a codec sees."""
 
     margin: float  # side of the crop, in sides of the person's rough box
     shift: float  # px x scale by which it is moved down
@@ -88,11 +88,11 @@ class RecurrentCodec(SquareCrop):
         are the other people of the image; they matter with others="ignore" only.
         """
         maps, state = self._draw(joints, state, side)
-        weights = (
-            balance(maps > 0)
-            if self.balanced
-            else (maps > 0).any(dim=-1).any(dim=-1)[..., None, None].to(maps).expand_as(maps)
-        )
+        if self.balanced:
+            weights = balance(maps > 0)
+        else:
+            drawn = (maps > 0).any(dim=-1).any(dim=-1)[..., None, None]
+            weights = drawn.to(maps).expand_as(maps)
         if self.others not in ("background", "ignore"):
             raise ValueError(f"other people {self.others!r}: they are background or ignore")
         if self.others == "ignore" and others is not None:
@@ -116,15 +116,11 @@ class RecurrentCodec(SquareCrop):
     def _region(self, others: torch.Tensor, side: int | None) -> torch.Tensor:
         """(B, K, H, W) where the joints and parts of other people (B, N, J, 2) would have been
         drawn."""
-        known = torch.full(
-            others.shape[:1] + others.shape[2:3], VISIBLE, dtype=torch.uint8, device=others.device
-        )
+        of_each = others.shape[:1] + others.shape[2:3]  # (B, J)
+        known = torch.full(of_each, VISIBLE, dtype=torch.uint8, device=others.device)
         drawn = [self._draw(other, known, side)[0] > 0 for other in others.unbind(dim=1)]
-        return (
-            torch.stack(drawn).any(dim=0)
-            if drawn
-            else torch.zeros((), dtype=torch.bool, device=others.device)
-        )
+        nowhere = torch.zeros((), dtype=torch.bool, device=others.device)
+        return torch.stack(drawn).any(dim=0) if drawn else nowhere
 
     def decode(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Points (B, J, 2) in crop px at the arg-max of each keypoint heatmap, without sub-pixel
@@ -210,21 +206,16 @@ def _on_heatmap(codec: Codec, joints: torch.Tensor, state: torch.Tensor, side: i
     """Heatmap side, points in heatmap px, and states in which a joint outside the heatmap is
     absent."""
     side = side or codec.side // codec.stride
-    affine = constant(
-        tuple(map(tuple, heatmap_affine(codec.side / side))), joints.dtype, joints.device
-    )
+    affine = tuple(map(tuple, heatmap_affine(codec.side / side)))
+    affine = constant(affine, joints.dtype, joints.device)
     points = transform(joints, affine)
     outside = ~((points > -0.5) & (points < side - 0.5)).all(dim=-1)  # also where a point is NaN
     return side, torch.nan_to_num(points), torch.where(outside, ABSENT, state)
 
 
 def _to_crop(points: torch.Tensor, stride: int) -> torch.Tensor:
-    return transform(
-        points,
-        torch.as_tensor(
-            np.linalg.inv(heatmap_affine(stride)), dtype=points.dtype, device=points.device
-        ),
-    )
+    affine = np.linalg.inv(heatmap_affine(stride))
+    return transform(points, torch.as_tensor(affine, dtype=points.dtype, device=points.device))
 
 
 def _occlusion_policy(
@@ -240,9 +231,8 @@ def _occlusion_policy(
         case "include":
             return Targets(maps, weights)
         case "ignore":
-            return Targets(
-                torch.where(hidden, 0, maps), torch.where(hidden & (maps > 0), 0, weights)
-            )
+            weights = torch.where(hidden & (maps > 0), 0, weights)
+            return Targets(torch.where(hidden, 0, maps), weights)
         case "exclude":
             return Targets(torch.where(hidden, 0, maps), weights)
     raise ValueError(f"occlusion policy {policy!r}: it is include, ignore or exclude")

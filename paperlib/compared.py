@@ -111,7 +111,7 @@ class ErrorFeedbackCodec(SquareCrop):
         return Targets(torch.nan_to_num(points), (state != ABSENT)[..., None].to(joints))
 
     def decode(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Points (B, J, 2) in crop px, and NaN (B, J): IEF says nothing of its confidence."""
+        """Points (B, J, 2) in crop px, and NaN (B, J): IEF predicts no confidence."""
         nothing = torch.full_like(points[..., 0], torch.nan)
         return points * self.side + (self.side - 1) / 2, nothing
 

@@ -53,25 +53,20 @@ class Augmentation:
     play: np.ndarray
 
     def __getitem__(self, rows) -> "Augmentation":
-        return Augmentation(
-            **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
-        )
+        return Augmentation(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def holding(self, joints: np.ndarray, side: int) -> "Augmentation":
-        """The same, but shifted by as little more as brings all `joints` (N, J, 2) into the crop
-        that can be brought in by the play.
+        """The same, but shifted by the least more that brings into the crop all `joints` (N, J, 2)
+        that the play can bring in.
 
         Joints are px of the crop before augmentation, NaN where absent. If there are some on both
         sides, those on the right and below count.
         """
         at = transform(joints, self.affine(side))
-        # (N, 1, 2) px
-        least, most = (side * self.play[:, None, :, 0], side * self.play[:, None, :, 1])
+        least, most = (side * self.play[:, None, :, i] for i in (0, 1))  # (N, 1, 2) px
         near = ((at + most >= 0) & (at + least <= side - 1)).all(axis=-1, keepdims=True)
-        low, high = (
-            np.where(near, -at, -np.inf).max(axis=1),
-            np.where(near, side - 1 - at, np.inf).min(axis=1),
-        )
+        low = np.where(near, -at, -np.inf).max(axis=1)
+        high = np.where(near, side - 1 - at, np.inf).min(axis=1)
         return replace(self, shift=self.shift + np.clip(0, low, high) / side)
 
     def affine(self, side: int) -> np.ndarray:
@@ -101,40 +96,27 @@ def draw_augmentation(law: str, n: int, rng: np.random.Generator) -> Augmentatio
     """
     normal, uniform = rng.standard_normal((n, 2)), rng.random((n, 9))
     mirror, play = uniform[:, 0] < 0.5, np.zeros((n, 2, 2))
+    shift, gain = np.zeros((n, 2)), np.ones((n, 3))
     sway = 2 * uniform - 1  # uniform in -1..1
     match law:
         case "recurrent":
             angle = np.where(uniform[:, 1] < 0.5, 40 * sway[:, 2], 0)
             zoom = np.where(uniform[:, 3] < 0.5, 1 + 0.3 * sway[:, 4], 1)
-            room = (
-                256
-                * (np.abs(np.cos(np.radians(angle))) + np.abs(np.sin(np.radians(angle))) - 1)
-                / 2
-            )  # px by which turning widens the square
+            wider = np.abs(np.cos(np.radians(angle))) + np.abs(np.sin(np.radians(angle))) - 1
+            room = 256 * wider / 2  # px by which turning widens the square
             place = 2 * np.floor(5 * uniform[:, 5:7]) - 4  # px: -4, -2, 0, 2 or 4
-            shift, gain = (
-                (zoom[:, None] * room[:, None] * sway[:, 7:9] + place) / 248,
-                np.ones((n, 3)),
-            )
-            play = (
-                np.array([-4, 4]) - place[..., None]
-            ) / 248  # as far as the enlarged square reaches
+            shift = (zoom[:, None] * room[:, None] * sway[:, 7:9] + place) / 248
+            play = (np.array([-4, 4]) - place[..., None]) / 248  # as far as that square reaches
         case "hourglass":
             angle = np.where(uniform[:, 1] < 0.4, np.clip(30 * normal[:, 0], -60, 60), 0)
             zoom = 2 ** -np.clip(0.25 * normal[:, 1], -0.5, 0.5)
-            shift, gain = np.zeros((n, 2)), 1 + 0.4 * sway[:, 6:9]
+            gain = 1 + 0.4 * sway[:, 6:9]
         case "small":
             angle = np.where(uniform[:, 1] < 0.6, np.clip(15 * normal[:, 0], -30, 30), 0)
             zoom = np.clip(1 + 0.125 * normal[:, 1], 0.75, 1.25)
             shift, gain = 0.05 * sway[:, 4:6], 1 + 0.2 * sway[:, 6:9]
         case "none":
-            angle, zoom, shift, mirror, gain = (
-                np.zeros(n),
-                np.ones(n),
-                np.zeros((n, 2)),
-                np.zeros(n, bool),
-                np.ones((n, 3)),
-            )
+            angle, zoom, mirror = np.zeros(n), np.ones(n), np.zeros(n, bool)
         case _:
             raise ValueError(f"augmentation law {law!r}: it is recurrent, hourglass, small or none")
     return Augmentation(np.radians(angle), zoom, shift, mirror, gain, play)

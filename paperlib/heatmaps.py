@@ -32,14 +32,12 @@ def quarter_pixel(maps: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
     flat = maps.flatten(-2)
 
     def at(column, row):
-        return flat.gather(
-            -1, (row.clamp(0, height - 1) * width + column.clamp(0, width - 1))[..., None]
-        )[..., 0]
+        cell = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+        return flat.gather(-1, cell[..., None])[..., 0]
 
     slope = torch.stack([at(x + 1, y) - at(x - 1, y), at(x, y + 1) - at(x, y - 1)], dim=-1)
-    inside = (
-        (cells > 0) & (cells < torch.tensor([width - 1, height - 1], device=cells.device))
-    ).all(dim=-1, keepdim=True)
+    last = torch.tensor([width - 1, height - 1], device=cells.device)
+    inside = ((cells > 0) & (cells < last)).all(dim=-1, keepdim=True)
     return torch.where(inside, 0.25 * torch.sign(slope), 0).float()
 
 
@@ -58,16 +56,14 @@ def limbs(ends: torch.Tensor, along: float, across: float, side: int) -> torch.T
     """(B, P, H, W) Gaussians of mode 1 along limbs with `ends` (B, P, 2, 2); zero for a limb
     without length."""
     steps = torch.arange(side, dtype=ends.dtype, device=ends.device)
-    middle, limb = (
-        ends.mean(dim=-2)[..., None, None, :],
-        (ends[..., 1, :] - ends[..., 0, :])[..., None, None, :],
-    )  # (B, P, 1, 1, 2)
+    # (B, P, 1, 1, 2)
+    middle = ends.mean(dim=-2)[..., None, None, :]
+    limb = (ends[..., 1, :] - ends[..., 0, :])[..., None, None, :]
     # (B, P, H, W, 2)
     offset = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1) - middle
     # of the limb's length; both coordinates below are in limb lengths
     squared = (limb**2).sum(dim=-1).clamp(min=1e-12)
     forward = (offset * limb).sum(dim=-1) / squared
     aside = (offset[..., 0] * limb[..., 1] - offset[..., 1] * limb[..., 0]) / squared
-    return torch.where(
-        squared > 1e-6, torch.exp(-0.5 * ((forward / along) ** 2 + (aside / across) ** 2)), 0
-    )
+    drawn = torch.exp(-0.5 * ((forward / along) ** 2 + (aside / across) ** 2))
+    return torch.where(squared > 1e-6, drawn, 0)

@@ -1,4 +1,4 @@
-"""The mathematics by number, so that a result is used exactly as long as it would come out again.
+"""The version of the mathematics: a stored result is used as long as it would come out the same.
 
 A run's identity is its settings, its data and `TRAINING`; kept predictions carry `PREDICTION` too.
 Golden tests (tests/test_mathematics.py) train and predict with every network, codec and loss: a

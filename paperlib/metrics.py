@@ -40,14 +40,9 @@ def normalised_errors(
     """(N, J) distance / reference length. NaN where the truth is NaN or a person has no positive
     reference: left out. inf where the truth is there and the prediction is not finite: wrong.
     `reference` is (N,) px."""
-    predicted, truth, reference = (
-        np.asarray(array, float) for array in (predicted, truth, reference)
-    )
-    if (
-        predicted.shape != truth.shape
-        or truth.shape[-1:] != (2,)
-        or reference.shape != truth.shape[:1]
-    ):
+    predicted, truth, reference = (np.asarray(a, float) for a in (predicted, truth, reference))
+    same = predicted.shape == truth.shape and reference.shape == truth.shape[:1]
+    if not same or truth.shape[-1:] != (2,):
         raise PaperlibError(
             f"points {predicted.shape}, truth {truth.shape} and reference lengths "
             f"{reference.shape} do not belong together"
@@ -56,9 +51,8 @@ def normalised_errors(
     errors += np.square(predicted[..., 1] - truth[..., 1])
     np.sqrt(errors, out=errors)
     errors /= np.where(reference > 0, reference, np.nan)[:, None]
-    errors[
-        np.isnan(errors) & ~np.isnan(truth[..., 0] + truth[..., 1]) & (reference > 0)[:, None]
-    ] = np.inf
+    counts = ~np.isnan(truth[..., 0] + truth[..., 1]) & (reference > 0)[:, None]
+    errors[np.isnan(errors) & counts] = np.inf
     return errors
 
 
@@ -92,12 +86,8 @@ def _first_within(errors: np.ndarray, thresholds: np.ndarray, strict: bool) -> n
 
 
 def _percent(right: np.ndarray, annotated: np.ndarray) -> np.ndarray:
-    return np.divide(
-        100.0 * right,
-        annotated,
-        out=np.full(np.broadcast(right, annotated).shape, np.nan),
-        where=annotated > 0,
-    )
+    nothing = np.full(np.broadcast(right, annotated).shape, np.nan)
+    return np.divide(100.0 * right, annotated, out=nothing, where=annotated > 0)
 
 
 def pck_curve(errors: np.ndarray, thresholds: np.ndarray, strict: bool = False) -> np.ndarray:
@@ -137,11 +127,8 @@ def score(
     right, annotated = _counts(errors, thresholds, rule.strict)
     curves = _percent(right, annotated[:, None])  # (J, K)
     used = [skeleton.index(joint) for joint in rule.joints]
-    total = (
-        _percent(right[used].sum(0), annotated[used].sum())
-        if rule.total == "pooled"
-        else curves[used].mean(0)
-    )  # (K,)
+    pooled = _percent(right[used].sum(0), annotated[used].sum())
+    total = pooled if rule.total == "pooled" else curves[used].mean(0)  # (K,)
     columns = {name: list(members) for name, members in skeleton.groups}
     if rule.head:
         columns["head"] = [skeleton.index(joint) for joint in rule.head]
@@ -149,12 +136,9 @@ def score(
     def only(flag: int) -> dict[str, float] | None:
         if state is None:
             return None
-        return {
-            name: pck(
-                np.where(state == flag, errors, np.nan)[:, members], rule.threshold, rule.strict
-            )
-            for name, members in columns.items()
-        }
+        these = np.where(state == flag, errors, np.nan)
+        shares = [pck(these[:, m], rule.threshold, rule.strict) for m in columns.values()]
+        return dict(zip(columns, shares, strict=True))
 
     return Scores(
         people=len(errors),
@@ -206,9 +190,8 @@ def point_accuracy(predicted, target, known, joints=None) -> float:
 
 def _mean_share(hits: np.ndarray, known: np.ndarray, joints) -> float:
     """Percent of `hits` among `known` (B, J), mean over `joints` that are known at all."""
-    shares = _percent((hits & known).sum(0), known.sum(0))[
-        slice(None) if joints is None else list(joints)
-    ]
+    shares = _percent((hits & known).sum(0), known.sum(0))
+    shares = shares if joints is None else shares[list(joints)]
     return float(shares[~np.isnan(shares)].mean()) if not np.isnan(shares).all() else float("nan")
 
 
@@ -242,10 +225,8 @@ def precision_recall(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarr
     # the last of each run of equal scores
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     hits = positive[order].cumsum()[last]
-    precision, recall = (
-        hits / (last + 1),
-        hits / hits[-1] if hits[-1] else np.full(len(hits), np.nan),
-    )
+    precision = hits / (last + 1)
+    recall = hits / hits[-1] if hits[-1] else np.full(len(hits), np.nan)
     return np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0)
 
 

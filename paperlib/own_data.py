@@ -1,4 +1,4 @@
-"""Scores on labels of one's own: a COCO keypoints file against any prediction of its people.
+"""Scores on labels of your own: a COCO keypoints file against any prediction of its people.
 
     score_own("my.json", "predictions.json")["total"]
 
@@ -17,6 +17,7 @@ from paperlib.conventions import Convention
 from paperlib.data.own import Own, load_own, reference
 from paperlib.files.own_predictions import read_predictions
 from paperlib.metrics import Scores, bootstrap_interval, normalised_errors
+from paperlib.score import without_nan
 
 SOURCES = {
     "torso": "torso, left shoulder to right hip, as LSP and FLIC are measured",
@@ -74,7 +75,7 @@ def score_own(
     result = {"dataset": str(labels), "convention": rule.name, "labels": "pc", "which": found.which}
     result |= dataclasses.asdict(scores) | {"people": people - unmeasured}
     result |= {"reference": rule.source, "interval": interval, "notes": notes}
-    return _without_nan(result)
+    return without_nan(result)
 
 
 def in_words(result: dict[str, Any]) -> str:
@@ -102,11 +103,3 @@ def coco_results(own: Own, points: np.ndarray, confidence: np.ndarray) -> list[d
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.2f}"
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,6 +1,7 @@
 """People: the one table that every loader returns and everything else reads."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -39,24 +40,13 @@ class People:
 
     def __post_init__(self):
         n, j = len(self.image), len(self.skeleton)
-        shapes = {
-            "joints": (n, j, 2),
-            "state": (n, j),
-            "centre": (n, 2),
-            "scale": (n,),
-            "framed": (n,),
-            "head_size": (n,),
-        }
-        wrong = {
-            name: getattr(self, name).shape
-            for name, shape in shapes.items()
-            if getattr(self, name).shape != shape
-        }
+        shapes = {"joints": (n, j, 2), "state": (n, j), "centre": (n, 2)}
+        shapes |= dict.fromkeys(("scale", "framed", "head_size"), (n,))
+        wrong = {name: getattr(self, name).shape for name in shapes}
+        wrong = {name: shape for name, shape in wrong.items() if shape != shapes[name]}
         if wrong or len(self.others) != n:
-            raise ValueError(
-                f"People: {n} images of {j} joints, but "
-                f"{wrong or f'{len(self.others)} rows of others'}"
-            )
+            rows = f"{len(self.others)} rows of others"
+            raise ValueError(f"People: {n} images of {j} joints, but {wrong or rows}")
 
     def __len__(self) -> int:
         return len(self.image)
@@ -65,11 +55,8 @@ class People:
     def torso(self) -> np.ndarray:
         """(N,) px: left shoulder to right hip, the reference length of PCK (FACTS D.2, D.3); NaN
         where one is absent."""
-        ends = (
-            self.joints[:, self.skeleton.index("left_shoulder")]
-            - self.joints[:, self.skeleton.index("right_hip")]
-        )
-        return np.linalg.norm(ends, axis=-1)
+        ends = [self.skeleton.index(joint) for joint in ("left_shoulder", "right_hip")]
+        return np.linalg.norm(self.joints[:, ends[0]] - self.joints[:, ends[1]], axis=-1)
 
     def select(self, which) -> "People":
         """The rows `which`: a boolean mask, a slice or an array of indices."""
@@ -117,20 +104,12 @@ def concatenate(tables: list[People]) -> People:
             f"people of {sorted({t.skeleton.name for t in tables})} cannot be put together; "
             "map them with .to(skeleton) first"
         )
-    arrays = {
-        f.name: np.concatenate([getattr(t, f.name) for t in tables])
-        for f in fields(first)
-        if isinstance(getattr(first, f.name), np.ndarray)
-    }
-    left_out = {}
-    for table in tables:
-        for why, count in table.left_out.items():
-            left_out[why] = left_out.get(why, 0) + count
-    unstated = tuple(dict.fromkeys(what for table in tables for what in table.unstated))
+    columns = [f.name for f in fields(first) if isinstance(getattr(first, f.name), np.ndarray)]
+    arrays = {name: np.concatenate([getattr(t, name) for t in tables]) for name in columns}
     return replace(
         first,
         **arrays,
-        others=tuple(o for t in tables for o in t.others),
-        left_out=left_out,
-        unstated=unstated,
+        others=tuple(other for table in tables for other in table.others),
+        left_out=dict(sum((Counter(table.left_out) for table in tables), Counter())),
+        unstated=tuple(dict.fromkeys(what for table in tables for what in table.unstated)),
     )

@@ -43,7 +43,7 @@ def see(
 
 
 def crops_in(weights: Weights, photo: np.ndarray, people: People) -> Crops:
-    """`people` of `photo` (H, W, 3) uint8 as the network of `weights` wants to see them.
+    """`people` of `photo` (H, W, 3) uint8, cut out as the network of `weights` expects them.
 
     Of `people` only centre, scale and framed count. What lies outside the photo has the grey value
     that it had in training, the record's "outside".
@@ -61,9 +61,9 @@ def people_in(skeleton: Skeleton, size: tuple[int, int], boxes=None) -> People:
     They are those of `boxes` (N, 4), x0, y0, x1, y1 px, or, without, one who fills the picture.
     The picture itself is a crop as LSP's are: `framed`, its longer side is the crop's. A box is
     read as MPII's labels are: the person's height is the box's longer side, 200 px x scale, and the
-    rough position lies 10 px x scale above the box's middle; how much wider and further down the
-    crop is, is the codec's to say (margin and shift: 250 px x scale and 15 px x scale for H, 291
-    and 0 for R).
+    rough position lies 10 px x scale above the box's middle. The codec decides how much wider and
+    further down the crop is (margin and shift: 250 px x scale and 15 px x scale for H, 291 and 0
+    for R).
     """
     framed = boxes is None
     corners = np.array([(0, 0, size[0] - 1, size[1] - 1)] if framed else boxes, float)  # (N, 4)

@@ -15,17 +15,15 @@ from paperlib.data.crops import Batch, Crops
 from paperlib.device import autocast, choose_precision
 from paperlib.geometry import Augmentation, heatmap_affine, transform, warp
 
-PIXELS = (
-    4 * 256**2
-    # of the images in a bf16 batch on a CPU: beyond 32 MB a layer's output is memory that the
-    # system clears anew each time
-)
+# of the images in a bf16 batch on a CPU: beyond 32 MB a layer's output is memory that the system
+# clears anew each time
+PIXELS = 4 * 256**2
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of N people at each of its S supervised sites; the last one is its
-    answer."""
+    """The predictions for N people at each of the S supervised sites; the last site is the
+    output."""
 
     points: np.ndarray  # (S, N, J, 2) image px
     peak: np.ndarray  # (S, N, J) the heatmap's maximum
@@ -34,14 +32,9 @@ class Prediction:
 
 def zoomed(n: int, zoom: float) -> Augmentation:
     """n crops of the same centre in which the person is `zoom` times as large."""
-    return Augmentation(
-        np.zeros(n),
-        np.full(n, zoom),
-        np.zeros((n, 2)),
-        np.zeros(n, bool),
-        np.ones((n, 3)),
-        np.zeros((n, 2, 2)),
-    )
+    nothing, still = np.zeros(n), np.zeros((n, 2))
+    same, play = np.ones((n, 3)), np.zeros((n, 2, 2))
+    return Augmentation(nothing, np.full(n, zoom), still, np.zeros(n, bool), same, play)
 
 
 def folded(model: nn.Module) -> nn.Module:
@@ -70,7 +63,7 @@ def heatmaps(
 
 
 def unmirror(codec: Codec, site: torch.Tensor) -> torch.Tensor:
-    """What a network says of the mirrored image, in terms of the image as it is."""
+    """Heatmaps or points of the mirrored image, mirrored back."""
     swap = torch.as_tensor(codec.mirror, device=site.device)
     if is_points(site):
         return site[:, swap] * site.new_tensor([-1, 1])
@@ -78,7 +71,7 @@ def unmirror(codec: Codec, site: torch.Tensor) -> torch.Tensor:
 
 
 def is_points(site: torch.Tensor) -> bool:
-    """Whether a network says points (B, J, 2), as IEF does, and not heatmaps (B, K, H, W)."""
+    """Whether a site holds points (B, J, 2), as IEF's do, and not heatmaps (B, K, H, W)."""
     return site.ndim == 3
 
 
@@ -117,7 +110,7 @@ def decode(
     codec: Codec, maps: torch.Tensor, to_image: torch.Tensor
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image points (B, J, 2), maxima (B, J) and means (B, J) of the keypoint heatmaps of one site,
-    whatever its stride; where a network says points there are no heatmaps, and these two are NaN.
+    whatever its stride; where a site holds points there are no heatmaps, and these two are NaN.
     """
     points, peak = codec.decode(maps)
     if is_points(maps):
@@ -137,13 +130,8 @@ def people_at_once(side: int, flip: bool, precision: str, device: torch.device) 
     """How many people with crops of `side` px a batch holds where it is fastest."""
     if device.type != "cpu":
         return 64
-    return max(
-        1,
-        PIXELS
-        // (2 if choose_precision(device, precision) == "fp32" else 1)
-        // side**2
-        // (1 + flip),
-    )
+    wide = 2 if choose_precision(device, precision) == "fp32" else 1
+    return max(1, PIXELS // wide // side**2 // (1 + flip))
 
 
 def predict(
@@ -153,28 +141,15 @@ def predict(
     scales: tuple[float, ...] = (1.0,),
     precision: str = "auto",
     progress: bool = True,
-    decoder: Codec | None = None,
 ) -> Prediction:
-    """What `model` says of everybody in `crops`; `decoder` reads the heatmaps where that is not the
-    crops' own codec."""
+    """The predictions of `model` for everybody in `crops`, read by the crops' `decoder`."""
     model, found = folded(model), []
     at_once = people_at_once(crops.codec.side, flip, precision, crops.device)
-    for start in tqdm(
-        range(0, len(crops), at_once),
-        desc="predict",
-        unit="batch",
-        disable=not progress,
-        mininterval=2,
-    ):
-        maps, crop = predict_batch(
-            model,
-            crops,
-            np.arange(start, min(start + at_once, len(crops))),
-            flip,
-            scales,
-            precision,
-        )
-        found.append([decode(decoder or crops.codec, site, crop.to_image) for site in maps])
+    starts = range(0, len(crops), at_once)
+    for start in tqdm(starts, "predict", unit="batch", disable=not progress, mininterval=2):
+        rows = np.arange(start, min(start + at_once, len(crops)))
+        maps, crop = predict_batch(model, crops, rows, flip, scales, precision)
+        found.append([decode(crops.decoder, site, crop.to_image) for site in maps])
     columns = [
         [np.concatenate([part[s][k] for part in found]) for s in range(len(found[0]))]
         for k in range(3)

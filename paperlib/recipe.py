@@ -67,26 +67,15 @@ def make_optimizer(
         case "rmsprop":
             return torch.optim.RMSprop(model.parameters(), lr=recipe.rate, alpha=0.99, eps=1e-8)
         case "sgd":
-            norms = {
-                id(p)
-                for m in model.modules()
-                if isinstance(m, nn.BatchNorm2d)
-                for p in (m.weight, m.bias)
-            }
-            filters, doubled, single = [], [], []
+            norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+            norms = {id(parameter) for norm in norms for parameter in norm.parameters()}
+            kinds = [[], [], []]  # filters; biases or batch-norm gains; batch-norm biases
             for name, parameter in model.named_parameters():
-                is_norm, is_bias = id(parameter) in norms, name.endswith("bias")
-                (
-                    filters
-                    if not (is_norm or is_bias)
-                    else single
-                    if is_norm and is_bias
-                    else doubled
-                ).append(parameter)
+                kinds[(id(parameter) in norms) + name.endswith("bias")].append(parameter)
             groups = [
-                {"params": filters, "weight_decay": 5e-4},
-                {"params": doubled, "lr": 2 * recipe.rate},
-                {"params": single},
+                {"params": kinds[0], "weight_decay": 5e-4},
+                {"params": kinds[1], "lr": 2 * recipe.rate},
+                {"params": kinds[2]},
             ]
             return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.95, fused=fused)
     raise ValueError(f"optimizer {recipe.optimizer!r}: it is adam, rmsprop or sgd")

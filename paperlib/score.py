@@ -35,7 +35,7 @@ def score_file(
     labels: str | None = None,
 ) -> dict:
     """Scores of one file of predictions for `dataset` (mpii, lsp or flic), in percent, unrounded,
-    ready for JSON: a share of nothing is None.
+    ready for JSON: a share of no joints is None.
 
     `data` is the data folder, `truth` another file of labels, `labels` pc or oc (MPII: pc alone).
     Each part has all seven groups, None where the labels have no such joint or no flags; `curve` is
@@ -79,7 +79,7 @@ def score_file(
     for part in ("groups", "visible", "occluded"):
         result[part] = {group: (result[part] or {}).get(group) for group in GROUPS}
     result |= {"undetected": int(np.isnan(points).any(-1).sum()), "unpredicted_joints": gone}
-    return _without_nan(result | {"truth": str(main.path), "notes": notes})
+    return without_nan(result | {"truth": str(main.path), "notes": notes})
 
 
 def _unpredicted(points: np.ndarray, skeleton: Skeleton) -> list[str]:
@@ -88,15 +88,13 @@ def _unpredicted(points: np.ndarray, skeleton: Skeleton) -> list[str]:
     return [joint for joint, none in zip(skeleton.joints, nowhere, strict=True) if none]
 
 
-def _without_nan(value):
+def without_nan(value):
+    """The same with None for NaN, ready for JSON."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-# --- truths -------------------------------------------------------------------------------------
 
 
 def in_words(name: str, result: dict) -> str:

@@ -7,15 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-GROUPS = (
-    "head",
-    "shoulder",
-    "elbow",
-    "wrist",
-    "hip",
-    "knee",
-    "ankle",
-)  # the seven columns of every table in both papers
+# the seven columns of every table in both papers
+GROUPS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
 
 @dataclass(frozen=True)
@@ -112,51 +105,18 @@ _ARMS = (
 
 _MPII = (*_LEGS, "pelvis", "thorax", "upper_neck", "head_top", *_ARMS)
 # The fifteen body parts of R sec. II-C in the order of the released code (FACTS A.1).
-MPII = Skeleton(
-    "mpii",
-    _MPII,
-    limbs=(
-        (0, 1),
-        (1, 2),
-        (2, 6),
-        (3, 4),
-        (4, 5),
-        (6, 3),
-        (7, 9),
-        (8, 9),
-        (10, 11),
-        (11, 12),
-        (12, 7),
-        (13, 7),
-        (13, 14),
-        (14, 15),
-        (6, 7),
-    ),
-    groups=_groups(_MPII, ("upper_neck", "head_top")),
-)
+_MPII_LIMBS = (
+    (0, 1), (1, 2), (2, 6), (3, 4), (4, 5), (6, 3), (7, 9), (8, 9), (10, 11), (11, 12), (12, 7),
+    (13, 7), (13, 14), (14, 15), (6, 7),
+)  # fmt: skip
+MPII = Skeleton("mpii", _MPII, limbs=_MPII_LIMBS, groups=_groups(_MPII, ("upper_neck", "head_top")))
 
 _LSP = (*_LEGS, *_ARMS, "neck", "head_top")
-LSP = Skeleton(
-    "lsp",
-    _LSP,
-    limbs=(
-        (0, 1),
-        (1, 2),
-        (2, 3),
-        (3, 4),
-        (4, 5),
-        (6, 7),
-        (7, 8),
-        (8, 12),
-        (9, 12),
-        (9, 10),
-        (10, 11),
-        (12, 13),
-        (2, 8),
-        (3, 9),
-    ),
-    groups=_groups(_LSP, ("neck", "head_top")),
-)
+_LSP_LIMBS = (
+    (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 12), (9, 12), (9, 10), (10, 11),
+    (12, 13), (2, 8), (3, 9),
+)  # fmt: skip
+LSP = Skeleton("lsp", _LSP, limbs=_LSP_LIMBS, groups=_groups(_LSP, ("neck", "head_top")))
 
 _FLIC = (
     "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
@@ -170,28 +130,12 @@ FLIC = Skeleton(
 )
 
 _COCO = ("nose", *_pairs("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
+_COCO_LIMBS = (
+    (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8),
+    (7, 9), (8, 10), (0, 1), (0, 2), (1, 3), (2, 4),
+)  # fmt: skip
 COCO = Skeleton(
-    "coco",
-    _COCO,
-    limbs=(
-        (15, 13),
-        (13, 11),
-        (16, 14),
-        (14, 12),
-        (11, 12),
-        (5, 11),
-        (6, 12),
-        (5, 6),
-        (5, 7),
-        (6, 8),
-        (7, 9),
-        (8, 10),
-        (0, 1),
-        (0, 2),
-        (1, 3),
-        (2, 4),
-    ),
-    groups=_groups(_COCO, ("nose", "left_eye", "right_eye")),
+    "coco", _COCO, limbs=_COCO_LIMBS, groups=_groups(_COCO, ("nose", "left_eye", "right_eye"))
 )
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (MPII, LSP, FLIC, COCO)}

@@ -6,7 +6,8 @@ gets annorect.annopoints.point(1..16) with x, y in pixels from 1 and id 0..15, a
 page of the data set asks. The test labels, public since 2021 (FACTS D.1), are not read here: the
 scores come from that evaluation.
 
-`write_test_points` makes the input of `export_mpii`: what a network says of the test people.
+`write_test_points` makes the input of `export_mpii`: the predictions of a network for the test
+people.
 """
 
 import io
@@ -87,7 +88,7 @@ def export_points(
         if dataset not in SKELETONS:
             raise PaperlibError(f"no joints of {dataset!r}; there is {', '.join(SKELETONS)}")
         found = read_predictions(predictions, None, SKELETONS[dataset])
-        return out, write_coco(out, found.points, found.third, found.images)
+        return out, write_coco(out, found)
     if dataset != "mpii":
         raise PaperlibError(
             f"--export {out}: a folder gets what the MPII server takes, and there is none for "
@@ -109,13 +110,9 @@ def export_mpii(predictions: Path, annotations: Path, folder: Path) -> tuple[Pat
     images, single = _test_images(annotations)
     everyone = [(i, p) for i, image in enumerate(images) for p in _positioned(image)]
     separated = [(i, p) for i, p in everyone if p in single[i]]
-    counts = sorted(
-        {
-            array.shape[order[0]]
-            for array in read_arrays(predictions, MPII).values()
-            for order in axis_orders(array.shape, None, (16,))
-        }
-    )
+    shapes = [array.shape for array in read_arrays(predictions, MPII).values()]
+    orders = [(shape, order) for shape in shapes for order in axis_orders(shape, None, (16,))]
+    counts = sorted({shape[people] for shape, (people, *_) in orders})
     rows = next((rows for rows in (separated, everyone) if len(rows) in counts), None)
     if not rows:
         raise PaperlibError(
@@ -168,11 +165,9 @@ def _test_images(path: Path) -> tuple[np.ndarray, list[set[int]]]:
 def _positioned(image: np.void) -> list[int]:
     """The people of an image, from 0, who have a position."""
     people = np.ravel(image["annorect"])
-    return (
-        [p for p, person in enumerate(people) if np.size(person["objpos"])]
-        if "objpos" in (people.dtype.names or ())
-        else []
-    )
+    if "objpos" not in (people.dtype.names or ()):
+        return []
+    return [p for p, person in enumerate(people) if np.size(person["objpos"])]
 
 
 def _with_points(people: np.ndarray, found: dict[int, np.ndarray]) -> np.ndarray:

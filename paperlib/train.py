@@ -67,7 +67,7 @@ Watch = Callable[[nn.Module], dict[str, float]]
 
 @dataclass(frozen=True)
 class Session:
-    """What surrounds a training and decides nothing of its weights, but for the rounding of
+    """Options of a training that do not change its weights, except by the rounding of
     `precision`.
 
     `fabric` is lightning-fabric's, launched, where several GPUs train together: each takes its
@@ -75,7 +75,7 @@ class Session:
     watches, writes and shows.
     """
 
-    watch: Watch | None = None  # looks at validation people
+    watch: Watch | None = None  # measures on validation people
     progress: bool = True
     minutes: float = math.inf  # it stops at a checkpoint once they are over
     precision: str = "auto"  # the network's arithmetic (paperlib.device)
@@ -104,9 +104,8 @@ def train(
     """
     device, fabric, title = crops.device, session.fabric, session.title
     torch.use_deterministic_algorithms(device.type == "cpu")
-    torch.utils.deterministic.fill_uninitialized_memory = (
-        False  # a tenth of a step, to find reads that torch does not make
-    )
+    # a tenth of a step, to find reads that torch does not make
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = device.type == "cuda"  # all batches have one shape
     model.to(device, memory_format=torch.channels_last).train()
     begin_at_mean_pose(model, crops.codec, crops.people)
@@ -114,7 +113,8 @@ def train(
     optimizer, scaler = make_optimizer(model, recipe, precision), loss_scaler(device, precision)
     rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint, log = folder / "checkpoint.pt", []
-    step = _resume(checkpoint, model, optimizer, scaler, log)
+    parts = {"model": model, "optimizer": optimizer, "scaler": scaler}
+    step = _resume(checkpoint, parts, log)
     network = (
         fabric.setup_module(nn.SyncBatchNorm.convert_sync_batchnorm(model)) if fabric else model
     )
@@ -155,14 +155,9 @@ def train(
                     "loss": whole / ((step - 1) % recipe.log_every + 1),
                 }
                 if not math.isfinite(whole):
-                    kept = (
-                        f"{checkpoint} is the last good state"
-                        if checkpoint.exists()
-                        else "nothing was kept yet"
-                    )
                     raise PaperlibError(
                         f"{title}: the loss is {whole} at step {step}; lower the rate "
-                        f"{recipe.rate:g}. {kept}"
+                        f"{recipe.rate:g}. {_last_good(checkpoint)}"
                     )
                 total.zero_()
                 if (
@@ -185,7 +180,7 @@ def train(
                 plateau = plateau or plateaued(log)
                 bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
                 if rank == 0 and (step == recipe.steps or over or now - saved > CHECKPOINT_SECONDS):
-                    _save(checkpoint, model, optimizer, scaler, step, log)
+                    _save(checkpoint, parts, step, log)
                     saved = now
                 if over and step < recipe.steps:
                     if fabric:
@@ -196,23 +191,17 @@ def train(
     return log
 
 
-def _resume(
-    checkpoint: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    log: list[dict],
-) -> int:
+def _resume(checkpoint: Path, parts: dict, log: list[dict]) -> int:
     """Put model, optimiser, loss scaling and log back as they were at the checkpoint; returns its
     step, 0 if there is none."""
     if not checkpoint.exists():
         return 0
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        if scaler.is_enabled() and state["scaler"]:  # a checkpoint may go on in another arithmetic
-            scaler.load_state_dict(state["scaler"])
+        for name, part in parts.items():
+            # a checkpoint may go on in another arithmetic, with loss scaling or without
+            if name != "scaler" or (part.is_enabled() and state[name]):
+                part.load_state_dict(state[name])
     except Exception as error:
         raise PaperlibError(
             f"{checkpoint}: not a checkpoint of this run ({type(error).__name__}); delete the "
@@ -222,35 +211,17 @@ def _resume(
     return state["step"]
 
 
-def _save(
-    checkpoint: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    step: int,
-    log: list[dict],
-) -> None:
+def _save(checkpoint: Path, parts: dict, step: int, log: list[dict]) -> None:
     """Checkpoint and log.csv, each under a temporary name first, so that a kill leaves the last
     good ones."""
     part, table = checkpoint.with_suffix(".pt.part"), checkpoint.parent / "log.csv.part"
-    if broken := [
-        name for name, value in model.state_dict().items() if not torch.isfinite(value).all()
-    ]:
-        kept = (
-            f"{checkpoint} is the last good state"
-            if checkpoint.exists()
-            else "nothing was kept yet"
-        )
+    state = {name: held.state_dict() for name, held in parts.items()}
+    if broken := [n for n, value in state["model"].items() if not torch.isfinite(value).all()]:
         raise PaperlibError(
-            f"{checkpoint.parent.name}: {broken[0]} is not finite after step {step}; lower "
-            f"the rate. {kept}"
+            f"{checkpoint.parent.name}: {broken[0]} is not finite after step {step}; lower the "
+            f"rate. {_last_good(checkpoint)}"
         )
     try:
-        state = {
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "scaler": scaler.state_dict(),
-        }
         torch.save({"step": step, "log": log} | state, part)
         with table.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(dict.fromkeys(key for row in log for key in row)))
@@ -264,3 +235,8 @@ def _save(
     # first: a log ahead of its checkpoint is written again, one behind it might stay so
     os.replace(table, checkpoint.parent / "log.csv")
     os.replace(part, checkpoint)
+
+
+def _last_good(checkpoint: Path) -> str:
+    there = checkpoint.exists()
+    return f"{checkpoint} is the last good state" if there else "nothing was kept yet"

@@ -7,7 +7,8 @@ import numpy as np
 
 from paperlib import PaperlibError, conventions
 from paperlib.files.contents import read_content
-from paperlib.files.predictions import Points, read_arrays, read_labels
+from paperlib.files.points import File, Points
+from paperlib.files.predictions import read_labels
 from paperlib.people import ABSENT, OCCLUDED, VISIBLE
 from paperlib.skeleton import SKELETONS, Skeleton
 
@@ -77,9 +78,9 @@ def _find(path: Path, skeleton: Skeleton) -> None:
         )
 
 
-def _labels_in(path: Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
+def _labels_in(path: Path, skeleton: Skeleton) -> dict:
     _find(path, skeleton)
-    return read_arrays(path, skeleton)
+    return read_content(File(path, skeleton, gaps=True))
 
 
 def mpii_truth(path: Path, above: int) -> Truth:
@@ -98,9 +99,8 @@ def mpii_truth(path: Path, above: int) -> Truth:
     if {"part", "normalize"} <= held.keys() and held["part"].shape[1:] == (joints, 2):
         absent = ~np.isfinite(held["part"]).all(-1) | ~(held["part"][..., 0] > above)
         length = held["normalize"].astype(float)
-        images = read_content(path, SKELETONS["mpii"], True)[2].get("imgname")
-        state = _states(absent, held.get("visible"))
-        return Truth(_blank(held["part"], absent), length, state, images=images, path=path)
+        points, state = _blank(held["part"], absent), _states(absent, held.get("visible"))
+        return Truth(points, length, state, images=held.get("imgname"), path=path)
     raise PaperlibError(
         f"{path}: holds no MPII labels with head sizes; give a file like valid.h5 "
         "(part (N, 16, 2), normalize (N,)) or detections_our_format.mat (pos_gt_src, "
@@ -168,18 +168,19 @@ def _pck_truth(path: Path, skeleton: Skeleton, labels: str | None, halve: bool) 
 
 
 def _flags(found: Points) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """(N, J) not annotated, (N, J) visible or None, and what to say: the third value of labels.
+    """(N, J) not annotated, (N, J) visible or None, and remarks: what the third value of the labels
+    means.
 
     LSP's 1 is an occluded joint, few of all; LSP-extended's 1 an annotated one, most of all; COCO's
     0 is not annotated, 1 occluded, 2 visible.
     """
     flags, nowhere = found.third, np.zeros(found.points.shape[:2], bool)
-    if flags is None or found.flags == "visible":
+    if flags is None or found.kind == "visible":
         return nowhere, None if flags is None else flags > 0, ()
     values = set(np.unique(flags[np.isfinite(flags)]).tolist())
     if not values <= {0, 1, 2}:
         return nowhere, None, ("the truth's third value is no flag (0, 1, 2) and was not used",)
-    if found.flags == "coco" or 2 in values:
+    if found.kind == "coco" or 2 in values:
         return flags == 0, flags == 2, ()
     if found.axes == (2, 0, 1) or np.nanmean(flags) > 0.5:
         said = "the truth's third value is read as LSP-extended's: 1 = annotated, 0 = not"
@@ -192,8 +193,6 @@ def _blank(points: np.ndarray, absent: np.ndarray) -> np.ndarray:
 
 
 def _states(absent: np.ndarray, visible: np.ndarray | None) -> np.ndarray | None:
-    return (
-        None
-        if visible is None
-        else np.where(absent, ABSENT, np.where(visible > 0, VISIBLE, OCCLUDED))
-    )
+    if visible is None:
+        return None
+    return np.where(absent, ABSENT, np.where(visible > 0, VISIBLE, OCCLUDED))

@@ -1,4 +1,4 @@
-"""A look at validation people while a network trains: the accuracy that H fig. 8 plots, and PCK."""
+"""Validation while a network trains: the accuracy that H fig. 8 plots, and PCK."""
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ def watch_accuracy(
 def _accuracies(
     sites: list[torch.Tensor], codec: Codec, batch: Batch, limbs: list[int]
 ) -> list[float]:
-    """Of every site of full size; a site that says points is judged by the same distance."""
+    """Of every site of full size; a site that holds points is judged by the same distance."""
     side, joints = sites[-1].shape[-1], len(codec.skeleton)
     target = codec.encode(batch.joints, batch.state, side)
     if is_points(sites[-1]):

@@ -309,17 +309,8 @@ class Study:
         )
         # points have no arg-max
         plain = crops.codec if isinstance(crops.codec, ErrorFeedbackCodec) else plain
-        found = as_kept(
-            predict(
-                trained.model,
-                crops,
-                flip,
-                scales,
-                self.precision,
-                self.progress,
-                decoder=None if offset else plain,
-            )
-        )
+        crops = crops if offset else crops.read_by(plain)
+        found = as_kept(predict(trained.model, crops, flip, scales, self.precision, self.progress))
         if trained.folder == self.folder_of(name):  # what is kept with the results stays as it is
             write_whole(trained.folder / cache, prediction_bytes(found, people))
         return found

@@ -29,9 +29,8 @@ from paperlib.writing import make_folder, write_whole
 ROOM = 1.25  # a canvas is this much wider than the wider of the two papers' crops
 GREY = (128, 128, 128)  # what lies outside the image, as in R's released code (FACTS A.6)
 CHUNK = 64  # people whose canvases are cut and noted down together
-VERSION = (
-    2  # of the pixels that are cut: another one for other pixels, so that no old cache is used
-)
+# of the pixels that are cut: another one for other pixels, so that no old cache is used
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,8 @@ def whole_pixels(boxes: np.ndarray, side: int) -> np.ndarray:
 
 
 def reduction(width: np.ndarray, side: int) -> np.ndarray:
-    """How many times smaller, 1, 2, 4, .., the image may be made of which a square of `width` px
-    becomes `side` px or more."""
+    """By what factor, 1, 2, 4, .., an image may be reduced so that a square of `width` px still has
+    `side` px or more."""
     return 2.0 ** np.floor(np.log2(np.maximum(width / side, 1)))
 
 
@@ -113,9 +112,8 @@ def load_canvases(
 def _image_bytes(people: People) -> list[int]:
     """The size of every image file, -1 where there is none: an image that was fetched again is not
     taken for the broken one."""
-    size = {
-        path: os.stat(path).st_size if os.path.exists(path) else -1 for path in set(people.image)
-    }
+    there = {path: os.path.exists(path) for path in set(people.image)}
+    size = {path: os.stat(path).st_size if there[path] else -1 for path in there}
     return [size[path] for path in people.image]
 
 
@@ -127,17 +125,13 @@ def _build(
     file, log, n = home / "pixels.npy", home / "chunks.jsonl", len(people)
     try:
         pixels = _open_pixels(file, (n, side, side, 3))
-        errors, hashes = _finished(pixels, log)
-        done, missing, free = (
-            len(errors),
-            pixels[len(errors) :].nbytes,
-            shutil.disk_usage(home).free,
-        )
+        cut = _finished(pixels, log)
+        missing, free = pixels[len(cut) :].nbytes, shutil.disk_usage(home).free
         if missing > free:
             raise OSError(
                 errno.ENOSPC, f"{free / 1e6:.0f} MB are free, {missing / 1e6:.0f} MB are needed"
             )
-        chunks = [slice(start, min(start + CHUNK, n)) for start in range(done, n, CHUNK)]
+        chunks = [slice(i, min(i + CHUNK, n)) for i in range(len(cut), n, CHUNK)]
         work = [
             (file, pixels.offset, rows, people.image[rows], boxes[rows], side) for rows in chunks
         ]
@@ -146,7 +140,7 @@ def _build(
         pool = ThreadPoolExecutor(jobs)
         bar = tqdm(
             total=n,
-            initial=done,
+            initial=len(cut),
             desc=f"canvases, {side} px",
             unit="person",
             disable=not progress,
@@ -156,9 +150,8 @@ def _build(
             for chunk in pool.map(_cut_chunk, work):
                 with log.open("a") as lines:
                     lines.write(json.dumps(chunk) + "\n")
-                errors += chunk["errors"]
-                hashes += chunk["sha256"]
-                bar.update(len(chunk["errors"]))
+                cut += chunk
+                bar.update(len(chunk))
         finally:
             pool.shutdown(cancel_futures=True)
             bar.close()
@@ -167,14 +160,12 @@ def _build(
     except OSError as error:
         raise PaperlibError(
             f"{file}: {n * side * side * 3 / 1e6:.0f} MB of canvases cannot be written "
-            f"({error.strerror}); "
-            "free some disk space, then the same command goes on where it was"
+            f"({error.strerror}); free some disk space, then the same command goes on where it was"
         ) from error
-    problems = list(dict.fromkeys(error for error in errors if error))
     record = {
-        "sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(),
-        "readable": [error is None for error in errors],
-        "problems": problems,
+        "sha256": hashlib.sha256("".join(sha256 for sha256, _ in cut).encode()).hexdigest(),
+        "readable": [problem is None for _, problem in cut],
+        "problems": list(dict.fromkeys(problem for _, problem in cut if problem)),
     }
     write_whole(home / "canvases.json", json.dumps(record))
     log.unlink(missing_ok=True)
@@ -192,33 +183,29 @@ def _open_pixels(file: Path, shape: tuple[int, ...]) -> np.memmap:
     return np.load(file, mmap_mode="r")
 
 
-def _finished(pixels: np.ndarray, log: Path) -> tuple[list[str | None], list[str]]:
-    """Of the people that an interrupted build has cut: an error or None, and the SHA-256 of the
-    canvas. The log keeps what agrees with the pixels."""
-    errors, hashes, kept = [], [], []
+def _finished(pixels: np.ndarray, log: Path) -> list:
+    """What _cut_chunk said of the people that an interrupted build has cut. The log keeps what
+    agrees with the pixels."""
+    cut, kept = [], ""
     for line in log.read_text().splitlines() if log.exists() else []:
         try:
-            record = json.loads(line)
+            chunk = [(sha256, problem) for sha256, problem in json.loads(line)]
         except ValueError:  # killed within the line
             break
-        cut = pixels[len(errors) : len(errors) + len(record["errors"])]
+        there = pixels[len(cut) : len(cut) + len(chunk)]
         # the machine went down before the pixels were on the disk
-        if [hashlib.sha256(canvas).hexdigest() for canvas in cut] != record["sha256"]:
+        if [hashlib.sha256(canvas).hexdigest() for canvas in there] != [one[0] for one in chunk]:
             break
-        errors, hashes, kept = errors + record["errors"], hashes + record["sha256"], [*kept, line]
-    write_whole(log, "".join(line + "\n" for line in kept))
-    return errors, hashes
+        cut, kept = cut + chunk, f"{kept}{line}\n"
+    write_whole(log, kept)
+    return cut
 
 
-def _cut_chunk(work) -> dict[str, list]:
-    """Write the canvases of some people in their place in the file. Returns what is wrong with each
-    one's image, or None, and each one's SHA-256."""
+def _cut_chunk(work: tuple) -> list[tuple[str, str | None]]:
+    """Write the canvases of some people in their place in the file. Returns the SHA-256 of
+    each, and what is wrong with its image, or None."""
     file, offset, rows, paths, boxes, side = work
-    canvas, chunk, last = (
-        np.empty((side, side, 3), np.uint8),
-        {"sha256": [], "errors": []},
-        (None, None),
-    )
+    canvas, chunk, last = np.empty((side, side, 3), np.uint8), [], (None, None)
     with file.open("r+b") as pixels:  # not through a map, where a full disk would kill the process
         pixels.seek(offset + rows.start * canvas.nbytes)
         for path, box in zip(paths, boxes, strict=True):
@@ -226,12 +213,11 @@ def _cut_chunk(work) -> dict[str, list]:
             try:
                 # people of one image follow one another
                 image = last[1] if last[0] == (path, times) else read_image(path, reduced=times)
-                last, error = ((path, times), image), None
+                last, problem = ((path, times), image), None
                 cut_canvas(image, box, side, times, canvas)
-            except PaperlibError as problem:
-                canvas[:], error = GREY, str(problem)
-            chunk["sha256"].append(hashlib.sha256(canvas).hexdigest())
-            chunk["errors"].append(error)
+            except PaperlibError as error:
+                canvas[:], problem = GREY, str(error)
+            chunk.append((hashlib.sha256(canvas).hexdigest(), problem))
             pixels.write(canvas)
     return chunk
 

@@ -1,4 +1,4 @@
-"""What lies in the folder of a data set, counted and held against what was published."""
+"""Counts what lies in the folder of a data set and compares it with the published counts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,43 +37,48 @@ def check(name: str, folder: str | Path, strict: bool = False) -> dict[str, Any]
     for path, what in broken.items():
         if strict:
             raise PaperlibError(f"{path}: {what}")
-    problems = [
-        {"file": path, "what": what}
-        for path, what in (dict.fromkeys(missing, "image missing") | broken).items()
-    ]
+    faults = dict.fromkeys(missing, "image missing") | broken
     if paths and len(missing) == len(paths):
-        problems = [
-            {
-                "file": str(Path(paths[0]).parent),
-                "what": f"none of the {len(paths)} images is there; see `paperlib data list`",
-            }
-        ]
-    problems += [{"file": str(place), "what": what} for what in _count_problems(source, tables)]
+        what = f"none of the {len(paths)} images is there; see `paperlib data list`"
+        faults = {str(Path(paths[0]).parent): what}
+    left_out, notes = _left_out(tables)
+    faults = [*faults.items(), *((str(place), w) for w in [*left_out, *_counts(source, tables)])]
     return {
         "dataset": name,
         "people": sum(map(len, tables.values())),
         "images": len(paths) - len(missing) - len(broken),
-        "problems": problems,
-        "notes": list(_notes(tables)),
+        "problems": [{"file": file, "what": what} for file, what in faults],
+        "notes": notes,
     }
 
 
 def _splits(source: Source, place: Path) -> list[str]:
-    """COCO is often there in part: the splits whose annotations are on disk, of the others all."""
+    """All splits; of COCO, which is often there in part, those whose annotations are on disk."""
     if source.name != "coco":
         return [split for split, _ in source.people]
-    return [
-        split
-        for split in ("train", "val", "test")
-        if labels_in(place, DATASETS["coco"].files, split)
-    ] or ["train"]
+    files, splits = DATASETS["coco"].files, ("train", "val", "test")
+    return [split for split in splits if labels_in(place, files, split)] or ["train"]
 
 
-def _count_problems(source: Source, tables: dict[str, People]) -> Iterator[str]:
+def _left_out(tables: dict[str, People]) -> tuple[list[str], list[str]]:
+    """Problems and notes: who is left out of each split, and what its labels do not state."""
+    problems, notes = [], []
     for split, table in tables.items():
         for why, count in table.left_out.items():
-            if not why.startswith(NO_FAULT):
-                yield f"{split}: {count} people left out: {why}"
+            if why.startswith(NO_FAULT):
+                notes.append(f"{split}: {count} left out: {why}")
+            else:
+                problems.append(f"{split}: {count} people left out: {why}")
+        if "occlusion" in table.unstated:
+            notes.append(
+                f"{split}: the labels do not say who is occluded; scores of visible and occluded "
+                "joints, and runs that treat them apart, are not measurable"
+            )
+    return problems, notes
+
+
+def _counts(source: Source, tables: dict[str, People]) -> Iterator[str]:
+    """Where people and joints are not as many as was published."""
     for split, published in source.people:
         if len(tables[split]) != published:
             yield f"{split}: {len(tables[split])} people, published are {published}"
@@ -83,15 +88,3 @@ def _count_problems(source: Source, tables: dict[str, People]) -> Iterator[str]:
         if found != published:
             word = "absent" if state == ABSENT else "occluded"
             yield f"{found} joints are {word}, published are {published}"
-
-
-def _notes(tables: dict[str, People]) -> Iterator[str]:
-    for split, table in tables.items():
-        for why, count in table.left_out.items():
-            if why.startswith(NO_FAULT):
-                yield f"{split}: {count} left out: {why}"
-        if "occlusion" in table.unstated:
-            yield (
-                f"{split}: the labels do not say who is occluded; scores of visible and occluded "
-                "joints, and runs that treat them apart, are not measurable"
-            )

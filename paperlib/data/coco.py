@@ -51,9 +51,8 @@ def load_coco(
     notes = read_annotations(path, content, set(person), len(COCO), strict)
     order = next(iter(person.values()))
     people = as_people(COCO, notes, image_paths(images, notes.images), order)
-    return leave_out(
-        people, path, bad_labels(people, notes), strict, image_faults(people, need_images)
-    )
+    bad = bad_labels(people, notes) | image_faults(people, need_images)
+    return leave_out(people, path, bad, strict)
 
 
 def as_people(
@@ -79,7 +78,7 @@ def as_people(
 
 
 def bad_labels(people: People, notes: Annotations) -> dict[str, np.ndarray]:
-    """reason -> (N,) bool: rows that no honest file has."""
+    """reason -> (N,) bool: rows that cannot be right."""
     odd = ~np.isin(notes.points[..., 2], (0, 1, 2)).all(-1)
     return bad_rows(people) | {"flag not 0, 1 or 2": odd}
 

@@ -62,13 +62,15 @@ def read_annotations(
     the first. Unless `box` is True, one without `bbox` gets the box about its labelled joints.
     Raises PaperlibError where all are broken.
     """
-    names, images = _category_names(content), _images(content)
+    # ids are compared in words: 7 and "7" are one, as tools take them to be
+    names = {str(known["id"]): known.get("name", known["id"]) for known in categories(content)}
+    wanted, usual = set(map(str, wanted)), min(wanted, key=str)
     strangers, left_out, broken, kept = [], {}, [], []
     for note in content["annotations"]:
         note = note if isinstance(note, dict) else {}
-        if not _is_one_of(note.get("category_id", min(wanted, key=str)), wanted):
-            number = _key(note["category_id"])
-            strangers.append(_short(names.get(number, number)))
+        category = str(note.get("category_id", usual))
+        if category not in wanted:
+            strangers.append(_short(names.get(category, category)))
         elif note.get("iscrowd"):
             left_out["crowd"] = left_out.get("crowd", 0) + 1
         elif fault := _fault(note, joints, box):
@@ -96,11 +98,12 @@ def read_annotations(
         _about(row) if lacks else note["bbox"]
         for note, row, lacks in zip(kept, points, boxless, strict=True)
     ]
-    found = [images.get(_key(note.get("image_id")), ("", np.nan, np.nan)) for note in kept]
+    images = _images(content)
+    found = [images.get(str(note.get("image_id")), ("", np.nan, np.nan)) for note in kept]
     return Annotations(
         ids=[note.get("id") for note in kept],
         image_ids=[note.get("image_id") for note in kept],
-        category_ids=[note.get("category_id", min(wanted, key=str)) for note in kept],
+        category_ids=[note.get("category_id", usual) for note in kept],
         images=[name for name, *_ in found],
         sizes=np.array([size for _, *size in found], float).reshape(-1, 2),
         points=points,
@@ -142,30 +145,15 @@ def _about(points: np.ndarray) -> list[float]:
 def _images(content: Mapping[str, Any]) -> dict[str, tuple[str, float, float]]:
     """Name, width and height of every image, by the id in words."""
     known = [image for image in content["images"] if isinstance(image, dict)]
+    lengths = [[_length(image.get(key)) for key in ("width", "height")] for image in known]
     return {
-        _key(image.get("id")): (
-            str(image.get("file_name") or ""),
-            *(_length(image.get(key)) for key in ("width", "height")),
-        )
-        for image in known
+        str(image.get("id")): (str(image.get("file_name") or ""), *size)
+        for image, size in zip(known, lengths, strict=True)
     }
 
 
 def _length(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and 0 < value < 1e6 else np.nan
-
-
-def _category_names(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {_key(known["id"]): known.get("name", known["id"]) for known in categories(content)}
-
-
-def _key(identity: Any) -> str:
-    """An image's or a category's id, in words: 7 and "7" are one, as tools take them to be."""
-    return str(identity)
-
-
-def _is_one_of(identity: Any, wanted: set) -> bool:
-    return _key(identity) in set(map(_key, wanted))
 
 
 def _short(value: Any) -> str:

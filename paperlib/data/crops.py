@@ -1,6 +1,7 @@
 """Crops: batches of a network's inputs and labels, cut, turned, scaled, mirrored and coloured out
 of the canvases, each by one affine."""
 
+import copy
 import functools
 from dataclasses import dataclass
 
@@ -29,20 +30,18 @@ class Batch:
 
 
 class Crops:
-    """The people of a data set as a codec's network wants to see them.
+    """The people of a data set, cut out as a codec's network expects them.
 
-    `people` must have the codec's skeleton. A person whose image cannot be read is left out. What
-    comes out is a function of the rows and of the augmentation alone.
+    `people` must have the codec's skeleton. A person whose image cannot be read is left out. A
+    batch depends on its rows and their augmentation alone.
     """
 
     def __init__(
         self, people: People, canvases: Canvases, codec: Codec, device: str | torch.device = "cpu"
     ):
-        self.people, self.codec, self.device = (
-            people.select(canvases.readable),
-            codec,
-            torch.device(device),
-        )
+        self.people = people.select(canvases.readable)
+        self.codec, self.device = codec, torch.device(device)
+        self.decoder = codec  # what reads the heatmaps; see read_by
         self.sha256 = canvases.sha256
         self._canvas = np.flatnonzero(canvases.readable)  # (N,) each person's row in the pixels
         self._mapped = canvases.pixels
@@ -56,6 +55,12 @@ class Crops:
     def __len__(self) -> int:
         return len(self.people)
 
+    def read_by(self, decoder: Codec) -> "Crops":
+        """The same crops, but `decoder` reads the heatmaps instead of the crops' codec."""
+        found = copy.copy(self)
+        found.decoder = decoder
+        return found
+
     @functools.cached_property
     def _pixels(self) -> np.ndarray | torch.Tensor:
         """The canvases where they are cut: brought to the device on first use, so that a process
@@ -65,11 +70,8 @@ class Crops:
     def batch(self, rows: np.ndarray, augmentation: Augmentation | None = None) -> Batch:
         """The crops of `rows`, with `augmentation` (one entry a row) if given."""
         to_crop, gain = self._to_crop[rows], np.ones((len(rows), 3))
-        joints, state, others = (
-            self.people.joints[rows],
-            self.people.state[rows],
-            self._others_of(rows),
-        )
+        joints, state = self.people.joints[rows], self.people.state[rows]
+        others = self._others_of(rows)
         if augmentation is not None:
             augmentation = augmentation.holding(transform(joints, to_crop), self.codec.side)
             to_crop, gain = augmentation.affine(self.codec.side) @ to_crop, augmentation.gain
@@ -78,14 +80,12 @@ class Crops:
             state = np.where(mirrored[:, None], state[:, swap], state)
             others = np.where(mirrored[:, None, None, None], others[:, :, swap], others)
         to_image = np.linalg.inv(to_crop)
-        images = cut_crops(
-            self._canvases(rows), self._to_canvas[rows] @ to_image, gain, self.codec.side
-        ).to(self.device)
+        source = self._to_canvas[rows] @ to_image
+        images = cut_crops(self._canvases(rows), source, gain, self.codec.side).to(self.device)
         points = to_device(transform(joints, to_crop).astype(np.float32), self.device)
         others = to_device(transform(others, to_crop[:, None]).astype(np.float32), self.device)
-        return Batch(
-            images, points, to_device(state, self.device), torch.from_numpy(to_image), others
-        )
+        state = to_device(state, self.device)
+        return Batch(images, points, state, torch.from_numpy(to_image), others)
 
     def _canvases(self, rows: np.ndarray) -> list[np.ndarray] | torch.Tensor:
         """B canvases (C, C, 3) uint8: for CUDA one tensor there, else views of the mapped file,
@@ -138,30 +138,16 @@ def cut_crops(
     whole grey levels: at most a half x gain.
     """
     if isinstance(canvases, torch.Tensor):
-        grey = (
-            warp(
-                canvases.permute(0, 3, 1, 2).float() - GREY[0],
-                to_device(source, canvases.device),
-                side,
-            )
-            + GREY[0]
-        )
-        return (
-            grey * to_device((gain / 256).astype(np.float32), canvases.device)[..., None, None]
-        ).clamp(0, 1) - 0.5
+        about_grey = canvases.permute(0, 3, 1, 2).float() - GREY[0]
+        grey = warp(about_grey, to_device(source, canvases.device), side) + GREY[0]
+        gain = to_device((gain / 256).astype(np.float32), canvases.device)[..., None, None]
+        return (grey * gain).clamp(0, 1) - 0.5
     images = torch.empty(len(canvases), side, side, 3)
-    colours = (np.clip(np.arange(256)[:, None] * gain[:, None] / 256, 0, 1) - 0.5).astype(
-        np.float32
-    )  # (B, 256, 3): of each grey value
+    colours = np.clip(np.arange(256)[:, None] * gain[:, None] / 256, 0, 1) - 0.5
+    colours = colours.astype(np.float32)  # (B, 256, 3): of each grey value
+    grey = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": GREY}
     for canvas, affine, table, image in zip(canvases, source, colours, images.numpy(), strict=True):
-        crop = cv2.warpAffine(
-            canvas,
-            affine[:2],
-            (side, side),
-            flags=BILINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=GREY,
-        )
+        crop = cv2.warpAffine(canvas, affine[:2], (side, side), flags=BILINEAR, **grey)
         cv2.LUT(crop, table[None], dst=image)
     return images.permute(0, 3, 1, 2)
 
@@ -178,10 +164,7 @@ class TrainingOrder:
         epoch, i = divmod(step, per_epoch)
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, epoch])
-            self._epoch, self._order, self._draws = (
-                epoch,
-                rng.permutation(self.n),
-                draw_augmentation(self.law, self.n, rng),
-            )
+            self._epoch, self._order = epoch, rng.permutation(self.n)
+            self._draws = draw_augmentation(self.law, self.n, rng)
         rows = self._order[i * self.size : (i + 1) * self.size]
         return rows, self._draws[rows]

@@ -9,15 +9,13 @@ from paperlib.people import People
 
 @dataclass(frozen=True)
 class DataSet:
-    """`load` is called as load(folder, split, need_images=True, strict=False); `test` is the split
-    that is measured, and `measured` its people in words; `labels` are the ways to tell left from
-    right that its truths come in, the first the default: person-centric (pc) or
-    observer-centric (oc)."""
+    """What is to be known of a data set to load and measure it."""
 
-    load: Callable[..., People]
-    files: tuple[str, ...]  # names that its label file may have, the one to be read first
-    test: str = ""  # none: all of it is for training
-    measured: str = ""
+    load: Callable[..., People]  # called as load(folder, split, need_images=True, strict=False)
+    files: tuple[str, ...]  # names that its label file may have, in the order of preference
+    test: str = ""  # the split that is measured; none: all of it is for training
+    measured: str = ""  # the people of that split, in words
+    # left and right in its truths: person-centric (pc) or observer-centric (oc), the default first
     labels: tuple[str, ...] = ("pc",)
 
 

@@ -10,7 +10,8 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -23,15 +24,9 @@ from paperlib.data.files import stays_inside
 from paperlib.data.sources import Archive, source_of
 
 TIMEOUT = 60  # seconds without a byte before a download is given up
-_BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    gzip.BadGzipFile,
-    zlib.error,
-    EOFError,
-    ValueError,
-    RuntimeError,
-)  # what a bad archive raises
+# what a bad archive raises
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+_BROKEN += (ValueError, RuntimeError)
 
 
 def fetch(name: str, folder: str | Path, progress: bool = True) -> Path:
@@ -63,74 +58,53 @@ def fetch(name: str, folder: str | Path, progress: bool = True) -> Path:
 def _fetch_archive(archive: Archive, target: Path, progress: bool) -> None:
     """The mark that an archive was unpacked whole is an empty file beside it."""
     name = archive.url.rsplit("/", 1)[-1]
-    done = target / (archive.file or f".{name}.done")
+    done, part = target / (archive.file or f".{name}.done"), target / f".{name}.part"
     if done.exists():
         return
     pooch.get_logger().setLevel("ERROR")
-    part = target / f".{name}.part"
+    get = partial(_download, part, progress)
     try:
-        path = Path(
-            pooch.retrieve(
-                archive.url,
-                archive.checksum,
-                fname=name,
-                path=target,
-                downloader=_downloader(part, progress),
-            )
-        )
-    except OSError as error:
-        # of the disk, not of the net
-        if error.errno and not isinstance(error, (ConnectionError, TimeoutError)):
-            raise
-        raise _failed(archive.url, error, part, done if archive.file else target) from error
+        path = pooch.retrieve(archive.url, archive.checksum, name, target, downloader=get)
     except Exception as error:  # requests, urllib3 and pooch each have their own
+        of_the_net = isinstance(error, (ConnectionError, TimeoutError))
+        if isinstance(error, OSError) and error.errno and not of_the_net:
+            raise
         raise _failed(archive.url, error, part, done if archive.file else target) from error
     if archive.file:
         done.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, done)
-        return
-    _unpack(path, target, archive.url, progress)
-    done.touch()
-    path.unlink()
+    else:
+        _unpack(Path(path), target, archive.url, progress)
+        done.touch()
+        os.remove(path)
 
 
-def _downloader(part: Path, progress: bool) -> Callable[..., None]:
-    """A downloader for pooch that goes on after the bytes that an earlier call left in `part`."""
+def _download(part: Path, progress: bool, url: str, output_file: str, _) -> None:
+    """What pooch calls to download; it goes on after the bytes that an earlier call left in
+    `part`."""
+    with open(part, "ab") as file:
 
-    def download(url: str, output_file: str, _) -> None:
-        with open(part, "ab") as file:
+        def anew(response, **_):
+            # it is sent from its start, or there is nothing after what we have
+            if response.status_code in (200, 416):
+                file.truncate(0)
 
-            def anew(response, **_):
-                # it is sent from its start, or there is nothing after what we have
-                if response.status_code in (200, 416):
-                    file.truncate(0)
-
-            headers = {"Accept-Encoding": "identity"} | (
-                {"Range": f"bytes={file.tell()}-"} if file.tell() else {}
-            )
-            get = pooch.HTTPDownloader(
-                progress,
-                chunk_size=1 << 16,
-                timeout=TIMEOUT,
-                headers=headers,
-                hooks={"response": anew},
-            )
-            get(url, file, None)
-        os.replace(part, output_file)
-
-    return download
+        headers = {"Accept-Encoding": "identity"}
+        headers |= {"Range": f"bytes={file.tell()}-"} if file.tell() else {}
+        get = pooch.HTTPDownloader(
+            progress, chunk_size=1 << 16, timeout=TIMEOUT, headers=headers, hooks={"response": anew}
+        )
+        get(url, file, None)
+    os.replace(part, output_file)
 
 
 def _failed(url: str, error: Exception, part: Path, place: Path) -> PaperlibError:
-    why = " ".join(str(error).split())
-    there = part.stat().st_size if part.exists() else 0
-    if not there:
+    again, there = "try again", part.stat().st_size if part.exists() else 0
+    if there:
+        again += f", it goes on after the {there / 1e6:.1f} MB that are there"
+    else:
         part.unlink(missing_ok=True)
-    again = (
-        f"try again, it goes on after the {there / 1e6:.1f} MB that are there"
-        if there
-        else "try again"
-    )
+    why = " ".join(str(error).split())
     return PaperlibError(
         f"{url}: download failed ({why}); {again}, or put what it holds into {place} by hand"
     )
@@ -142,37 +116,27 @@ def _unpack(path: Path, target: Path, url: str, progress: bool) -> None:
     hidden = target / ".unpacking"
     shutil.rmtree(hidden, ignore_errors=True)  # of a call that was killed
     hidden.mkdir()
+    bar = {"unit": "file", "mininterval": 1, "disable": not progress}
     try:
-        for name, content in tqdm(
-            _members(path),
-            desc=f"unpacking {path.name}",
-            unit="file",
-            mininterval=1,
-            disable=not progress,
-        ):
+        for name, content in tqdm(_members(path), desc=f"unpacking {path.name}", **bar):
             if not stays_inside(name):
                 raise PaperlibError(
                     f"{url}: its member '{name}' would land outside {target}; nothing was "
                     "unpacked, do not trust this archive"
                 )
-            file = hidden / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with open(file, "wb") as out:
+            (hidden / name).parent.mkdir(parents=True, exist_ok=True)
+            with open(hidden / name, "wb") as out:
                 shutil.copyfileobj(content, out, 1 << 20)
         for file in sorted(hidden.rglob("*")):
             place = target / file.relative_to(hidden)
-            if file.is_dir():
-                place.mkdir(exist_ok=True)
-            else:
-                os.replace(file, place)
-    except _BROKEN as error:
+            place.mkdir(exist_ok=True) if file.is_dir() else os.replace(file, place)
+    except (*_BROKEN, PaperlibError) as error:
         path.unlink()
+        if isinstance(error, PaperlibError):
+            raise
         raise PaperlibError(
             f"{url}: a broken archive, cut short or no archive at all ({error}); fetch it again"
         ) from error
-    except PaperlibError:
-        path.unlink()
-        raise
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 
@@ -188,6 +152,4 @@ def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
                         yield info.filename, content
     else:
         with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile():
-                    yield member.name, archive.extractfile(member)
+            yield from ((m.name, archive.extractfile(m)) for m in archive if m.isfile())

@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 from scipy.io import loadmat
 
 from paperlib import PaperlibError
@@ -168,14 +169,13 @@ def stays_inside(name: str) -> bool:
 
 def others_in_image(image: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, ...]:
     """N arrays (K_i, J, 2): the joints of the other rows with the same image."""
-    order = np.argsort(image, kind="stable")
-    _, starts = np.unique(image[order], return_index=True)
-    rows = {i: (group, group != i) for group in np.split(order, starts[1:]) for i in group}
-    return tuple(joints[group[rest]] for group, rest in (rows[i] for i in range(len(image))))
+    rows = pd.Series(image).groupby(image).indices
+    groups = (rows[name] for name in image.tolist())
+    return tuple(joints[group[group != i]] for i, group in enumerate(groups))
 
 
 def bad_rows(people: People) -> dict[str, np.ndarray]:
-    """reason -> (N,) bool: rows that no honest file has."""
+    """reason -> (N,) bool: rows that cannot be right."""
     numbers = np.isfinite(people.centre).all(-1) & np.isfinite(people.scale) & ~bad_joints(people)
     return {
         "image name empty or outside the folder": people.image == "",
@@ -200,21 +200,15 @@ def far_joints(people: People) -> np.ndarray:
         ).any((1, 2))
 
 
-def leave_out(
-    people: People,
-    source: Path,
-    bad: Mapping[str, np.ndarray],
-    strict: bool,
-    images: Mapping[str, np.ndarray],
-) -> People:
-    """`people` without the rows that `bad` or `images` (reason -> (N,) bool) names, counted by
-    reason: the first that holds.
+def leave_out(people: People, source: Path, bad: Mapping[str, np.ndarray], strict: bool) -> People:
+    """`people` without the rows that `bad` (reason -> (N,) bool) names, counted by reason: the
+    first that holds.
 
     With `strict` such a row raises PaperlibError naming `source`, the row and its values; only an
-    absent image does not, it is no fault of the data.
+    absent image does not: the data may be whole without it.
     """
     keep, left_out = np.ones(len(people), bool), dict(people.left_out)
-    for reason, rows in (*bad.items(), *images.items()):
+    for reason, rows in bad.items():
         rows = rows & keep
         if strict and reason != IMAGE_ABSENT and rows.any():
             i = int(np.flatnonzero(rows)[0])
@@ -233,7 +227,7 @@ def leave_out(
     others = tuple(
         np.where(np.isfinite(joints).all(-1, keepdims=True), joints, np.nan)
         for joints in kept.others
-    )  # a neighbour who is bad is no reason to leave out
+    )  # a bad neighbour is no reason to leave a person out
     return replace(kept, others=others, left_out=left_out)
 
 

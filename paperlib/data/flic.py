@@ -28,19 +28,8 @@ from paperlib.skeleton import FLIC
 FILES = ("annot/{split}.h5", "examples.mat")
 
 SCALE, CENTRE_Y = 2.2, 240  # of every person: the 440 px box of FACTS C.8
-_COLUMNS = [
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    9,
-    12,
-    13,
-    16,
-]  # of the 29 in `coords`, those that were labelled: FLIC's eleven joints, in their order
+# of the 29 in `coords`, those that were labelled: FLIC's eleven joints, in their order
+_COLUMNS = [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]
 
 
 def load_flic(
@@ -65,10 +54,8 @@ def load_flic(
     choose("split of FLIC", split, ("train", "valid"))
     choose("labels of FLIC", labels, ("oc", "pc"))
     path = find_labels(folder, FILES, split)
-    names, part, centre, scale = (
-        _from_mat(path, split, labels) if path.suffix == ".mat" else _from_h5(path, split, labels)
-    )
-
+    read_labels = _from_mat if path.suffix == ".mat" else _from_h5
+    names, part, centre, scale = read_labels(path, split, labels)
     missing = (part == 0).all(-1)  # none in the official files
     joints = np.where(missing[..., None], np.nan, part)
     image = image_paths(Path(folder) / "images", names)
@@ -83,25 +70,17 @@ def load_flic(
         head_size=np.full(len(image), np.nan),
         others=others_in_image(image, joints),
     )
-    return leave_out(people, path, bad_rows(people), strict, image_faults(people, need_images))
+    bad = bad_rows(people) | image_faults(people, need_images)
+    return leave_out(people, path, bad, strict)
 
 
-def _from_h5(
-    path: Path, split: str, labels: str
-) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+def _from_h5(path: Path, split: str, labels: str) -> tuple:
     """Image names, points (N, 11, 2), centres (N, 2) and scales (N,) of
     annot/<split>[_personcentric].h5."""
     if labels == "pc":
         path = find(path.parent, f"{split}_personcentric.h5")
-    stored = read_h5(
-        path,
-        {
-            "part": (None, len(FLIC), 2),
-            "visible": (None, len(FLIC)),
-            "center": (None, 2),
-            "scale": (None,),
-        },
-    )
+    shapes = {"part": (None, len(FLIC), 2), "visible": (None, len(FLIC))}
+    stored = read_h5(path, shapes | {"center": (None, 2), "scale": (None,)})
     names_file = find(path.parent, f"{split}_images.txt")
     names = read(names_file, lambda file: file.read_text(encoding="utf-8")).splitlines()
     if len(names) != len(stored["part"]):
@@ -111,9 +90,7 @@ def _from_h5(
     return names, stored["part"], stored["center"], stored["scale"]
 
 
-def _from_mat(
-    path: Path, split: str, labels: str
-) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+def _from_mat(path: Path, split: str, labels: str) -> tuple:
     """The same of examples.mat: person-centric `coords` (2, 29), `torsobox` x1 y1 x2 y2, and the
     flags `istrain` and `istest`."""
 
@@ -124,26 +101,16 @@ def _from_mat(
                 f"{path}: is not FLIC's: it has no struct examples, only "
                 f"{sorted(k for k in content if not k.startswith('__'))}"
             )
-        chosen = [
-            e
-            for e in np.atleast_1d(content["examples"]).tolist()
-            if (e.istrain if split == "train" else e.istest)
-        ]
-        part = np.array([np.asarray(e.coords, float)[:, _COLUMNS].T for e in chosen]).reshape(
-            -1, len(FLIC), 2
-        )
-        torso = np.array([np.asarray(e.torsobox, float)[[0, 2]].mean() for e in chosen])
-        return [str(e.filepath) for e in chosen], part, torso
+        flag = "istrain" if split == "train" else "istest"
+        chosen = [e for e in np.atleast_1d(content["examples"]).tolist() if getattr(e, flag)]
+        part = [np.asarray(e.coords, float)[:, _COLUMNS].T for e in chosen]
+        torso = [np.asarray(e.torsobox, float)[[0, 2]].mean() for e in chosen]
+        return [str(e.filepath) for e in chosen], np.reshape(part, (-1, len(FLIC), 2)), torso
 
     names, part, torso = read(path, load)
     if labels == "oc":
         left, right = FLIC.index("left_shoulder"), FLIC.index("right_shoulder")
-        part = np.where(
-            (part[:, right, :1] > part[:, left, :1])[..., None], part[:, FLIC.mirror], part
-        )
-    return (
-        names,
-        part,
-        np.stack([torso, np.full(len(torso), CENTRE_Y)], -1),
-        np.full(len(torso), SCALE),
-    )
+        crossed = part[:, right, :1] > part[:, left, :1]
+        part = np.where(crossed[..., None], part[:, FLIC.mirror], part)
+    centre = np.array([(x, CENTRE_Y) for x in torso], float).reshape(-1, 2)
+    return names, part, centre, np.full(len(torso), SCALE)

@@ -1,8 +1,9 @@
-"""Image files: any picture in as (H, W, 3) uint8 RGB, its size from the header alone, and one clear
-error for a file that is not a whole picture.
+"""Image files: read any picture as (H, W, 3) uint8 RGB, read its size from the header alone, and
+raise one clear error for a file that is not a whole picture.
 
-`upright` says which way up. A data set's labels are made for the pixels as stored, so the default
-leaves them where they are; `upright=True` turns a photograph as its EXIF orientation asks.
+`upright` chooses the orientation. A data set's labels are made for the pixels as stored, so the
+default leaves them where they are; `upright=True` turns a photograph as its EXIF orientation
+asks.
 """
 
 import threading
@@ -19,27 +20,10 @@ from paperlib import PaperlibError
 
 MOST = 2**28  # px that a picture may have: 268 megapixels, 0.8 GB as RGB
 _PNG = b"\x89PNG\r\n\x1a\n"
-_ORIENTATION = 0x0112  # the EXIF tag
-_REDUCED = {
-    1: 0,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-}
+_ORIENTATION, _ORIENTATIONS = 0x0112, range(1, 9)  # the EXIF tag, and what it may be
 # Pillow's modes of a grey picture of more than 8 bits
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _NOT_PAGES = ("MPO", "PSD")  # formats whose further frames are previews or layers
-# What makes the stored pixels upright, by the EXIF orientation
-_TURNS = {
-    1: lambda pixels: pixels,
-    2: np.fliplr,
-    3: lambda pixels: np.rot90(pixels, 2),
-    4: np.flipud,
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
-    8: np.rot90,
-}
 _BACK = {6: 8, 8: 6}  # what undoes a turn; the others undo themselves
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # they open as a preview
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -59,18 +43,19 @@ _FOREIGN = (
 def read_image(path: str | Path, upright: bool = False, reduced: int = 1) -> np.ndarray:
     """(H, W, 3) uint8 RGB, a fresh writable array.
 
-    With `reduced`, 2, 4 or 8, so many times smaller, each pixel that many pixels of the file wide.
-    Greyscale, CMYK and palette pictures become RGB, wider grey keeps its highest 8 bits, what is
-    transparent shows white, of several pages the first is read. Raises PaperlibError naming the
-    file where it is missing, empty, truncated, no picture, or of more than MOST px.
+    `reduced`, 2, 4 or 8, makes it so many times smaller: each pixel is that many pixels of the file
+    wide. Greyscale, CMYK and palette pictures become RGB, wider grey keeps its highest 8 bits,
+    transparent parts become white, of several pages the first is read. Raises PaperlibError naming
+    the file where it is missing, empty, truncated, no picture, or of more than MOST px.
 
     JPEGs are decoded by OpenCV, bit-identical to Pillow (CMYK: to one grey level), 1.2 (MPII, 1280
     x 720) to 2.2 (LSP) times as fast. What it makes of a truncated file depends on its version, so
     a JPEG without its end marker is left to Pillow, which refuses it; so is every other format.
     """
-    data = _read_bytes(path)
+    with _named(path):
+        data = Path(path).read_bytes()
     if _whole_jpeg(data[:8], data[-64:]):
-        turn = _header(path, data)[1] if upright else 1
+        turn = header(path, data)[1] if upright else 1
         decoded = 1 if upright else reduced  # turned, the rest at the right lies on another side
         pixels = _decode_jpeg(data, decoded)
         if pixels is not None:
@@ -104,16 +89,16 @@ def image_size(path: str | Path, upright: bool = False) -> tuple[int, int]:
 
     Raises PaperlibError naming the file where there is no header to read, or more than MOST px.
     """
-    stored, turn = _header(path, path)
+    stored, turn = header(path)
     return stored[::-1] if upright and turn >= 5 else stored
 
 
 def remarks(path: str | Path) -> list[str]:
-    """What one should know of how a photograph is read, a line each; mostly nothing."""
+    """Remarks on how a photograph is read, one line each; usually none."""
     said = []
     with _opened(path, path) as picture:
         asked = _asked(picture)
-        if asked not in list(_TURNS):
+        if asked not in _ORIENTATIONS:
             is_none = "is damaged" if asked is None else f"{asked!r} is none of 1 to 8"
             said.append(f"its EXIF orientation {is_none}; taken as it is stored")
         pages = _pages(picture)
@@ -123,12 +108,12 @@ def remarks(path: str | Path) -> list[str]:
 
 
 def fault_of(path: str | Path) -> str | None:
-    """Why read_image would refuse the file, None where it would not.
+    """Why read_image would refuse the file; None if it would read it.
 
-    A JPEG or PNG with header and end is believed and not decoded (50 us).
+    A JPEG or PNG with a header and an end marker is accepted without decoding (50 us).
     """
     try:
-        with open(path, "rb") as file:
+        with _named(path), open(path, "rb") as file:
             start = file.read(8)
             file.seek(max(0, Path(path).stat().st_size - 64))
             end = file.read()
@@ -136,27 +121,26 @@ def fault_of(path: str | Path) -> str | None:
         image_size(path) if whole else read_image(path)
     except PaperlibError as error:
         return str(error).removeprefix(f"{path}: ")
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
     return None
 
 
 def _whole_jpeg(start: bytes, end: bytes) -> bool:
-    """Has its start and its end marker; some programs leave a few bytes after it."""
+    """Whether start and end marker are there; some programs leave a few bytes after the end."""
     return start.startswith(b"\xff\xd8\xff") and end.rstrip(b"\r\n\0").endswith(b"\xff\xd9")
 
 
 def _decode_jpeg(data: bytes, reduced: int) -> np.ndarray | None:
-    flags = cv2.IMREAD_COLOR_RGB | _REDUCED[reduced] | cv2.IMREAD_IGNORE_ORIENTATION
+    smaller = getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{reduced}", 0)
+    flags = cv2.IMREAD_COLOR_RGB | smaller | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # more pixels than OpenCV allows
         return None
 
 
-def _header(path: str | Path, source: str | Path | bytes) -> tuple[tuple[int, int], int]:
+def header(path: str | Path, source: bytes | None = None) -> tuple[tuple[int, int], int]:
     """(width, height) px as stored, and the EXIF orientation, 1 to 8."""
-    with _opened(path, BytesIO(source) if isinstance(source, bytes) else source) as picture:
+    with _opened(path, path if source is None else BytesIO(source)) as picture:
         turn = _turn(picture)
         swapped = picture.format == "TIFF" and turn >= 5  # Pillow tells a TIFF's size upright
         return picture.size[::-1] if swapped else picture.size, turn
@@ -165,7 +149,7 @@ def _header(path: str | Path, source: str | Path | bytes) -> tuple[tuple[int, in
 def _turn(picture: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where it is something else."""
     asked = _asked(picture)
-    return asked if asked in list(_TURNS) else 1
+    return asked if asked in _ORIENTATIONS else 1
 
 
 def _asked(picture: Image.Image):
@@ -177,7 +161,13 @@ def _asked(picture: Image.Image):
 
 
 def _turned(pixels: np.ndarray, turn: int) -> np.ndarray:
-    return pixels if turn == 1 else np.ascontiguousarray(_TURNS[turn](pixels))
+    """What makes the stored pixels upright, by the EXIF orientation: from 5 on the axes change
+    places, then each may be turned round."""
+    if turn == 1:
+        return pixels
+    pixels = pixels.swapaxes(0, 1) if turn >= 5 else pixels
+    right, down = (-1 if turn in turned else 1 for turned in ((2, 3, 6, 7), (3, 4, 7, 8)))
+    return np.ascontiguousarray(pixels[::down, ::right])
 
 
 def _pages(picture: Image.Image) -> int:
@@ -210,81 +200,61 @@ def _opened(path: str | Path, source: str | Path | BytesIO) -> Iterator[Image.Im
     """The picture of file `path`; whatever goes wrong with it is a PaperlibError that names it."""
     if Path(path).suffix.lower() in _RAW:
         raise PaperlibError(f"{path}: a camera's raw file; export it as JPEG or PNG")
+    with _named(path), _without_limit(), Image.open(source) as picture:
+        width, height = picture.size
+        if width * height > MOST:
+            raise PaperlibError(
+                f"{path}: {width} x {height} px are {width * height / 1e6:.0f} megapixels, more "
+                f"than the {MOST / 1e6:.0f} that are read; make it smaller"
+            )
+        yield picture
+
+
+@contextmanager
+def _named(path: str | Path) -> Iterator[None]:
     try:
-        with _SIZE_IS_OURS_TO_JUDGE, Image.open(source) as picture:
-            _check_size(path, picture.size)
-            yield picture
+        yield
     except PaperlibError:
         raise
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except MemoryError as error:
-        raise PaperlibError(f"{path}: too large for the memory; make it smaller") from error
     except Exception as error:  # Pillow's plugins raise nearly anything on a damaged file
-        raise _unreadable(path, error) from error
+        raise PaperlibError(f"{path}: {_fault(path, error)}") from error
 
 
-class _WithoutLimit:
-    """While anybody is within, Pillow refuses no picture for its size: it names no way out."""
-
-    def __init__(self):
-        self.lock, self.within, self.limit = threading.Lock(), 0, None
-
-    def __enter__(self):
-        with self.lock:
-            if not self.within:
-                self.limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            self.within += 1
-
-    def __exit__(self, *_):
-        with self.lock:
-            self.within -= 1
-            if not self.within:
-                Image.MAX_IMAGE_PIXELS = self.limit
-
-
-_SIZE_IS_OURS_TO_JUDGE = _WithoutLimit()
-
-
-def _check_size(path: str | Path, size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MOST:
-        has = f"{size[0]} x {size[1]} px are {size[0] * size[1] / 1e6:.0f} megapixels"
-        most = f"more than the {MOST / 1e6:.0f} that are read"
-        raise PaperlibError(f"{path}: {has}, {most}; make it smaller")
+def _fault(path: str | Path, error: Exception) -> str:
+    """What is wrong with a file that raised `error`, and the way out."""
+    match error:
+        case FileNotFoundError():
+            return "no such image file; check the path"
+        case MemoryError():
+            return "too large for the memory; make it smaller"
+        case Image.UnidentifiedImageError():
+            with open(path, "rb") as file:
+                start = file.read(16)
+            if not start:
+                return "an empty file (0 bytes); fetch or export the image again"
+            for at, mark, name in _FOREIGN:
+                if start[at : at + len(mark)] == mark:
+                    return f"{name}, not read here; save it as JPEG or PNG"
+            error = "not in a picture format that we can read"
+        case OSError(strerror=str(why)):
+            return f"cannot be read ({why})"
+    return f"not a whole picture ({error}); fetch it again, or save it anew as JPEG or PNG"
 
 
-def _read_bytes(path: str | Path) -> bytes:
+_LOCK, _LIMITS = threading.Lock(), []
+
+
+@contextmanager
+def _without_limit() -> Iterator[None]:
+    """While any thread is within, Pillow refuses no picture for its size: its error names no way
+    out. The last to leave puts the limit back."""
+    with _LOCK:
+        _LIMITS.append(Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
     try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except OSError as error:
-        raise PaperlibError(f"{path}: cannot be read ({error.strerror})") from error
-    if not data:
-        raise PaperlibError(f"{path}: an empty file (0 bytes); fetch or export the image again")
-    return data
-
-
-def _missing(path: str | Path) -> PaperlibError:
-    return PaperlibError(f"{path}: no such image file; check the path")
-
-
-def _unreadable(path: str | Path, error: Exception) -> PaperlibError:
-    why: object = error
-    if isinstance(error, Image.UnidentifiedImageError):
-        foreign = _foreign(path)
-        if foreign:
-            return PaperlibError(f"{path}: {foreign}, not read here; save it as JPEG or PNG")
-        why = "not in a picture format that we can read"
-    way_out = "fetch it again, or save it anew as JPEG or PNG"
-    return PaperlibError(f"{path}: not a whole picture ({why}); {way_out}")
-
-
-def _foreign(path: str | Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            start = file.read(16)
-    except OSError:
-        return ""
-    named = (name for at, mark, name in _FOREIGN if start[at : at + len(mark)] == mark)
-    return next(named, "")
+        yield
+    finally:
+        with _LOCK:
+            limit = _LIMITS.pop()  # ours, None, but for the first
+            if not _LIMITS:
+                Image.MAX_IMAGE_PIXELS = limit

@@ -9,7 +9,7 @@ The people of the test set are in the second alone.
 3. annot.h5 of pose-hg-train, in whole pixels; again annot/valid.h5 says who is of validation.
 4. annot/train.h5 and annot/valid.h5: Newell's lists, in whole pixels (paperlib.data.mpii_h5).
 5. annot/train.json and annot/valid.json of HRNet, or annotations/mpii_train.json and mpii_val.json
-   of mmpose (paperlib.data.mpii_hrnet), which do not say who is occluded.
+   of mmpose (paperlib.data.mpii_json), which do not say who is occluded.
 
 The first that is there is taken. Validation is Tompson's 2958 people; training is everybody in an
 image without one of them, 22,246 people. The other 3679 annotated people of the validation images
@@ -30,8 +30,9 @@ from paperlib.data.files import (
     image_faults,
     image_paths,
     leave_out,
+    others_in_image,
 )
-from paperlib.data.mpii_points import Labels, split_points
+from paperlib.data.mpii_labels import Labels, split_points
 from paperlib.people import People
 from paperlib.skeleton import MPII
 
@@ -85,6 +86,10 @@ def load_mpii(
         )
     labels = _read(path, Path(folder), split, separated)
     joints, state = split_points(labels.points)
+    if labels.others is None:
+        others = others_in_image(np.array(labels.images, str), joints)
+    else:
+        others = tuple(split_points(points)[0] for points in labels.others)
     people = People(
         skeleton=MPII,
         image=image_paths(Path(folder) / "images", labels.images),
@@ -94,24 +99,23 @@ def load_mpii(
         scale=labels.scale,
         framed=np.zeros(len(joints), bool),
         head_size=labels.head_size,
-        others=tuple(split_points(points)[0] for points in labels.others),
+        others=others,
         left_out=labels.left_out,
         unstated=labels.unstated,
     )
-    odd = ~np.isin(labels.points[..., 2], (0, 1)).all(-1)
-    bad = bad_rows(people) | {"visible neither 0 nor 1": odd}
-    return leave_out(people, path, bad, strict, image_faults(people, need_images))
+    wanted = np.ones(len(people), bool) if labels.wanted is None else labels.wanted
+    people, flags = people.select(wanted), labels.points[wanted, :, 2]
+    bad = bad_rows(people) | {"visible neither 0 nor 1": ~np.isin(flags, (0, 1)).all(-1)}
+    return leave_out(people, path, bad | image_faults(people, need_images), strict)
 
 
 def _read(path: Path, folder: Path, split: str, separated: bool) -> Labels:
-    if split == "test":
-        return mpii_mat.read_test_people(path, separated)
     if path.suffix in (".json", ".gz"):
         return mpii_json.read_labels(path, split)
-    if path.suffix == ".h5" and path.name != "annot.h5":
-        return mpii_h5.read_labels(path, split)
-    name = "the official .mat" if path.suffix == ".mat" else path.name
-    who = find(folder, "annot/valid.h5", _WHO_IS_VALIDATION.format(name))
+    who = None
+    if split != "test" and (path.suffix == ".mat" or path.name == "annot.h5"):
+        name = "the official .mat" if path.suffix == ".mat" else path.name
+        who = find(folder, "annot/valid.h5", _WHO_IS_VALIDATION.format(name))
     if path.suffix == ".mat":
         return mpii_mat.read_labels(path, who, split, separated)
-    return mpii_h5.read_all(path, who, split)
+    return mpii_h5.read_labels(path, who, split)

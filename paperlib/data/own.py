@@ -1,8 +1,8 @@
-"""Labels of one's own: any COCO keypoints file, with the skeleton that its categories name.
+"""Labels of your own: any COCO keypoints file, with the skeleton that its categories name.
 
-Keypoints keep the file's names and order; which are left and right, and which are ours, is told by
-their names however they are spelt (skeleton.plain_name). Limbs are the category's `skeleton`, each
-with its mirrored twin.
+Keypoints keep the file's names and order. Their names, however they are spelt
+(skeleton.plain_name), tell left from right, and which keypoints are joints of ours. Limbs are the
+category's `skeleton`, each with its mirrored twin.
 """
 
 import hashlib
@@ -14,18 +14,17 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from paperlib import PaperlibError
 from paperlib.data.coco import as_people, bad_labels
 from paperlib.data.coco_file import categories, read_annotations, read_content
 from paperlib.data.files import image_faults, leave_out, stays_inside
+from paperlib.data.images import header
 from paperlib.people import People
 from paperlib.skeleton import Skeleton, other_side
 
 # px x scale: how far above a box's middle its rough position lies, as in companion.app.photos
 ABOVE = 10
-ORIENTATION = 0x0112  # the EXIF tag
 HELD_OUT = 5  # one image in so many is for validation
 _WAY_OUT = "name the pairs left_X and right_X in categories, and others without a side"
 
@@ -40,7 +39,7 @@ class Own:
     image_ids: np.ndarray  # (N,) object
     names: np.ndarray  # (N,) object: the images' names as in the file
     categories: np.ndarray  # (N,) object: the categories' ids
-    notes: tuple[str, ...]  # what was read otherwise than it is written, for the user
+    notes: tuple[str, ...]  # remarks for the user: what was read otherwise than it is written
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -78,13 +77,15 @@ def load_own(path: str | Path, need_images: bool = True, strict: bool = False) -
     labels = read_annotations(path, content, wanted, len(skeleton), strict, box=False)
     if labels.boxless:
         notes += (f"{labels.boxless} have no bbox, the box about their labelled joints is taken",)
-    people = as_people(skeleton, labels, _image_paths(path.parent, labels.images))
+    paths = {name: _image_path(path.parent, name) for name in set(labels.images)}
+    image = np.array([paths[name] for name in labels.images], dtype=str)
+    people = as_people(skeleton, labels, image)
     people = replace(people, centre=people.centre - np.outer(people.scale, (0, ABOVE)))
-    bad, faults = bad_labels(people, labels), image_faults(people, need_images)
+    bad = bad_labels(people, labels) | image_faults(people, need_images)
     if need_images:
-        faults |= _other_pixels(people.image, labels.sizes)
-    kept = ~np.any([*bad.values(), *faults.values()], axis=0)
-    people = leave_out(people, path, bad, strict, faults)
+        bad |= _other_pixels(people.image, labels.sizes)
+    kept = ~np.any([*bad.values()], axis=0)
+    people = leave_out(people, path, bad, strict)
     columns = (labels.ids, labels.image_ids, labels.images, labels.category_ids)
     rows = [np.array([*column, None], object)[:-1][kept] for column in columns]
     own = Own(path, people, *rows, notes)
@@ -192,7 +193,7 @@ def _look_paired(a: str, b: str) -> bool:
 
 
 def _limbs(path: Path, pairs: Any, skeleton: Skeleton) -> tuple[tuple, tuple[str, ...]]:
-    """Limbs as pairs of joints from 0, each once and with its mirrored twin, and what is to tell.
+    """Limbs as pairs of joints from 0, each once and with its mirrored twin, and remarks.
 
     COCO counts joints from 1; a list with a 0 in it counts from 0.
     """
@@ -220,14 +221,9 @@ def _limbs(path: Path, pairs: Any, skeleton: Skeleton) -> tuple[tuple, tuple[str
     return tuple(limbs.values()), notes
 
 
-def _image_paths(home: Path, names: list[str]) -> np.ndarray:
-    """(N,) str: each image beside the labels or in images/, by its whole name or its last part; ""
-    for a name that would lead out of there."""
-    found = {name: _image_path(home, name) for name in set(names)}
-    return np.array([found[name] for name in names], dtype=str)
-
-
 def _image_path(home: Path, name: str) -> str:
+    """The image beside the labels or in images/, by its whole name or its last part; "" for a name
+    that would lead out of there."""
     if not stays_inside(name):
         return ""
     parts = PureWindowsPath(name).parts  # either slash
@@ -242,7 +238,12 @@ def _other_pixels(image: np.ndarray, sizes: np.ndarray) -> dict[str, np.ndarray]
     Programs show an image turned as its EXIF tag asks, and so it is labelled; networks train on it
     as it is stored. Only where the labels' own width and height say so were they made for that.
     """
-    pixels = {path: _stored(path) for path in set(image.tolist())}
+    pixels = {}
+    for path in set(image.tolist()):
+        try:
+            pixels[path] = header(path)
+        except PaperlibError:  # absent or broken, which image_faults says
+            pixels[path] = (0, 0), 1
     turned, other = np.zeros((2, len(image)), bool)
     for i, (path, given) in enumerate(zip(image.tolist(), sizes, strict=True)):
         size, orientation = pixels[path]
@@ -255,14 +256,3 @@ def _other_pixels(image: np.ndarray, sizes: np.ndarray) -> dict[str, np.ndarray]
         "image turned by its EXIF tag: save it upright": turned,
         "image not of the size that the labels give": other,
     }
-
-
-def _stored(path: str) -> tuple[tuple[int, int], int]:
-    """Width, height and EXIF orientation of an image file, of its header alone; (0, 0) and 1 where
-    it is absent or broken, which image_faults says."""
-    try:
-        with Image.open(path) as picture:
-            orientation = picture.getexif().get(ORIENTATION, 1)
-            return picture.size, orientation if orientation in range(1, 9) else 1
-    except Exception:  # Pillow's plugins raise nearly anything on a damaged file
-        return (0, 0), 1

@@ -34,36 +34,26 @@ def read_records(path: Path) -> list[Record]:
     return records
 
 
-def image_of(record: Record) -> Any:
-    return record.get("img_paths", record.get("image"))
-
-
 def field(path: Path, record: Record, key: str) -> Any:
     """A field of a record. Raises PaperlibError naming the image of a record that lacks it."""
-    try:
-        return record[key]
-    except KeyError as error:
+    if key not in record:
+        image = record.get("img_paths", record.get("image"))
         raise PaperlibError(
-            f"{path}: the record of image '{image_of(record)}' has no '{key}'; "
-            f"it has {sorted(record)}"
-        ) from error
+            f"{path}: the record of image '{image}' has no '{key}'; it has {sorted(record)}"
+        )
+    return record[key]
 
 
 def numbers(path: Path, records: list[Record], key: str, shape: tuple[int, ...]) -> np.ndarray:
     """(N, *shape): the field `key` of every record. Raises PaperlibError where one has another."""
-    values = [field(path, record, key) for record in records]
-    try:
-        return np.array(values, dtype=float).reshape(len(records), *shape)
-    except (TypeError, ValueError, OverflowError) as error:
-        wrong = next((value for value in values if not _is_numbers(value, shape)), error)
-        what = " x ".join(map(str, shape)) + " numbers" if shape else "one number"
-        raise PaperlibError(
-            f"{path}: '{key}' should be {what}, but is {str(wrong)[:80]}"
-        ) from error
-
-
-def _is_numbers(value: Any, shape: tuple[int, ...]) -> bool:
-    try:
-        return np.array(value, dtype=float).shape == shape
-    except (TypeError, ValueError, OverflowError):
-        return False
+    found = np.empty((len(records), *shape))
+    for i, record in enumerate(records):
+        value = field(path, record, key)
+        try:
+            found[i] = np.array(value, dtype=float).reshape(shape)
+        except (TypeError, ValueError, OverflowError) as error:
+            what = " x ".join(map(str, shape)) + " numbers" if shape else "one number"
+            raise PaperlibError(
+                f"{path}: '{key}' should be {what}, but is {str(value)[:80]}"
+            ) from error
+    return found

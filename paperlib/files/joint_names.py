@@ -8,10 +8,10 @@ either order, whole or shortened as the public codes shorten them. A neck is MPI
 import difflib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from paperlib import PaperlibError
-from paperlib.skeleton import SKELETONS, Skeleton, same_joint
+from paperlib.files.points import File
+from paperlib.skeleton import Skeleton, same_joint
 
 _SIDES = {"right": ("right", "r", "rt"), "left": ("left", "l", "lt")}
 _PAIRED = {
@@ -82,7 +82,9 @@ def read_column(text: str) -> Column:
         at = next((i for i in (len(words) - 1, 0) if words and words[i] in _SCORE), None)
         field = "" if at is None else "score"
     rest = words if at is None else words[:at] + words[at + 1 :]
-    joint = _number(rest) if _number(rest) is not None else joint_called(" ".join(rest))
+    joint = _number(rest)
+    if joint is None:
+        joint = joint_called(" ".join(rest))
     if joint is None and not field:  # ranklex, xrankle
         whole = "".join(words)
         for axis, inner in ((whole[-1:], whole[:-1]), (whole[:1], whole[1:])):
@@ -107,46 +109,38 @@ def joint_in(skeleton: Skeleton, joint: str) -> int | None:
     return None
 
 
-def known_elsewhere(joint: str) -> bool:
-    """Whether any skeleton has the joint."""
-    return any(joint_in(skeleton, joint) is not None for skeleton in SKELETONS.values())
-
-
-def refuse_unknown(path: Path, name: str, skeleton: Skeleton) -> None:
-    """Raises PaperlibError that names the joint of the skeleton that is spelt most like `name`."""
-    letters = "".join(words_of(name))
-    spelt = {
-        alias: joint for alias, joint in _ALIASES.items() if joint_in(skeleton, joint) is not None
-    }
-    spelt = {alias: skeleton.joints[joint_in(skeleton, joint)] for alias, joint in spelt.items()}
-    near = difflib.get_close_matches(letters, spelt, 1, 0.3) or list(spelt)[:1]
-    raise PaperlibError(
-        f"{path}: no joint {name!r} in {skeleton.name}; there is {', '.join(skeleton.joints)}, "
+def unknown_joint(file: File, name: str) -> PaperlibError:
+    """The error that names the joint of the skeleton that is spelt most like `name`."""
+    skeleton = file.skeleton
+    places = {alias: joint_in(skeleton, joint) for alias, joint in _ALIASES.items()}
+    spelt = {alias: skeleton.joints[i] for alias, i in places.items() if i is not None}
+    near = difflib.get_close_matches("".join(words_of(name)), spelt, 1, 0.3) or list(spelt)[:1]
+    return file.error(
+        f"no joint {name!r} in {skeleton.name}; there is {', '.join(skeleton.joints)}, "
         f"or an index from 0; the nearest is {spelt[near[0]]!r}"
     )
 
 
-def in_order(joints: dict[int, dict], path: Path) -> dict[int, dict]:
-    """Joints that are numbered from 0 or from 1, without a gap."""
-    first, count = min(joints), len(joints)
-    if first not in (0, 1) or max(joints) != first + count - 1:
-        raise PaperlibError(
-            f"{path}: its joints are numbered {', '.join(map(str, sorted(joints)[:6]))}, ...; "
-            "number all of them from 0 or from 1, or name them"
-        )
-    return {joint: joints[joint] for joint in sorted(joints)}
+def kept_joints(file: File, joints: dict, unknown: list[str]) -> tuple[dict, tuple[str, ...]]:
+    """Those of `joints` (by name or number) that the skeleton has, and a note about the others.
+
+    Raises PaperlibError for an unknown name, which may be a misspelt joint, unless no joint is
+    missing; and where the skeleton has none of them.
+    """
+    named = {joint: found for joint, found in joints.items() if isinstance(joint, str)}
+    kept = {j: found for j, found in named.items() if joint_in(file.skeleton, j) is not None}
+    if (unknown and len(kept) < len(file.skeleton)) or not kept:
+        raise unknown_joint(file, (unknown or list(joints))[0])
+    others = dict.fromkeys([*(joint for joint in named if joint not in kept), *unknown])
+    told = f"left out, for {file.skeleton.name} has no such joints: {', '.join(others)}"
+    return kept, (told,) if others else ()
 
 
-def of_skeleton(
-    joints: dict, unknown: list[str], path: Path, skeleton: Skeleton
-) -> tuple[dict, tuple]:
-    """The joints that the skeleton has, and the names of others. An unknown name may be a misspelt
-    joint, unless no joint is missing."""
-    kept = {joint: found for joint, found in joints.items() if not isinstance(joint, int)}
-    kept = {joint: found for joint, found in kept.items() if joint_in(skeleton, joint) is not None}
-    if unknown and len(kept) < len(skeleton):
-        refuse_unknown(path, unknown[0], skeleton)
-    if not kept:
-        refuse_unknown(path, next(iter(joints)), skeleton)
-    others = (j for j in joints if j not in kept and isinstance(j, str) and known_elsewhere(j))
-    return kept, tuple(dict.fromkeys((*others, *unknown)))
+def places_of(file: File, names: list[str]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """{joint of the skeleton: its place in `names`}, and a note about the others."""
+    joints = [joint_called(name) for name in names]
+    if twice := [joint for joint in joints if joint and joints.count(joint) > 1]:
+        raise file.error(f"two of its keypoints are called {twice[0]}; keep one")
+    places = {joint: k for k, joint in enumerate(joints) if joint}
+    unknown = [name for name, joint in zip(names, joints, strict=True) if joint is None]
+    return kept_joints(file, places, unknown)

@@ -1,4 +1,4 @@
-"""Predictions for a COCO keypoints file of one's own, and whose they are.
+"""Predictions for a COCO keypoints file of your own, matched to its people.
 
 COCO results ([{"image_id", "keypoints", ...}]), what `paperlib predict` writes ([{"image",
 "people"}]), or an array in any form that paperlib.files.predictions reads, in the order of the
@@ -6,13 +6,14 @@ file.
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from paperlib import PaperlibError
@@ -29,8 +30,8 @@ class Found:
 
     own: Own
     points: np.ndarray  # (N, J, 2) px
-    which: str  # who they are: ALL of the file, or the people of HELD_OUT
-    notes: tuple[str, ...] = ()  # what is of nobody, for the user
+    which: str  # ALL people of the file, or those in HELD_OUT
+    notes: tuple[str, ...] = ()  # predictions that match nobody
 
 
 def read_predictions(path: Path, own: Own) -> Found:
@@ -81,60 +82,43 @@ def _records(path: Path) -> list[dict] | None:
 
 
 def _match(path: Path, own: Own, records: list[dict]) -> tuple[Found, set[str]]:
-    """What `records` predict of each person, and the names of the images that they speak of."""
-    images, by_image, strange = _Images(own), defaultdict(list), 0
+    """The predictions of each person in `records`, and the names of their images."""
+    known, by_image = _image_names(own), defaultdict(list)
     for image, note, pose in _poses(path, records, own.people.skeleton):
-        name = images.name_of(image)
-        if name is None:
-            strange += 1
-        else:
-            by_image[name].append((note, pose))
+        parts = PureWindowsPath(str(image)).parts
+        ends = ("/".join(parts[i:]) for i in range(len(parts)))
+        by_image[next((known[e] for e in (str(image), *ends) if e in known), None)] += [
+            (note, pose)
+        ]
+    strange = len(by_image.pop(None, ()))
     if not by_image:
         raise PaperlibError(
             f"{path}: none of its {strange} predictions is of an image of {own.path}; an image is "
             "told by its image_id, or by its file name"
         )
-    rows = defaultdict(list)
-    for row, name in enumerate(own.names):
-        rows[name].append(row)
+    rows = pd.Series(own.names).groupby(own.names).indices
     points, left = np.full(own.people.joints.shape, np.nan), 0
     for name, poses in by_image.items():
-        left += _assign(points, own, rows[name], poses)
+        left += _assign(points, own, rows[name].tolist(), poses)
     notes = (f"predictions of images without labels: {strange}",) * bool(strange)
     notes += (f"predictions of nobody who is labelled: {left}",) * bool(left)
     return Found(own, points, ALL, notes), set(by_image)
 
 
-class _Images:
-    """The images of labels, found again by id, by name, by the end of a path, or by stem."""
-
-    def __init__(self, own: Own):
-        names = dict.fromkeys(own.names)
-        self.by_id = {str(i): name for i, name in zip(own.image_ids, own.names, strict=True)}
-        self.by_end = {PureWindowsPath(name).parts: name for name in names}
-        self.by_last = _unique((PureWindowsPath(name).name, name) for name in names)
-        self.by_stem = _unique((PureWindowsPath(name).stem, name) for name in names)
-
-    def name_of(self, image: Any) -> str | None:
-        """The name of what a record calls its image, None where the labels have no such image."""
-        if str(image) in self.by_id:
-            return self.by_id[str(image)]
-        path = PureWindowsPath(str(image))
-        ends = [path.parts[i:] for i in range(len(path.parts))]
-        whole = next((self.by_end[end] for end in ends if end in self.by_end), None)
-        return whole or self.by_last.get(path.name) or self.by_stem.get(str(image))
-
-
-def _unique(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
-    found = defaultdict(list)
-    for key, name in pairs:
-        found[key].append(name)
-    return {key: names[0] for key, names in found.items() if len(names) == 1}
+def _image_names(own: Own) -> dict[str, str]:
+    """The name of an image by everything that a record may call it: its id, its name, and the last
+    part and the stem of its name where no other image has the same."""
+    paths = {name: PureWindowsPath(name) for name in set(own.names)}
+    short = [(key, name) for name, path in paths.items() for key in {path.name, path.stem}]
+    often = Counter(key for key, _ in short)
+    known = {key: name for key, name in short if often[key] == 1}
+    known |= {"/".join(path.parts): name for name, path in paths.items()}
+    return known | {str(i): name for i, name in zip(own.image_ids, own.names, strict=True)}
 
 
 def _assign(points: np.ndarray, own: Own, mine: list[int], poses: list) -> int:
     """Write the poses of one image, whose people are the rows `mine`, into `points`, and return how
-    many are of nobody."""
+    many match nobody."""
     named, free, rest = {str(own.ids[row]): row for row in mine}, list(mine), []
     for note, pose in poses:
         row = None if note is None else named.get(str(note))

@@ -1,62 +1,64 @@
-"""Which person each row of a file is: what its columns of people and images say."""
+"""The order of the people: which person each row of a file is, by its people and images."""
 
 import re
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path, PureWindowsPath
+from pathlib import PureWindowsPath
 
 import numpy as np
+import pandas as pd
 
-from paperlib import PaperlibError
-from paperlib.files.tables import Block
+from paperlib.files.points import File, Points
+from paperlib.files.text_tables import count_up
 
 
-def row_order(
-    path: Path, people: list | None, images: list | None, expected: list | None, count: int
-) -> tuple[list[int], tuple[str, ...]]:
-    """(the rows in the official order, what to say about it).
+def in_order(file: File, found: Points, expected: list | None) -> Points:
+    """The people in the official order, and a note where that order is a guess.
 
-    People that are counted through, 0 to N - 1, say it alone. Else images do, by their place in
-    `expected`, the image of each person of the truth, or by their names and numbers where the truth
-    has none of them; people of one image by their own labels, else as they come. Raises
-    PaperlibError for a person who is there twice, and for images that only partly are the truth's.
+    If the labels of people count from 0 to N - 1, they alone give the order. Else people are sorted
+    by image: by its place in `expected`, the image of each person of the truth, or by its name
+    where the truth has none of the images; people of one image by their labels, or as in the file.
+    Raises PaperlibError for a person who is there twice, and where the truth has only some of the
+    images.
     """
-    rows = range(count)
-    if people is not None and _counted(people):
-        return sorted(rows, key=lambda row: int(people[row])), ()
+    people, images, rows = found.people, found.images, range(len(found.values))
+    if people is not None and count_up(people):
+        return found.select(sorted(rows, key=lambda row: int(people[row])))
     if people is None and images is None:
-        return list(rows), ()
-    who = [_natural(label) for label in people] if people is not None else [()] * count
-    if images is None:
-        _refuse_twice(path, people, None)
-        return sorted(rows, key=lambda row: who[row]), ()
+        return found
     if people is not None:
-        _refuse_twice(path, people, images)
-    stems = [_stem(image) for image in images]
-    sorted_rows = sorted(rows, key=lambda row: (_natural(stems[row]), who[row], row))
-    several = len(set(stems)) < count and people is None
-    said = ("several people of one image were taken as they come in the file",) if several else ()
+        _refuse_twice(file, people, images)
+    stems = [_stem(image) for image in images] if images else [""] * len(rows)
+    who = [_natural(label) for label in people] if people is not None else [()] * len(rows)
+    rows = sorted(rows, key=lambda row: (_natural(stems[row]), who[row], row))
+    several = people is None and len(set(stems)) < len(rows)
+    told = ("several people of one image were taken as they come in the file",) * several
     places = defaultdict(list)
     for place, image in enumerate(expected or ()):
         places[_stem(image)].append(place)
-    strangers = [image for image, stem in zip(images, stems, strict=True) if stem not in places]
-    if len(strangers) == count:
-        return sorted_rows, said
+    strangers = [row for row, stem in enumerate(stems) if stem not in places]
+    if len(strangers) == len(rows):
+        return found.select(rows, *told)
     if strangers:
-        raise PaperlibError(
-            f"{path}: no image {strangers[0]!r} in the truth; give the people of its images"
+        raise file.error(
+            f"no image {images[strangers[0]]!r} in the truth; give the people of its images"
         )
-    left = {stem: list(where) for stem, where in places.items()}
-    target = {}
-    for row in sorted_rows:
-        if not left[stems[row]]:
-            there = len(places[stems[row]])
-            raise PaperlibError(
-                f"{path}: image {images[row]!r} has {stems.count(stems[row])} people, and {there} "
-                "in the truth"
+    left, target = {stem: iter(where) for stem, where in places.items()}, {}
+    for row in rows:
+        target[row] = next(left[stems[row]], None)
+        if target[row] is None:
+            raise file.error(
+                f"image {images[row]!r} has {stems.count(stems[row])} people, and "
+                f"{len(places[stems[row]])} in the truth"
             )
-        target[row] = left[stems[row]].pop(0)
-    return sorted(rows, key=target.get), said
+    return found.select(sorted(rows, key=target.get), *told)
+
+
+def _refuse_twice(file: File, people: list, images: list | None) -> None:
+    keys = list(zip(people, images, strict=True)) if images else people
+    for row in np.flatnonzero(pd.Series(keys).duplicated())[:1]:
+        where = f" of image {images[row]}" if images else ""
+        raise file.error(f"person {people[row]}{where} is there twice; give each person one row")
 
 
 def all_in(images: list | None, expected: list | None) -> bool:
@@ -65,33 +67,19 @@ def all_in(images: list | None, expected: list | None) -> bool:
     return images is not None and all(_stem(image) in known for image in images)
 
 
-def best_of_each(block: Block, people: int | None) -> tuple[Block, tuple[str, ...]]:
+def best_of_each(found: Points, people: int | None) -> Points:
     """Of several detections of an image that shows one person, the one with the highest score."""
-    if block.best is None or not block.images or people in (None, len(block.values)):
-        return block, ()
-    if len(set(block.images)) != people:
-        return block, ()
-    order = np.argsort(-block.best, kind="stable")
+    images, count = found.images, len(found.values)
+    if found.best is None or not images or people in (None, count) or len(set(images)) != people:
+        return found
     first = {}
-    for row in order:
-        first.setdefault(block.images[row], row)
-    rows = sorted(first.values())
-    gone = len(block.values) - len(rows)
-    images = [block.images[row] for row in rows]
-    kept = replace(
-        block, values=block.values[rows], images=images, best=block.best[rows], people=None
+    for row in np.argsort(-found.best, kind="stable").tolist():
+        first.setdefault(images[row], row)
+    told = (
+        f"{count - people} more detections, of a lower score than another of their image, were "
+        "left out"
     )
-    return kept, (
-        f"{gone} more detections, of a lower score than another of their image, were left out",
-    )
-
-
-def _counted(labels: list) -> bool:
-    try:
-        numbers = sorted(int(str(label)) for label in labels)
-    except ValueError:
-        return False
-    return bool(numbers) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return replace(found.select(sorted(first.values()), told), people=None)
 
 
 def _natural(label) -> tuple:
@@ -105,15 +93,3 @@ def _stem(image) -> str:
     name = PureWindowsPath(str(image).strip()).name
     stem = re.sub(r"\.(jpe?g|png|bmp|tiff?|webp|0+)$", "", name, flags=re.IGNORECASE).lower()
     return stem.lstrip("0") or "0"
-
-
-def _refuse_twice(path: Path, people: list, images: list | None) -> None:
-    seen = set()
-    for row, label in enumerate(people):
-        key = (label, None if images is None else images[row])
-        if key in seen:
-            where = "" if images is None else f" of image {images[row]}"
-            raise PaperlibError(
-                f"{path}: person {label}{where} is there twice; give each person one row"
-            )
-        seen.add(key)

@@ -1,7 +1,7 @@
-"""What points look like when they are no pixels of the image, or in no official order of joints.
+"""Warnings about points that do not look like image pixels in the official order of joints.
 
-A score is given all the same, and a line beside it: the points may be what they are. Each line
-rests on how many joints would be right if the points were put right.
+The points are scored all the same, and a warning stands beside the score. Each warning rests on how
+many joints would be right after the correction that it suggests.
 """
 
 from pathlib import Path
@@ -38,11 +38,11 @@ def suspicions(
 def refuse_another_order(
     path: Path, points: np.ndarray, truth: np.ndarray, limit: np.ndarray
 ) -> None:
-    """Of 64 people, a quarter or more fit the labels of another row, each of a different one, and
-    not their own: the rows are in another order, and PaperlibError says so.
+    """Raise PaperlibError if the rows are in another order than the labels: if a quarter of 64
+    people fit the labels of other rows, each of a different one, and not their own.
 
-    To fit is to have six annotated joints of ten within the limit, not to fit fewer than three: a
-    poor prediction does neither.
+    A person fits with six of ten annotated joints within the limit, and does not fit with fewer
+    than three; a poor prediction does neither.
     """
     known = ~np.isnan(truth[..., 0]) & (limit > 0)[:, None]  # (N, J)
     counted = np.maximum(known.sum(1), 5)  # a handful of joints fits by chance

@@ -1,58 +1,50 @@
 """Tables as they lie in text files, and the numbers in their cells.
 
-Any separator, decimal commas, a byte order mark, several rows of header or none.
+A table is a DataFrame. Its columns are the names in the header, or counted where it has none; its
+index, where it is called LINE, is each row's line in the file.
 """
 
 import io
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from paperlib import PaperlibError
+from paperlib.files.points import File
 
+LINE = "line"
 _DEEPLABCUT = ("scorer", "individuals", "bodyparts", "coords")  # the rows of its header
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells as text or numbers, a header where the file has one, the file's line of each row."""
-
-    header: list[str] | None
-    cells: np.ndarray  # (R, C) object
-    lines: list[int] | None = None
+def has_header(table: pd.DataFrame) -> bool:
+    return not pd.api.types.is_integer_dtype(table.columns)
 
 
-def table_of_text(raw: bytes) -> Table:
+def table_of_text(raw: bytes) -> pd.DataFrame:
     """The table in a text file: any separator, decimal commas, a byte order mark, several rows of
     header (as DeepLabCut writes them: scorer, bodyparts, coords), or none."""
-    text = _decoded(raw)
-    numbered = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    numbered = [(i, line) for i, line in enumerate(_decoded(raw).splitlines(), 1) if line.strip()]
     if numbered and numbered[0][1].lower().startswith("sep="):
         numbered = numbered[1:]
-    if numbered and numbered[0][1].lstrip().startswith("#"):  # numpy.savetxt's header
-        numbered[0] = numbered[0][0], numbered[0][1].lstrip().lstrip("#").strip()
-    lines = [line for _, line in numbered]
-    frame = pd.read_csv(
+    places, lines = (list(column) for column in zip(*numbered, strict=True))
+    if lines[0].lstrip().startswith("#"):  # numpy.savetxt's header
+        lines[0] = lines[0].lstrip().lstrip("#").strip()
+    cells = pd.read_csv(
         io.StringIO("\n".join(lines)),
         header=None,
         sep=_separator(lines),
         skipinitialspace=True,
         dtype=str,
         keep_default_na=False,
-        na_values=[],
         skip_blank_lines=False,
     )
-    cells = frame.to_numpy(object)
-    empty = [all(str(cell).strip() in ("", "nan") for cell in column) for column in cells.T]
-    if empty and empty[-1]:  # every line ends in a separator
-        cells = cells[:, :-1]
-    rows = _header_rows(cells)
-    header = _one_header(cells[:rows]) if rows else None
-    places = [i for i, _ in numbered][rows:]
-    body = cells[rows:]
-    return Table(header, body, places if len(places) == len(body) else None)
+    cells = cells.fillna("").apply(lambda column: column.str.strip())
+    if (cells.iloc[:, -1] == "").all():  # every line ends in a separator
+        cells = cells.iloc[:, :-1]
+    if len(places) == len(cells):
+        cells.index = pd.Index(places, name=LINE)
+    rows = _header_rows(cells.to_numpy())
+    table = cells.iloc[rows:]
+    return table.set_axis(_one_header(cells.to_numpy()[:rows]), axis=1) if rows else table
 
 
 def _decoded(raw: bytes) -> str:
@@ -67,41 +59,30 @@ def _decoded(raw: bytes) -> str:
 def _separator(lines: list[str]) -> str:
     """The first of tab, semicolon, bar and comma that every line has equally often, else at all;
     else spaces."""
-    sample = [_unquoted(line) for line in lines[:20]]
-    for mark in ("\t", ";", "|", ","):
-        counts = {line.count(mark) for line in sample}
-        if len(counts) == 1 and counts != {0}:
-            return mark
-    often = {mark: min((line.count(mark) for line in sample), default=0) for mark in "\t;|,"}
-    return next((mark for mark, count in often.items() if count), r"\s+")
-
-
-def _unquoted(line: str) -> str:
-    return "".join(line.split('"')[::2])
+    sample = ["".join(line.split('"')[::2]) for line in lines[:20]]  # without what is quoted
+    counts = {mark: {line.count(mark) for line in sample} for mark in "\t;|,"}
+    even = [mark for mark, found in counts.items() if len(found) == 1 and found != {0}]
+    some = [mark for mark, found in counts.items() if 0 not in found]
+    return (even + some + [r"\s+"])[0]
 
 
 def _header_rows(cells: np.ndarray) -> int:
     """How many rows come before the first that is mostly numbers; a row 0, 1, 2, ... is one too."""
     count = 0
     for row in cells[:4]:
-        filled = [cell for cell in row[1 if count else 0 :] if str(cell).strip()]
+        filled = [cell for cell in row[1 if count else 0 :] if cell]
         numbers = sum(map(is_number, filled))
         if 2 * numbers >= max(len(filled), 1) or (count and numbers):
             break
         count += 1
-    if not count and len(cells):
-        row = [str(cell).strip() for cell in cells[0]]
-        row = row[1:] if row and not row[0] else row
-        count = int(
-            len(row) > 2
-            and row in ([str(i) for i in range(len(row))], [str(i + 1) for i in range(len(row))])
-        )
-    return count
+    row = cells[0, 0 if cells[0, 0] else 1 :].tolist()
+    counted = [[str(i + first) for i in range(len(row))] for first in (0, 1)]
+    return count or int(len(row) > 2 and row in counted)
 
 
 def _one_header(rows: np.ndarray) -> list[str]:
     """One name a column: of several rows of header, those that differ from column to column."""
-    rows = [[str(cell).strip() for cell in row] for row in rows]
+    rows = rows.tolist()
     if len(rows) == 1:
         return rows[0]
     told = []
@@ -116,27 +97,24 @@ def _one_header(rows: np.ndarray) -> list[str]:
     return ["image" if rows[-1][0].lower() in _DEEPLABCUT else names[0], *names[1:]]
 
 
-def numbers_in(table: Table, columns: list[int], path: Path, gaps: bool) -> np.ndarray:
-    """(R, len(columns)) the numbers in these columns; NaN where a cell is empty and may be."""
-    cells = pd.DataFrame(table.cells[:, columns]).astype("str")
-    cells = cells.apply(lambda column: column.str.strip())
-    if any(
-        column.str.fullmatch(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?").any() for _, column in cells.items()
-    ):
+def numbers_in(file: File, table: pd.DataFrame, columns: list[int], gaps: bool) -> np.ndarray:
+    """(R, len(columns)) the numbers in these columns; with `gaps` NaN where a cell is empty."""
+    cells = table.iloc[:, columns].astype("str").apply(lambda column: column.str.strip())
+    comma = r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?"
+    if any(column.str.fullmatch(comma).any() for _, column in cells.items()):
         cells = cells.apply(lambda column: column.str.replace(",", ".", regex=False))
     numbers = cells.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     plain = cells.isin(["nan", "NaN", "NAN", "-nan"]).to_numpy()
-    blank = cells.isin(["", "None", "null", "NA", "N/A", "n/a"]).to_numpy()
-    blank = blank | (pd.isna(table.cells[:, columns]) & ~plain)
-    wrong = np.isnan(numbers) & ~plain & ~(blank if gaps else False)
+    blank = cells.isna() | cells.isin(["", "None", "null", "NA", "N/A", "n/a"])
+    wrong = np.isnan(numbers) & ~plain & ~(blank.to_numpy() & gaps)
     if wrong.any():
         row, c = np.argwhere(wrong)[0]
-        name = repr(table.header[columns[c]]) if table.header else f"{columns[c]}, counted from 0,"
-        line = f" (line {table.lines[row]} of the file)" if table.lines else ""
-        what = "is empty" if blank[row, c] else f"holds {cells.iloc[row, c]!r}, which is no number"
-        raise PaperlibError(
-            f"{path}: row {row}, counted from 0{line}, column {name} {what}; every point needs "
-            "two numbers"
+        name = repr(table.columns[columns[c]]) if has_header(table) else f"{columns[c]}, from 0,"
+        line = f" (line {table.index[row]} of the file)" if table.index.name == LINE else ""
+        held = f"holds {cells.iloc[row, c]!r}, which is no number"
+        what = "is empty" if blank.iloc[row, c] else held
+        raise file.error(
+            f"row {row}, counted from 0{line}, column {name} {what}; every point needs two numbers"
         )
     return numbers
 
@@ -151,3 +129,12 @@ def is_number(cell) -> bool:
 
 def is_picture(cell: str) -> bool:
     return cell.lower().endswith((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"))
+
+
+def count_up(cells: list) -> bool:
+    """Whether the cells are consecutive whole numbers, each once, in any order."""
+    try:
+        numbers = np.sort([int(str(cell).strip()) for cell in cells])
+    except ValueError:
+        return False
+    return len(numbers) > 0 and (np.diff(numbers) == 1).all()

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib.models.error_feedback import ErrorFeedback
-from paperlib.models.hourglass import Residual, StackedHourglass
+from paperlib.models.hourglass import StackedHourglass
 from paperlib.models.pose_machine import PoseMachine
 from paperlib.models.recurrent import Recurrent
 
@@ -79,57 +79,27 @@ def model_sizes() -> list[dict]:
     the paper has none; `gmacs` is for one image of `input` px, all passes, stages and steps
     included. Takes about two seconds and no memory to speak of: the models are built on the meta
     device."""
+    learnable = "printed is its learnable count, not the rule's"
+    fusion = "103806 - 49*64 = 100670: the 7x7x64 fusion convolution is missing"
+    exact, steps = "the rule, exactly", "the rule, exactly; gmacs are for 4 steps"
     with torch.device("meta"):
-        return [
-            _row(
-                "hourglass, 8 stacks, June 2016",
-                StackedHourglass(8, head="paper"),
-                256,
-                23.7e6,
-                "printed is its learnable count, not the rule's",
-            ),
+        june = StackedHourglass(8, head="paper")
+        rows = [
+            _row("hourglass, 8 stacks, June 2016", june, 256, 23.7e6, learnable),
             _row("hourglass, 8 stacks, released", StackedHourglass(8), 256),
-            _row("convolutional pose machine", PoseMachine(), 368, 342042, "the rule, exactly"),
-            _row(
-                "recurrent, 2 iterations, parts",
-                Recurrent(),
-                248,
-                100670,
-                "103806 - 49*64 = 100670: the 7x7x64 fusion convolution is missing",
-            ),
-            _row(
-                "iterative error feedback",
-                ErrorFeedback(),
-                224,
-                48528,
-                "the rule, exactly; gmacs are for 4 steps",
-            ),
-            *(
-                _row(
-                    f"hourglass, {stacks} stack{'s' * (stacks > 1)}, released",
-                    StackedHourglass(stacks),
-                    256,
-                )
-                for stacks in (1, 2, 4)
-            ),
-            *(
-                _row(
-                    f"hourglass, {stacks} stack{'s' * (stacks > 1)}, bearpaw and anibali",
-                    _port(stacks),
-                    256,
-                )
-                for stacks in (1, 2, 8)
-            ),
-            _row("recurrent, 1 iteration, parts", Recurrent(iterations=1), 248),
+            _row("convolutional pose machine", PoseMachine(), 368, 342042, exact),
+            _row("recurrent, 2 iterations, parts", Recurrent(), 248, 100670, fusion),
+            _row("iterative error feedback", ErrorFeedback(), 224, 48528, steps),
         ]
-
-
-def _port(stacks: int) -> StackedHourglass:
-    """The network of two PyTorch ports: the last two residuals of its stem are wider (FACTS
-    C.2)."""
-    model = StackedHourglass(stacks)
-    model.stem[-2], model.stem[-1] = Residual(128, 256), Residual(256, 256)
-    return model
+        # the two PyTorch ports widen the stem (FACTS C.2)
+        for whose, stem, counts in (
+            ("released", "released", (1, 2, 4)),
+            ("bearpaw and anibali", "wide", (1, 2, 8)),
+        ):
+            for n in counts:
+                name = f"hourglass, {n} stack{'s' * (n > 1)}, {whose}"
+                rows.append(_row(name, StackedHourglass(n, stem=stem), 256))
+        return [*rows, _row("recurrent, 1 iteration, parts", Recurrent(iterations=1), 248)]
 
 
 def _row(

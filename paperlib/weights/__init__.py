@@ -27,22 +27,17 @@ from paperlib.writing import write_whole
 
 SHIPPED = Path(__file__).parent
 SHARD = 16_000_000  # bytes: the largest file
-_MODELS = {
-    known.__name__: known
-    for known in (Recurrent, StackedHourglass, PoseMachine, ErrorFeedback, PortedHourglass)
-}
-_CODECS = {
-    known.__name__: known
-    for known in (RecurrentCodec, HourglassCodec, PoseMachineCodec, ErrorFeedbackCodec)
-}
+_MODELS = (Recurrent, StackedHourglass, PoseMachine, ErrorFeedback, PortedHourglass)
+_CODECS = (RecurrentCodec, HourglassCodec, PoseMachineCodec, ErrorFeedbackCodec)
+_CLASSES = {known.__name__: known for known in (*_MODELS, *_CODECS)}
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A network ready to predict, the codec whose heatmaps it draws, and what is known of both."""
+    """A network ready to predict, the codec of its heatmaps, and the record of both."""
 
     name: str
-    kind: str  # which they are, in words: "smoke run"
+    kind: str  # where they come from, in words: "smoke run"
     model: nn.Module
     codec: Codec
     record: dict
@@ -80,9 +75,8 @@ def save_weights(
     shards = _shards(tensors, shard or SHARD)
     files = {}
     for i, names in enumerate(shards, 1):
-        path = folder / (
-            record["name"] + (f"-{i}-of-{len(shards)}" if len(shards) > 1 else "") + ".safetensors"
-        )
+        which = f"-{i}-of-{len(shards)}" if len(shards) > 1 else ""
+        path = folder / f"{record['name']}{which}.safetensors"
         write_whole(path, save({name: tensors[name].contiguous() for name in names}))
         files[path.name] = _sha256(path)
     built = described(model, codec, options)
@@ -129,10 +123,7 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> Weights:
     or weights that are not the record's."""
     try:
         record = json.loads(path.read_text())
-        codec = _codec(**record["codec"])
-        model = _MODELS[record["model"]["class"]](
-            **{key: _frozen(value) for key, value in record["model"]["options"].items()}
-        )
+        codec, model = (_built(**record[part]) for part in ("codec", "model"))
         name, kind, files = record["name"], record["kind"], record["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PaperlibError(
@@ -162,9 +153,15 @@ def _ready(model: nn.Module, device: str | torch.device) -> nn.Module:
     return model.to(device, memory_format=torch.channels_last).eval()
 
 
-def _codec(**described) -> Codec:
-    options = described["options"]
-    return _CODECS[described["class"]](**options | {"skeleton": _skeleton(options["skeleton"])})
+def _built(**described) -> Codec | nn.Module:
+    """The model or codec that `described` describes."""
+    options = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in described["options"].items()
+    }
+    if "skeleton" in options:
+        options["skeleton"] = _skeleton(options["skeleton"])
+    return _CLASSES[described["class"]](**options)
 
 
 def _skeleton(described: str | dict) -> Skeleton:
@@ -174,10 +171,6 @@ def _skeleton(described: str | dict) -> Skeleton:
     joints, limbs = tuple(described["joints"]), tuple(map(tuple, described["limbs"]))
     groups = tuple((name, tuple(members)) for name, members in described["groups"])
     return Skeleton(described["name"], joints, limbs, groups)
-
-
-def _frozen(value):
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _read(shard: Path) -> dict[str, torch.Tensor]:

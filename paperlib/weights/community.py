@@ -125,7 +125,7 @@ def _in_words(stored: dict, tensors: dict[str, Tensor]) -> str:
 
 
 def _ported(tensors: dict[str, Tensor]) -> tuple[Port | None, dict[str, Tensor]]:
-    """Whose tensors they are, and the same under our names, without those never used."""
+    """The port that the tensors come from, and the tensors under our names, without unused ones."""
     for mark, port in MARKS.items():
         before = next((name.removesuffix(mark) for name in tensors if name.endswith(mark)), None)
         if before is not None:
@@ -136,7 +136,7 @@ def _ported(tensors: dict[str, Tensor]) -> tuple[Port | None, dict[str, Tensor]]
 
 
 def _tidied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """With the last stack's heatmaps under our name, and without skips that lead nowhere.
+    """The tensors with the last stack's heatmaps under our name, and without unused skips.
 
     princeton's residuals hold a skip convolution even where the input itself is added.
     """
@@ -182,7 +182,7 @@ def _bearpaws(tensors: dict[str, Tensor]) -> dict:
 
 
 def _options(path: Path, port: Port, tensors: dict[str, Tensor]) -> dict:
-    """How large a StackedHourglass the `tensors` under our names are of."""
+    """The options of the StackedHourglass that the `tensors` under our names belong to."""
     if "heatmaps.weight" not in tensors:
         raise PaperlibError(f"{path}: layers named as in {port.name}, but none for heatmaps")
     stacks = {int(m[1]) for name in tensors if (m := re.match(r"hourglasses\.(\d+)", name))}

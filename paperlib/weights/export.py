@@ -64,7 +64,7 @@ def export_onnx(weights: Weights, file: Path) -> dict:
 
 
 def _program(model: nn.Module, images: Tensor):
-    """The ONNX program of `model`, without what its exporter has to say on the way."""
+    """The ONNX program of `model`, without the messages of the exporter."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(action="ignore"):

@@ -37,9 +37,9 @@ def read_graph(path: Path) -> tuple[dict, dict[str, Tensor]]:
 
 
 def _walk(network: Table) -> tuple[int, list[Table]]:
-    """How many outputs, and all layers as an image passes them: each after what it takes.
+    """The number of outputs, and all layers in the order in which an image passes them.
 
-    Where a layer takes several, they come in the order in which it takes them.
+    Where a layer has several inputs, these come in the layer's own order.
     """
     seen, layers = set(), []
 

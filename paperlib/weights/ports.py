@@ -1,4 +1,4 @@
-"""The public ports of the stacked hourglass: what their code does and their checkpoints do not say.
+"""The public ports of the stacked hourglass: what their code does and their checkpoints lack.
 
 COMMUNITY.md has the table; sources are the ports' repositories at the commits of FACTS.md.
 """
@@ -42,7 +42,7 @@ class Port:
     stem: str
     sigma: float  # heatmap px, of the target's Gaussian
     patch: int  # heatmap px, the side of the square to which it is cut
-    joints: dict[int, tuple[Skeleton, Colour]]  # by the number of heatmaps: whose, and the mean
+    joints: dict[int, tuple[Skeleton, Colour]]  # by the number of heatmaps: skeleton, mean colour
 
 
 PRINCETON = Port("princeton-vl/pytorch_stacked_hourglass", "released", 1.0, 9, {16: (MPII, BLACK)})
