@@ -7,58 +7,14 @@ import cv2
 import numpy as np
 
 from companion.drawn.drawing import NOTHING, OVERSAMPLING
-from companion.drawn.looks import random_colour
+from companion.drawn.looks import palette, random_colour
 
-_SKY = np.array(
-    [
-        (120, 165, 215),
-        (178, 203, 224),
-        (232, 214, 186),
-        (160, 166, 176),
-        (205, 214, 220),
-        (104, 128, 168),
-        (222, 226, 228),
-    ],
-    float,
-)
-_WALL = np.array(
-    [
-        (226, 218, 202),
-        (198, 184, 160),
-        (162, 176, 170),
-        (208, 208, 210),
-        (178, 130, 106),
-        (126, 140, 160),
-        (236, 232, 224),
-    ],
-    float,
-)
-_GRASS = np.array([(96, 124, 58), (134, 148, 84), (78, 104, 54), (158, 150, 98)], float)
-_GROUND = np.array(
-    [(150, 122, 88), (128, 126, 122), (200, 180, 142), (96, 90, 86), (172, 164, 152)], float
-)
-_FLOOR = np.array(
-    [
-        (176, 138, 98),
-        (138, 98, 66),
-        (190, 184, 172),
-        (120, 116, 112),
-        (92, 72, 58),
-        (150, 142, 126),
-    ],
-    float,
-)
-_HOUSE = np.array(
-    [
-        (172, 108, 84),
-        (200, 184, 156),
-        (150, 150, 152),
-        (218, 212, 200),
-        (116, 96, 84),
-        (138, 152, 164),
-    ],
-    float,
-)
+_SKY = palette("78a5d7 b2cbe0 e8d6ba a0a6b0 cdd6dc 6880a8 dee2e4")
+_WALL = palette("e2daca c6b8a0 a2b0aa d0d0d2 b2826a 7e8ca0 ece8e0")
+_GRASS = palette("607c3a 869454 4e6836 9e9662")
+_GROUND = palette("967a58 807e7a c8b48e 605a56 aca498")
+_FLOOR = palette("b08a62 8a6242 beb8ac 787470 5c483a 968e7e")
+_HOUSE = palette("ac6c54 c8b89c 969698 dad4c8 746054 8a98a4")
 _TILE = 512  # px
 _CIRCLE = np.linspace(0, 2 * np.pi, 12, endpoint=False)
 

@@ -15,14 +15,12 @@ from companion.drawn.drawing import (
     fill,
     shades,
 )
-from companion.drawn.looks import random_colour, random_look
+from companion.drawn.looks import palette, random_colour, random_look
 
 _CIRCLE = np.linspace(0, 2 * np.pi, 10, endpoint=False)
 _SQUARE = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
-_LEAVES = np.array([(74, 104, 50), (98, 120, 56), (60, 88, 56), (128, 128, 64)], float)
-_WOOD = np.array(
-    [(120, 88, 60), (150, 116, 80), (96, 92, 90), (70, 60, 54), (186, 186, 188)], float
-)
+_LEAVES = palette("4a6832 627838 3c5838 808040")
+_WOOD = palette("78583c 967450 605c5a 463c36 bababc")
 
 
 def shadow(canvas: np.ndarray, centre: np.ndarray, width: float) -> None:
