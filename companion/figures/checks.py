@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from paperlib import PaperlibError
 
 
-def within(what: str, value: float, low: float, high: float) -> None:
-    """Raises PaperlibError unless low <= value <= high."""
-    if not low <= value <= high:
-        raise PaperlibError(f"{what} is {value}, but must be from {low:g} to {high:g}")
+def within(**values: tuple[float, float, float]) -> None:
+    """Raises PaperlibError unless low <= value <= high of each NAME=(value, low, high)."""
+    for what, (value, low, high) in values.items():
+        if not low <= value <= high:
+            raise PaperlibError(f"{what} is {value}, but must be from {low:g} to {high:g}")
 
 
 def one_of(what: str, value: str, known: Sequence[str]) -> int:
