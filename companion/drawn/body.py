@@ -40,9 +40,7 @@ def _adjoins(joint: str, segment: str) -> bool:
 OWN = np.array([[_adjoins(joint, segment) for segment in SEGMENTS] for joint in MPII.joints])
 
 # How often a pose is drawn, how much its angles vary, and its mean angles, degrees: a row a pose.
-_POSES = pd.read_csv(
-    files("companion.drawn") / "poses.csv", index_col="pose", float_precision="round_trip"
-)
+_POSES = pd.read_csv(files("companion.drawn") / "poses.csv", index_col="pose")
 _FACE = np.array([
     (0, 0.012, 0.064),  # nose, eyes, ears
     (0.019, -0.008, 0.052), (-0.019, -0.008, 0.052),

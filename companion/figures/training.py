@@ -81,27 +81,18 @@ def learning(numbers: dict[str, np.ndarray], look: int = -1) -> Figure:
     of. Look -1 is the last.
     """
     count = len(numbers["step"])
-    within("look", look, -1, count - 1)
+    within(look=(look, -1, count - 1))
     look %= count
     figure = Figure(figsize=(9, 3), layout="constrained")
     *curves, picture = figure.subplots(1, 3, width_ratios=(1.15, 1.15, 1))
-    for axes, name, label, colour in zip(
-        curves, ("loss", "pckh"), ("loss", "PCKh@0.5, %"), COLOURS, strict=False
-    ):
-        axes.plot(numbers["step"], numbers[name], "o-", color=colour, markersize=3.5)
-        axes.plot(
-            numbers["step"][look],
-            numbers[name][look],
-            "o",
-            color=colour,
-            markersize=10,
-            markeredgecolor="black",
-        )
-        axes.set(
-            xlabel="training step",
-            title=f"{label}, {numbers['people']} people",
-            ylim=(0, 1.1 * max(numbers[name].max(), 1e-6)),
-        )
+    labels = {"loss": "loss", "pckh": "PCKh@0.5, %"}
+    for axes, (name, label), colour in zip(curves, labels.items(), COLOURS, strict=False):
+        steps, values = numbers["step"], numbers[name]
+        axes.plot(steps, values, "o-", color=colour, markersize=3.5)
+        here = {"color": colour, "markersize": 10, "markeredgecolor": "black"}
+        axes.plot(steps[look], values[look], "o", **here)
+        axes.set(xlabel="training step", ylim=(0, 1.1 * max(values.max(), 1e-6)))
+        axes.set_title(f"{label}, {numbers['people']} people")
         axes.grid(color="#E5E5E5", linewidth=0.6)
     heat = numbers["maps"][look].astype(np.float32)
     # one scale of colours for all looks
@@ -109,10 +100,6 @@ def learning(numbers: dict[str, np.ndarray], look: int = -1) -> Figure:
     figure.colorbar(bar, ax=picture, shrink=0.8, aspect=20, label="heatmap value")
     picture.scatter(*numbers["truth"], **TRUTH)
     picture.scatter(*numbers["found"][look], **FOUND)
-    picture.set(
-        xticks=[],
-        yticks=[],
-        title=f"{numbers['joint']} at step {numbers['step'][look]}",
-        xlabel=f"peak {heat.max():.2f}",
-    )
+    picture.set(xticks=[], yticks=[], xlabel=f"peak {heat.max():.2f}")
+    picture.set_title(f"{numbers['joint']} at step {numbers['step'][look]}")
     return figure
