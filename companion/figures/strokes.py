@@ -32,16 +32,16 @@ def shade(kernel: int) -> str:
 def box(
     ax: Axes,
     corner: tuple[float, float],
-    size: tuple[float, float],
+    extent: tuple[float, float],
     colour: str,
     text: str = "",
     edge: str = INK,
     lw: float = 0.8,
     **writing,
 ):
-    """A box of `size`, width and height, with its left edge at x and its middle at y of
+    """A box of `extent`, width and height, with its left edge at x and its middle at y of
     `corner`."""
-    (x, y), (width, height) = corner, size
+    (x, y), (width, height) = corner, extent
     look = {"facecolor": colour, "edgecolor": edge, "lw": lw, "zorder": 2}
     ax.add_patch(Rectangle((x, y - height / 2), width, height, **look))
     write(ax, x + width / 2, y, text, zorder=3, **writing)
