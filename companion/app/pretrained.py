@@ -112,8 +112,7 @@ def _of_run(folder: Path, device) -> Weights:
 
 
 def as_weights(trained: Trained) -> Weights:
-    """A cached run's; how good it is, is what was watched of its test people at the end of
-    training."""
+    """The weights of a cached run; their score is the last validation score of its training."""
     run, log = trained.run, trained.log
     watched = log["pck"].dropna().tolist() if "pck" in log else []
     score = {"measure": "PCKh@0.5" if run.test_on == "mpii" else "PCK@0.2"}

@@ -71,7 +71,7 @@ def save_table(
     predictions: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """Keep `table` as tables/<id>.csv with its digits, and as .md, .tex and .html for reading, with
-    what it is made of underneath.
+    its provenance underneath.
 
     `runs` are the names of the runs and `predictions` the published files, in the data folder, that
     it scores. Raises PaperlibError for rows of another study: one table holds one size and one kind
@@ -105,11 +105,11 @@ def save_table(
 
 
 def save_run(study: Study, name: str) -> Path:
-    """Keep what a trained run gave, its record, log and predictions, as runs/<its folder>: all that
-    a number is made of, and, of a small network that a picture looks into, the weights.
+    """Keep record, log and predictions of a trained run as runs/<its folder>; and the weights of a
+    small network if a figure shows its activations.
 
-    A study that is only read takes it from there (`Study.given`). What an older training of the
-    same name gave is removed.
+    A study that trains nothing reads them there. What an older training of the same name left is
+    removed.
     """
     given = study.folder_of(name)
     home, run = study.results / "runs" / given.name, given.name.rpartition("-")[0]
@@ -142,7 +142,7 @@ def source_line(provenance: dict) -> str:
 
 
 def tree(provenance: dict) -> str:
-    """Whether what was made came from a commit as it is."""
+    """Whether the working tree was as committed."""
     return {True: "clean", False: "with changes", None: "unknown"}[provenance["clean"]]
 
 
@@ -203,7 +203,8 @@ def read_csv(content: bytes) -> pd.DataFrame:
 def provenance_of(
     study: Study, artifact: str, runs: tuple[str, ...], parameters: dict | None = None
 ) -> dict:
-    """Who made it of what; no time of day, so that the same numbers give the same bytes."""
+    """Which code on which machine made it of which runs and data; no time of day, so that the same
+    numbers give the same bytes."""
     records = study.records(*runs)
     about = surroundings(study.device, study.precision)
     return {

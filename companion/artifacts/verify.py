@@ -19,8 +19,8 @@ from paperlib import PaperlibError
 
 
 def verify(results: Path) -> tuple[int, list[str]]:
-    """How many artifacts `results` holds, and what does not follow, a line each. Raises
-    PaperlibError where there is no readable manifest."""
+    """How many artifacts `results` holds, and a line for each fault: a changed file, or what does
+    not follow from the stored numbers. Raises PaperlibError where no manifest can be read."""
     manifest, changed = _manifest(results), changed_files(results)
     touched, wrong = {problem.split(": ")[0] for problem in changed}, []
     for artifact, entry in manifest.items():

@@ -103,7 +103,7 @@ def stamp(name: str, parameters: dict, inputs: list[str]) -> str:
     words = [value for value in parameters.values() if value and isinstance(value, str)]
     named = [path for word in words if (path := Path(word).expanduser()).is_file()]
     code = sorted(path for package in packages for path in package.rglob("*"))
-    code = [path for path in code if path.suffix in (".py", ".toml", ".csv")]
+    code = [path for path in code if path.suffix in (".py", ".toml", ".csv", ".j2")]
     digest = hashlib.sha256(json.dumps([parameters, inputs]).encode())
     for path in (notebook_file(name), *named, *code):
         digest.update(path.read_bytes())
@@ -111,7 +111,7 @@ def stamp(name: str, parameters: dict, inputs: list[str]) -> str:
 
 
 def is_current(name: str, results: Path, key: str) -> bool:
-    """Whether the executed copy and all that it made are there, made of exactly this."""
+    """Whether the executed copy and all files that it made exist, and `key` is their stamp."""
     path = results / ".cache" / f"{name}.json"
     if not path.exists() or not (results / "notebooks" / f"{name}.ipynb").exists():
         return False

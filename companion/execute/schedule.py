@@ -266,7 +266,7 @@ def _for_workers(study: Study) -> Study:
 
 
 def _begin(parent: int, study: Study) -> None:
-    """Of a worker process: it ends with its parent, and its runs share the people of one study."""
+    """Prepare a worker process: it ends with its parent, and its runs share one study's people."""
     global _STUDY
     die_with_parent(parent)
     _STUDY = study

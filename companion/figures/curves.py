@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from companion.figures.style import COLOURS
+from companion.figures.style import COLOURS, GRID
 
 CHANCE = {"color": "#888888", "linestyle": ":", "linewidth": 1}
-GRID = {"color": "#E5E5E5", "linewidth": 0.6}
 VISIBILITY = {"all": "#000000", "visible": COLOURS[0], "occluded": COLOURS[5]}
 EVERY_POINT = {"estimator": None, "sort": False}  # of seaborn: the rows as they are
 

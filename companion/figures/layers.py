@@ -27,7 +27,7 @@ def layers(model: nn.Module, side: int, blocks: tuple[type[nn.Module], ...] = ()
 
     Nothing is written down twice: the model runs on the meta device, where only shapes flow, and
     every operation reports itself, so the table cannot drift from the code. A module of a class in
-    `blocks` is one row of its own, such as Residual, and is not looked into. Columns:
+    `blocks`, such as Residual, is one row, and what it is made of has none. Columns:
 
     name, kind  of the module that computes, "fusion.layer6.0", and what it does: one of KINDS, or
         the name of a block's class in lower case

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.figures.checks import one_of, within
-from companion.figures.style import COLOURS
+from companion.figures.style import COLOURS, GRID
 from paperlib import score as scoring
 from paperlib.conventions import CONVENTIONS, Convention, convention
 from paperlib.metrics import normalised_errors
@@ -136,10 +136,8 @@ def microscope(
     The numbers of `shipped_counts`; `threshold` in head lengths or torsos; `group` and `state`
     choose the joints that are looked at.
     """
-    one_of("convention", convention_, NAMES)
-    one_of("normaliser", normaliser, NORMALISERS)
-    one_of("group", group, GROUPS)
-    one_of("state", state, STATES)
+    one_of(convention_=(convention_, NAMES), normaliser=(normaliser, NORMALISERS))
+    one_of(group=(group, GROUPS), state=(state, STATES))
     within(threshold=(threshold, 0, FINEST[-1]))
     at, joints = round(100 * threshold), (normaliser, group, state)
     curves = {rule.name: share_curve(numbers, rule, *joints) for rule in RULES}
@@ -155,7 +153,7 @@ def microscope(
     which = group if state == "all" else f"{group}, {state}"
     left.set(xlim=(0, FINEST[-1]), ylim=(0, 100), xlabel=f"distance, {normaliser} lengths")
     left.set(ylabel="joints found, %", title=f"{which}: {count:,} joints under '{convention_}'")
-    left.grid(color="#E5E5E5", linewidth=0.6)
+    left.grid(**GRID)
     _points(right, {name: curve[at] for name, curve in curves.items()}, convention_)
     return figure
 
@@ -178,6 +176,6 @@ def _points(axes: Axes, shares: dict[str, float], chosen: str) -> None:
         style = {"textcoords": "offset points", "va": "center", "fontweight": "bold"}
         axes.annotate(f"{value:.2f}", (value, row), (7, 0), **style)
     axes.set_yticks(rows, shares)
-    axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
+    axes.grid(axis="x", **GRID)
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(low - room, high + 2 * room))
     axes.set(xlabel="joints found at the threshold, %", title="the same file, by convention")

@@ -49,10 +49,9 @@ def playground(
     heatmap px, `along` and `across` in limb lengths; `weights` are "balanced" (R sec. III) or
     "equal". Everything is drawn by RecurrentCodec and recurrent_loss.
     """
-    what = what or choices(numbers)[0]
-    one_of("what", what, choices(numbers))
-    one_of("occluded", occluded, POLICIES)
-    one_of("weights", weights, WEIGHTS)
+    known = choices(numbers)
+    what = what or known[0]
+    one_of(what=(what, known), occluded=(occluded, POLICIES), weights=(weights, WEIGHTS))
     within(sigma=(sigma, 0.3, 6), peak=(peak, 0.1, 50))
     within(along=(along, 0.02, 1), across=(across, 0.01, 1))
     codec = replace(PAPER, sigma=sigma, peak=peak, along=along, across=across, occluded=occluded)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from companion.figures.pictures import draw_heat, draw_pose, first_panels, show
-from companion.figures.style import COLOURS
+from companion.figures.style import COLOURS, GRID
 from paperlib.skeleton import MPII, SKELETONS
 
 # of H fig. 2, from left to right
@@ -71,7 +71,7 @@ def pairs(numbers: dict[str, np.ndarray]) -> Figure:
     mean = {"color": "black", "linewidth": 2.2, "label": f"mean of {len(second)} pairs"}
     axes.plot(positions, second.mean(axis=0), **mean)
     axes.set(xlim=(0, 1), ylim=(0, 100), **WAY)
-    axes.grid(color="#E5E5E5", linewidth=0.6)
+    axes.grid(**GRID)
     axes.legend(loc="upper left", fontsize=8)
     return figure
 
@@ -131,7 +131,7 @@ def _gain_over_depth(figure, numbers: dict[str, np.ndarray]) -> None:
     for axes, label in ((above, "heatmap accuracy"), (below, "PCKh@0.5, all joints")):
         axes.axhline(0, color="#888888", linewidth=0.8)
         axes.set(xlim=(0, 104), ylabel=f"{label},\npoints", xlabel="")
-        axes.grid(color="#E5E5E5", linewidth=0.6)
+        axes.grid(**GRID)
     above.set_title("gained since half-way")
     below.set_xlabel("way through the network, % (band: 95 % over people)")
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", fontsize=8)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from companion.figures.checks import within
 from companion.figures.pictures import FOUND, TRUTH, draw_heat
-from companion.figures.style import COLOURS
+from companion.figures.style import COLOURS, GRID
 
 MEASURES = {
     "accuracy": "heatmap accuracy, %\n(wrists, elbows, knees, ankles)",
@@ -45,7 +45,7 @@ def training_progress(numbers: pd.DataFrame) -> Figure:
         look |= {"dashes": False, "errorbar": ("pi", 100), "legend": False, "markersize": 5}
         sns.lineplot(numbers[numbers.measure == measure], x="step", y="value", **look)
         axes.set(xlabel="training step", ylabel=label, ylim=(0, None))
-        axes.grid(color="#E5E5E5", linewidth=0.6)
+        axes.grid(**GRID)
     seeds = numbers.groupby("curve").seed.nunique()
     many = f"{seeds.min()} to {seeds.max()}" if seeds.min() < seeds.max() else str(seeds.max())
     band = "mean, lowest and highest" if seeds.max() > 1 else "no band"
@@ -93,7 +93,7 @@ def learning(numbers: dict[str, np.ndarray], look: int = -1) -> Figure:
         axes.plot(steps[look], values[look], "o", **here)
         axes.set(xlabel="training step", ylim=(0, 1.1 * max(values.max(), 1e-6)))
         axes.set_title(f"{label}, {numbers['people']} people")
-        axes.grid(color="#E5E5E5", linewidth=0.6)
+        axes.grid(**GRID)
     heat = numbers["maps"][look].astype(np.float32)
     # one scale of colours for all looks
     bar = draw_heat(picture, numbers["image"], heat, numbers["maps"].max())
