@@ -155,7 +155,7 @@ def stack_diagram(numbers: pd.DataFrame) -> Figure:
         main = [own.side.max(), *main, own.side.max()]
         bar = 0.55 * pitch / len(main)
         for i, side in enumerate(main):
-            box(ax, (start + i * bar, 0), (bar, tall(side)), SMALL, lw=0.5)
+            box(ax, (start + i * bar, 0), (bar, tall(side)), SMALL, border=(INK, 0.5))
         write(ax, start + 0.275 * pitch, -over, str(number))
         end = start + 0.6 * pitch
         line(ax, (start + 0.55 * pitch, 0), (end + 0.15 * pitch, 0))
@@ -290,7 +290,7 @@ def residual_diagram(numbers: pd.DataFrame) -> Figure:
     for x, y, row in small:
         box(ax, (x, y), (0.5, 0.36), shade(row.kernel), conv(row), size=7)
     text = str(heatmaps.outputs)
-    box(ax, (7.53, -0.72), (0.4, 0.4), HEATMAP, text, edge=COLOURS[0], lw=2)
+    box(ax, (7.53, -0.72), (0.4, 0.4), HEATMAP, text, border=(COLOURS[0], 2))
     line(ax, (7.73, -0.92), (7.73, -1.1))
     loss(ax, 7.73, -1.12)
     write(ax, 7.85, -1.12, f"loss on {heatmaps.outputs} heatmaps", ha="left", color=LOSS)

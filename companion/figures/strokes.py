@@ -35,14 +35,13 @@ def box(
     extent: tuple[float, float],
     colour: str,
     text: str = "",
-    edge: str = INK,
-    lw: float = 0.8,
+    border: tuple[str, float] = (INK, 0.8),
     **writing,
 ):
-    """A box of `extent`, width and height, with its left edge at x and its middle at y of
-    `corner`."""
+    """A box of `extent`, width and height, with its left edge at x and its middle at y of `corner`;
+    `border` is a colour and a line width."""
     (x, y), (width, height) = corner, extent
-    look = {"facecolor": colour, "edgecolor": edge, "lw": lw, "zorder": 2}
+    look = {"facecolor": colour, "edgecolor": border[0], "lw": border[1], "zorder": 2}
     ax.add_patch(Rectangle((x, y - height / 2), width, height, **look))
     write(ax, x + width / 2, y, text, zorder=3, **writing)
 
