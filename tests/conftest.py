@@ -1,10 +1,24 @@
 """Fixtures shared by all tests."""
 
+import contextlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+CHROMIUM = os.environ.get("PAPERLIB_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 # What a test asks for says what it needs: the official data sets, a browser, or trained networks.
 NEEDS = {"data": {"real_data"}, "browser": {"browser", "opened"}, "slow": {"tiny", "fresh"}}
 
@@ -61,3 +75,19 @@ def fresh(tiny, tmp_path):
     for shared in ("drawn", "canvases"):
         (folders.runs / shared).symlink_to(tiny.folders.runs / shared)
     return Study("tiny", "synthetic", "cpu", progress=False, folders=folders)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium, on the path or named by PAPERLIB_CHROMIUM; tests that need it skip
+    without."""
+    if not CHROMIUM:
+        pytest.skip("needs Chromium: apt-get install chromium, or name one with PAPERLIB_CHROMIUM")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install -e .[browser]"
+    )
+    with (
+        playwright.sync_playwright() as driver,
+        contextlib.closing(driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)) as opened,
+    ):
+        yield opened

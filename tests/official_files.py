@@ -8,20 +8,13 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-RECT = (
-    "x1",
-    "y1",
-    "x2",
-    "y2",
-    "annopoints",
-    "scale",
-    "objpos",
-)  # the fields of one of MPII's people
-NOBODY = {
-    "_ArrayType_": "double",
-    "_ArraySize_": [0, 0],
-    "_ArrayData_": None,
-}  # how MATLAB's JSON writer put an empty array
+# the fields of one of MPII's people
+RECT = ("x1", "y1", "x2", "y2", "annopoints", "scale", "objpos")
+# how MATLAB's JSON writer put an empty array
+NOBODY = {"_ArrayType_": "double", "_ArraySize_": [0, 0], "_ArrayData_": None}
+# what is said of a scored file of predictions, in Python and by --json
+SCORED = {"dataset", "convention", "labels", "people", "threshold"}
+SCORED |= {"groups", "joints", "total", "auc", "visible", "occluded"}
 
 
 def picture(path, size=(20, 30)):

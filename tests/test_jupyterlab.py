@@ -23,18 +23,7 @@ import pytest
 from companion.runs.notebook_index import FOLDER, ORDER
 
 ROOT = FOLDER.parent
-CHROMIUM = os.environ.get("PAPERLIB_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
 ALWAYS = ("02_targets", "03_recurrent")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 MINUTES = 4 * 60_000  # ms for one notebook, on a machine that does other things too
 IDLE = "Python 3 (ipykernel) | Idle"
 SETTINGS = {  # no pop-up over the picture, and every output in the page, in sight or not
@@ -48,20 +37,6 @@ def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        pytest.skip("needs Chromium: apt-get install chromium, or name one with PAPERLIB_CHROMIUM")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install -e .[browser]"
-    )
-    with (
-        playwright.sync_playwright() as driver,
-        contextlib.closing(driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)) as opened,
-    ):
-        yield opened
 
 
 @pytest.fixture(scope="module")

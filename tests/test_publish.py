@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from companion.artifacts.artifacts import enter, hashes, save_figure, save_run, save_table
+from companion.artifacts.artifacts import hashes, keep, save_figure, save_run, save_table
 from companion.artifacts.front_page import write_page
 from companion.artifacts.verify import verify
 from companion.figures.curves import precision_recall
@@ -118,17 +118,8 @@ def made(tiny, tmp_path_factory):
     light = {name: base64.b64encode(content) for name, content in light.items()}
     notebook, path = executed(light), study.results / "notebooks" / "03_recurrent.ipynb"
     notebook.metadata["paperlib"] = {"id": "03_recurrent", "data": "synthetic", "size": "tiny"}
-    path.parent.mkdir()
-    path.write_text(nbformat.writes(notebook))
-    enter(
-        study.results,
-        "03_recurrent",
-        {
-            "kind": "notebook",
-            "provenance": notebook.metadata["paperlib"],
-            "files": hashes(study.results, [path]),
-        },
-    )
+    entry = {"kind": "notebook", "provenance": notebook.metadata["paperlib"]}
+    keep(study.results, path.stem, entry, {path: nbformat.writes(notebook)})
     write_page(study.results)
     return study.results
 

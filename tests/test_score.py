@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+from official_files import SCORED
 
 from paperlib import PaperlibError
 from paperlib.score import score_file
@@ -305,19 +306,7 @@ def test_the_torch_training_convention_needs_the_boxes(tmp_path):
 
 def test_the_shape_of_the_answer(real_data):
     result = score_file("mpii", real_data / "mpii/preds/newell.h5", real_data)
-    assert {
-        "dataset",
-        "convention",
-        "labels",
-        "people",
-        "threshold",
-        "groups",
-        "joints",
-        "total",
-        "auc",
-        "visible",
-        "occluded",
-    } <= set(result)
+    assert SCORED <= set(result)
     seven = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
     assert [list(result[part]) for part in ("groups", "visible", "occluded")] == [seven] * 3
     assert len(result["joints"]) == 16 and result["labels"] == "pc"

@@ -7,7 +7,6 @@ pages are opened in a real browser where playwright and Debian's chromium are at
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -216,20 +215,6 @@ def test_formulas_are_set_without_a_script(built):
 
 
 # ------------------------------------------------------------------------------ in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install -e .[browser]"
-    )
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        pytest.skip("needs chromium: apt install chromium")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -161,15 +161,8 @@ def test_the_short_form_lays_the_paper_beside_files_and_ours(files):
         }
     )
     rows = [[cell.text for cell in row] for row in short_form(table).rows]
-    assert short_form(table).columns == [
-        "method",
-        "paper",
-        "recomputed",
-        "ours",
-        "difference",
-        "95 % interval",
-        "inside?",
-    ]
+    head = "method, paper, recomputed, ours, difference, 95 % interval, inside?"
+    assert short_form(table).columns == head.split(", ")
     assert rows == [
         ["Newell", "90.9", "88.4", "56.8", "-34.1", "[51.2, 62.5]", "no"],
         ["Wei", "88.5", "-", "-", "-", "-", "-"],

@@ -43,12 +43,9 @@ INTENDED = (
     "people in sports, photographed before 2014; "
     "not to be used to judge, identify or watch people."
 )
+WHOLE = "official convention, person-centric labels, the whole image as crop"
 MEASURES = {
-    "lsp": (
-        "PCK@0.2",
-        "LSP test",
-        "official convention, person-centric labels, the whole image as crop",
-    ),
+    "lsp": ("PCK@0.2", "LSP test", WHOLE),
     "mpii": ("PCKh@0.5", "MPII validation", "official convention, labelled centre and scale"),
 }
 
@@ -79,14 +76,12 @@ def assess(study: Study, path: Path) -> Path:
     good they are and what a peak means."""
     weights = load_weights(path, study.device)
     looks = {name: _look(weights, study.test_people(name), study.progress) for name in MEASURES}
+    state = study.test_people("mpii").to(weights.codec.skeleton).state
+    means = np.concatenate([confidence.mean(axis=1) for _, confidence in looks.values()])
     record = json.loads(path.read_text()) | {
         "scores": [_score(study, weights, name, points) for name, (points, _) in looks.items()],
-        "visibility": fit_visibility(
-            looks["mpii"][1], study.test_people("mpii").to(weights.codec.skeleton).state
-        ),
-        "no_person": no_person(
-            weights, np.concatenate([confidence.mean(axis=1) for _, confidence in looks.values()])
-        ),
+        "visibility": fit_visibility(looks["mpii"][1], state),
+        "no_person": no_person(weights, means),
     }
     write_whole(path, json.dumps(record, indent=1) + "\n")
     return path
@@ -94,26 +89,18 @@ def assess(study: Study, path: Path) -> Path:
 
 def _look(weights: Weights, people: People, progress: bool) -> tuple[np.ndarray, np.ndarray]:
     """Points (N, J, 2) and confidences (N, J) of everybody, each in a photograph of its own."""
-    mapped = people.to(weights.codec.skeleton)
-    rows = tqdm(
-        range(len(people)),
-        desc=f"{weights.name} looks at photographs",
-        disable=not progress,
-        mininterval=2,
-    )
-    found = [
-        see(weights, read_image(people.image[i]), mapped.select(slice(i, i + 1))) for i in rows
-    ]
-    return np.concatenate([points for points, _ in found]), np.concatenate(
-        [confidence for _, confidence in found]
-    )
+    mapped, found = people.to(weights.codec.skeleton), []
+    told = f"{weights.name} looks at photographs"
+    for i in tqdm(range(len(people)), desc=told, disable=not progress, mininterval=2):
+        found.append(see(weights, read_image(people.image[i]), mapped.select(slice(i, i + 1))))
+    points, confidence = map(np.concatenate, zip(*found, strict=True))
+    return points, confidence
 
 
 def _score(study: Study, weights: Weights, dataset: str, points: np.ndarray) -> dict:
     people = study.test_people(dataset)
-    measured = measure(
-        points[:, joint_map(weights.codec.skeleton, people.skeleton)], people, dataset
-    )
+    mapped = points[:, joint_map(weights.codec.skeleton, people.skeleton)]
+    measured = measure(mapped, people, dataset)
     name, where, how = MEASURES[dataset]
     return {
         "measure": name,
@@ -151,9 +138,8 @@ def fit_visibility(confidence: np.ndarray, state: np.ndarray) -> dict:
 
 def _logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     sign = 1 - 2 * y
-    return minimize(
-        lambda line: np.logaddexp(0, sign * (line[0] + line[1] * x)).mean(), np.zeros(2)
-    ).x
+    loss = lambda line: np.logaddexp(0, sign * (line[0] + line[1] * x)).mean()  # noqa: E731
+    return minimize(loss, np.zeros(2)).x
 
 
 def no_person(weights: Weights, people: np.ndarray) -> dict:
@@ -165,17 +151,11 @@ def no_person(weights: Weights, people: np.ndarray) -> dict:
     least = float(np.quantile(people, 0.01))
     shares = {}
     for kind, pictures in empty_pictures().items():
-        means = [
-            see(weights, picture, people_in(weights.codec.skeleton, picture.shape[1::-1]))[1].mean()
-            for picture in pictures
-        ]
+        nobody = people_in(weights.codec.skeleton, pictures[0].shape[1::-1])
+        means = [see(weights, picture, nobody)[1].mean() for picture in pictures]
         shares[kind] = float((np.array(means) < least).mean())
-    return {
-        "below": least,
-        "people_below": 0.01,
-        "empty_below": shares,
-        "on": f"{len(people)} held-out people",
-    }
+    on = f"{len(people)} held-out people"
+    return {"below": least, "people_below": 0.01, "empty_below": shares, "on": on}
 
 
 def empty_pictures(count: int = 100) -> dict[str, list[np.ndarray]]:
@@ -183,22 +163,19 @@ def empty_pictures(count: int = 100) -> dict[str, list[np.ndarray]]:
     drawn people's backgrounds."""
     rng = np.random.default_rng(0)
 
+    def uniform() -> np.ndarray:
+        return np.full((200, 150, 3), rng.integers(0, 256, 3), np.uint8)
+
     def noise(cells: int) -> np.ndarray:
-        return cv2.resize(
-            rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8),
-            (150, 200),
-            interpolation=cv2.INTER_CUBIC,
-        )
+        coarse = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        return cv2.resize(coarse, (150, 200), interpolation=cv2.INTER_CUBIC)
 
     def backdrop() -> np.ndarray:
-        return develop(
-            new_canvas(rng, 150, 200, horizon=rng.uniform(60, 120), feet=rng.uniform(160, 220)), rng
-        )
+        horizon, feet = rng.uniform(60, 120), rng.uniform(160, 220)
+        return develop(new_canvas(rng, 150, 200, horizon, feet), rng)
 
     return {
-        "uniform": [
-            np.full((200, 150, 3), rng.integers(0, 256, 3), np.uint8) for _ in range(count)
-        ],
+        "uniform": [uniform() for _ in range(count)],
         "noise": [noise(int(cells)) for cells in np.geomspace(4, 150, count)],
         "drawn background": [backdrop() for _ in range(count)],
     }

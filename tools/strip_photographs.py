@@ -22,7 +22,7 @@ import numpy as np
 import typer
 from matplotlib import pyplot as plt
 
-from companion.artifacts.artifacts import draw_figure, hashes, light_copy, png_bytes
+from companion.artifacts.artifacts import draw_figure, keep, light_copy, png_bytes, read_manifest
 from companion.artifacts.front_page import write_page
 from companion.artifacts.verify import changed_files, verify
 from companion.figures.alt import alt_text
@@ -34,15 +34,15 @@ WITHHELD = (
     "`paperlib reproduce --data real` draws it from your copy of the data."
 )
 PICTURE = 1024  # bytes: an array of so many could be a picture, whatever it is said to be
+# how text smuggles pictures
 BLOB = re.compile(
     r"data:\w+/|<(?:img|image|svg|canvas|video|object|embed|iframe)\b|[A-Za-z0-9+/=]{300,}"
-)  # how text smuggles pictures
-PLAIN = {
-    "text/plain",
-    "text/html",
-    "text/markdown",
-}  # the outputs of a notebook that hold no picture, where BLOB finds none
-TEXTS = (".csv", ".md", ".tex", ".html", ".ipynb")
+)
+# the outputs of a notebook that hold no picture, where BLOB finds none
+PLAIN = {"text/plain", "text/html", "text/markdown"}
+TEXTS = (".csv", ".md", ".tex", ".html", ".ipynb", ".json")
+# what kinds of file an artifact has; of a run .npz holds points, maxima and means: see `verify`
+FILES = {"figure": (".png", ".csv", ".npz"), "run": (".json", ".csv", ".npz", ".safetensors")}
 
 
 def publish(results: Path, out: Path) -> Path:
@@ -57,10 +57,7 @@ def publish(results: Path, out: Path) -> Path:
         raise PaperlibError(
             f"{results}: {changed[0]}; make the results anew before they are published"
         )
-    manifest, copy = (
-        json.loads((results / "manifest.json").read_text()),
-        out.with_name(f".{out.name}.{os.getpid()}.part"),
-    )
+    manifest, copy = read_manifest(results), out.with_name(f".{out.name}.{os.getpid()}.part")
     shutil.rmtree(copy, ignore_errors=True)
     try:
         entries = {
@@ -68,22 +65,13 @@ def publish(results: Path, out: Path) -> Path:
             for artifact, entry in manifest.items()
             if entry["kind"] not in ("page", "notebook")
         }
-        write_whole(copy / "manifest.json", json.dumps(entries, indent=1))
-        light = {
-            artifact: picture
-            for artifact, entry in entries.items()
-            if (picture := _light(copy, artifact, entry))
-        }
+        write_whole(copy / "manifest.json", json.dumps(dict(sorted(entries.items())), indent=1))
+        light = _all_light(copy)
         for artifact, entry in manifest.items():
             if entry["kind"] == "notebook":
                 (file,) = entry["files"]
-                write_whole(
-                    copy / file,
-                    nbformat.writes(without_photographs(nbformat.read(results / file, 4), light))
-                    + "\n",
-                )
-                entries[artifact] = entry | {"files": hashes(copy, [copy / file])}
-        write_whole(copy / "manifest.json", json.dumps(dict(sorted(entries.items())), indent=1))
+                notebook = without_photographs(nbformat.read(results / file, 4), light)
+                keep(copy, artifact, entry, {copy / file: nbformat.writes(notebook) + "\n"})
         write_page(copy)
         (copy / ".manifest.lock").unlink(missing_ok=True)
         if problems := unaccounted(copy):
@@ -99,9 +87,9 @@ def could_be_picture(numbers: Path) -> bool:
     are points, curves and boxes."""
     if numbers.suffix == ".csv":
         return False
-    with np.load(numbers, allow_pickle=False) as arrays:
+    with np.load(numbers, allow_pickle=False) as stored:
         return any(
-            arrays[name].nbytes >= PICTURE or arrays[name].dtype.kind in "SVO" for name in arrays
+            array.nbytes >= PICTURE or array.dtype.kind in "SVO" for array in stored.values()
         )
 
 
@@ -113,48 +101,29 @@ def unaccounted(folder: Path) -> list[str]:
     picture inside a notebook is the light copy of such a png; the page is what these files give;
     and no other text holds anything like a picture.
     """
-    manifest = json.loads((folder / "manifest.json").read_text())
-    known = {
-        file: (artifact, entry) for artifact, entry in manifest.items() for file in entry["files"]
-    } | {"manifest.json": ("manifest", {"kind": ""})}
-    light = {
-        artifact: picture
-        for artifact, entry in manifest.items()
-        if (picture := _light(folder, artifact, entry))
-    }
-    problems = verify(folder)[1]
+    known = {"manifest.json": ("manifest", "")}
+    for artifact, entry in read_manifest(folder).items():
+        known |= dict.fromkeys(entry["files"], (artifact, entry["kind"]))
+    light, problems = _all_light(folder), verify(folder)[1]
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         file = path.relative_to(folder).as_posix()
-        artifact, entry = known.get(file, ("", {"kind": "stranger"}))
-        if entry["kind"] == "stranger":
+        artifact, kind = known.get(file, ("", "stranger"))
+        if kind == "stranger":
             problems.append(f"{file}: not in the manifest")
-        elif entry["kind"] == "figure":
-            if artifact not in light:
-                problems.append(f"{file}: its numbers could be a picture")
-            elif path.suffix not in (".png", ".csv", ".npz"):
-                problems.append(f"{file}: not a kind of file that a figure has")
-        elif entry["kind"] == "run":
-            if path.suffix not in (
-                ".json",
-                ".csv",
-                ".npz",
-                ".safetensors",
-            ):  # the last two hold points, maxima and means, and weights: see `verify`
-                problems.append(f"{file}: not a kind of file that a run has")
-        elif entry["kind"] == "page":
+        elif kind == "figure" and artifact not in light:
+            problems.append(f"{file}: its numbers could be a picture")
+        elif kind == "page":
             pictures = set(re.findall(r'data:\w+/[^"\']*', path.read_text()))
             if len(pictures) != len(light):
                 problems.append(f"{file}: {len(pictures)} pictures of {len(light)} figures")
-        elif entry["kind"] == "notebook":
+        elif kind == "notebook":
             problems += [f"{file}: {what}" for what in _hidden(nbformat.read(path, 4), light)]
-        elif path.suffix not in (*TEXTS, ".json"):
-            problems.append(f"{file}: not a kind of file that is published")
-        if (
-            path.suffix in (*TEXTS, ".json")
-            and entry["kind"] not in ("page", "notebook")
-            and BLOB.search(path.read_text())
-        ):
-            problems.append(f"{file}: holds something like a picture")
+        elif path.suffix not in FILES.get(kind, TEXTS):
+            what = f"a {kind} has" if kind in FILES else "is published"
+            problems.append(f"{file}: not a kind of file that {what}")
+        if path.suffix in TEXTS and kind not in ("page", "notebook"):
+            if BLOB.search(path.read_text()):
+                problems.append(f"{file}: holds something like a picture")
     return problems
 
 
@@ -217,14 +186,8 @@ def _hidden(notebook: nbformat.NotebookNode, light: dict[str, dict[str, str]]) -
 
 
 def _figure_of(cell: nbformat.NotebookNode) -> str:
-    return next(
-        (
-            tag.partition(":")[2]
-            for tag in cell.metadata.get("tags", [])
-            if tag.startswith("figure:")
-        ),
-        "",
-    )
+    tags = cell.metadata.get("tags", [])
+    return next((tag[len("figure:") :] for tag in tags if tag.startswith("figure:")), "")
 
 
 def _publish(results: Path, copy: Path, entry: dict) -> dict:
@@ -255,18 +218,22 @@ def _light(folder: Path, artifact: str, entry: dict) -> dict[str, str]:
     return {f"image/{picture.format}": base64.b64encode(picture.data).decode()}
 
 
+def _all_light(folder: Path) -> dict[str, str]:
+    """The light copy of each published figure."""
+    light = {name: _light(folder, name, entry) for name, entry in read_manifest(folder).items()}
+    return {name: picture for name, picture in light.items() if picture}
+
+
 def main(
     results: Annotated[Path, typer.Argument(help="such as results/real-smoke")],
     out: Annotated[Path, typer.Argument(help="a new folder, such as results/real-smoke-public")],
 ) -> None:
     """Copy results without a pixel of a photograph."""
     publish(results, out)
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = read_manifest(out)
     withheld = [artifact for artifact, entry in manifest.items() if entry["kind"] == "withheld"]
-    print(
-        f"{out}: {len(manifest) - len(withheld)} artifacts; withheld: "
-        f"{', '.join(withheld) or 'none'}"
-    )
+    names = ", ".join(withheld) or "none"
+    print(f"{out}: {len(manifest) - len(withheld)} artifacts; withheld: {names}")
 
 
 if __name__ == "__main__":

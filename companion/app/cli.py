@@ -1,16 +1,17 @@
 """The command line. Each command is a few lines over the library."""
 
-import json
 import math
+import os
 import sys
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from companion.app.cli_data import AsJson, Device, data_app
+from companion.app.cli_data import data_app
 from companion.app.cli_files import export, predict, score
+from companion.app.cli_options import AsJson, Asked, Force, Jobs, Minutes, Only, spread, tell
 from paperlib import PaperlibError, __version__
 
 app = typer.Typer(
@@ -20,23 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 for of_files in (score, predict, export):
-    app.command()(of_files)
-
-Size = Annotated[
-    str, typer.Option(help="tiny, smoke, night, short or paper; PAPERLIB_SIZE, else smoke")
-]
-Data = Annotated[str, typer.Option(help="synthetic (drawn people) or real (PAPERLIB_DATA)")]
-Precision = Annotated[str, typer.Option(help="auto (the device's own), fp32, bf16 or fp16")]
-Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
-Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
-Force = Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")]
-Minutes = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        help="stop at a checkpoint after so many, with exit code 75; the same command goes on",
-    ),
-]
+    app.command()(spread(of_files))
 
 
 def _version(wanted: bool) -> None:
@@ -55,41 +40,13 @@ def options(
     """A reproducible companion to two papers on 2D human pose."""
 
 
-def _study(
-    size: str,
-    data: str,
-    device: str = "auto",
-    jobs: int = 1,
-    quiet: bool = False,
-    minutes: float = math.inf,
-    precision: str = "",
-):
-    deadline = time.monotonic() + 60 * minutes  # imports and the drawing of people count too
-    from companion.runs.study import Study
-    from companion.settings import Folders
-
-    study = Study(
-        size,
-        data,
-        device,
-        jobs,
-        progress=not quiet,
-        folders=Folders.of_results(),
-        precision=precision,
-    )
-    study.deadline = deadline
-    return study
-
-
 @app.command()
+@spread
 def reproduce(
-    size: Size = "",
-    data: Data = "synthetic",
+    asked: Asked,
     only: Only = "",
     jobs: Jobs = 2,
     force: Force = False,
-    device: Device = "auto",
-    precision: Precision = "",
     minutes: Minutes = math.inf,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="a notebook parameter, NAME=VALUE")
@@ -102,12 +59,11 @@ def reproduce(
 
     parameters = {}
     for word in set_ or []:
-        name, equals, value = word.partition("=")
+        name, equals, parameters[name] = word.partition("=")
         if not equals:
             raise PaperlibError(f"--set {word}: it is NAME=VALUE")
-        parameters[name] = value
     choose(only)
-    study = _study(size, data, device, jobs, minutes=minutes, precision=precision)
+    study = asked.study(jobs, minutes)
     fate = run_all(study, only, parameters, jobs, force)
     page = write_page(study.results)
     print(summary(study.results, fate))
@@ -115,15 +71,9 @@ def reproduce(
 
 
 @app.command()
+@spread
 def plan(
-    size: Size = "",
-    data: Data = "synthetic",
-    only: Only = "",
-    jobs: Jobs = 2,
-    force: Force = False,
-    device: Device = "auto",
-    precision: Precision = "",
-    as_json: AsJson = False,
+    asked: Asked, only: Only = "", jobs: Jobs = 2, force: Force = False, as_json: AsJson = False
 ) -> None:
     """What would run, what is cached, and the time, disk and memory it will need."""
     from companion.execute.plan import in_words
@@ -132,31 +82,22 @@ def plan(
     from companion.runs.notebook_index import choose
 
     chosen = set(choose(only))
-    study = _study(size, data, device, jobs, as_json, precision=precision)
+    study = asked.study(jobs, quiet=as_json)
     planned = make_plan(study)
     rows = [row for row in planned if not only or chosen & set(row["notebooks"])]
-    if as_json:
-        print(json.dumps([row | {"folder": str(row["folder"] or "")} for row in rows]))
-        return
-    print("\n".join(in_words(rows, study.device.type, jobs)))
-    print(
-        "notebooks to execute: "
-        f"{', '.join(notebooks_left(study, planned, only, force)) or 'none, nothing changed'}"
-    )
+    left = ", ".join(notebooks_left(study, planned, only, force)) or "none, nothing changed"
+    lines = [*in_words(rows, study.device.type, jobs), f"notebooks to execute: {left}"]
+    rows = [row | {"folder": str(row["folder"] or "")} for row in rows]
+    tell(rows, as_json, "\n".join(lines))
 
 
-@app.command()
-def train(
-    run: str,
-    size: Size = "",
-    data: Data = "synthetic",
-    device: Device = "auto",
-    precision: Precision = "",
-    jobs: Annotated[int, typer.Option(min=1)] = 1,
-    minutes: Minutes = math.inf,
+@dataclass(frozen=True)
+class Machines:
+    """What trains one run together."""
+
     devices: Annotated[
         int, typer.Option(min=1, help="GPUs that train it together on each machine")
-    ] = 1,
+    ] = 1
     nodes: Annotated[
         int,
         typer.Option(
@@ -164,47 +105,63 @@ def train(
             help="machines that do; call the same on each, with srun or with MASTER_ADDR, "
             "NODE_RANK",
         ),
-    ] = 1,
+    ] = 1
+
+
+@dataclass(frozen=True)
+class OwnLabels:
+    """Labels of one's own to train on, not those of the official data sets."""
+
     on: Annotated[
         Path | None,
         typer.Option(help="labels of your own, a COCO keypoints file: their people and skeleton"),
-    ] = None,
+    ] = None
     validate: Annotated[
         Path | None,
         typer.Option(
             help="with --on: a second such file to measure on; else a fifth of the images"
         ),
-    ] = None,
+    ] = None
     steps: Annotated[
         int, typer.Option(min=0, help="with --on: training steps, not the size's own")
-    ] = 0,
+    ] = 0
+
+
+@app.command()
+@spread
+def train(
+    run: str,
+    asked: Asked,
+    jobs: Annotated[int, typer.Option(min=1)] = 1,
+    minutes: Minutes = math.inf,
+    machines: Machines = Machines(),  # noqa: B008
+    own: OwnLabels = OwnLabels(),  # noqa: B008
 ) -> None:
     """Train one run of the catalogue; the last line printed is its folder."""
-    if on:
-        from companion.app.cli_own import train_on
+    devices, nodes = machines.devices, machines.nodes
+    if own.on:
+        from companion.runs.own import How, train_own
 
         if devices * nodes > 1:
             raise PaperlibError(
                 f"--devices {devices} --nodes {nodes}: labels of your own are trained on by one "
                 "process"
             )
-        return train_on(
-            run,
-            on,
-            validate,
-            size,
-            steps,
-            {"device": device, "precision": precision, "minutes": minutes, "jobs": jobs},
-        )
-    if validate or steps:
+        size = asked.size or os.environ.get("PAPERLIB_SIZE") or "smoke"
+        how = How(asked.device, asked.precision, minutes, jobs)
+        found = train_own(run, own.on, own.validate, size, own.steps, how)
+        print(found.summary)
+        print(found.folder)
+        return
+    if own.validate or own.steps:
         raise PaperlibError(
-            f"--{'validate' if validate else 'steps'}: it goes with --on my.json, labels of "
+            f"--{'validate' if own.validate else 'steps'}: it goes with --on my.json, labels of "
             "your own"
         )
     from companion.runs.provenance import check_devices, launch
     from paperlib.train import OutOfTime
 
-    study = _study(size, data, device, jobs, minutes=minutes, precision=precision)
+    study = asked.study(jobs, minutes)
     check_devices(study.device, devices, nodes)
     if reason := study.missing(run):
         raise PaperlibError(
@@ -230,17 +187,15 @@ def sizes(as_json: AsJson = False) -> None:
     from paperlib.models.complexity import model_sizes
 
     rows = model_sizes()
-    if as_json:
-        print(json.dumps(rows))
-        return
-    print(
+    lines = [
         f"{'model':42} {'parameters':>12} {'conv weights':>13} {'k*k*C_out':>10} "
         f"{'printed':>9} {'GMACs':>7} {'input':>6}"
-    )
+    ]
     for row in rows:
         counts = f"{row['parameters']:>12,} {row['conv_weights']:>13,} {row['paper_rule']:>10,}"
-        line = f"{row['model']:42} {counts}"
-        print(f"{line} {row['printed'] or '':>9} {row['gmacs']:>7.2f} {row['input']:>6}")
+        costs = f"{row['printed'] or '':>9} {row['gmacs']:>7.2f} {row['input']:>6}"
+        lines.append(f"{row['model']:42} {counts} {costs}")
+    tell(rows, as_json, "\n".join(lines))
 
 
 @app.command()
@@ -265,14 +220,12 @@ def claims(results: Path, as_json: AsJson = False) -> None:
     from companion.artifacts.claims_file import read_claims, with_reasons
 
     rows = with_reasons(read_claims(results))
-    if as_json:
-        print(json.dumps(rows))
-        return
-    for row in rows:
-        print(
-            f"{row['id']:7} {row['verdict']:25} paper {row['paper']}; ours {row['ours']} "
-            f"{row['interval']}  {row['why']}"
-        )
+    lines = [
+        f"{row['id']:7} {row['verdict']:25} paper {row['paper']}; ours {row['ours']} "
+        f"{row['interval']}  {row['why']}"
+        for row in rows
+    ]
+    tell(rows, as_json, "\n".join(lines))
 
 
 def main() -> None:
@@ -289,18 +242,12 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        known = isinstance(error, PaperlibError) or hasattr(error, "format_message")
         line = " ".join(message.split()) or "no command given; --help lists them"
-        print(
-            f"paperlib: {line}"
-            if known
-            else f"paperlib: {type(error).__name__}: {line} (--debug shows where)",
-            file=sys.stderr,
-        )
+        if not (isinstance(error, PaperlibError) or hasattr(error, "format_message")):
+            line = f"{type(error).__name__}: {line} (--debug shows where)"
+        print(f"paperlib: {line}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 1) or 1)
     if code == 130:  # Ctrl-C, which typer itself turns into this code
-        print(
-            "paperlib: stopped; what is done is kept, and the same command goes on from here",
-            file=sys.stderr,
-        )
+        said = "stopped; what is done is kept, and the same command goes on from here"
+        print(f"paperlib: {said}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

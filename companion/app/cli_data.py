@@ -1,16 +1,12 @@
 """The commands of the official data sets: paperlib data list, fetch and check."""
 
-import json
 from typing import Annotated
 
 import typer
 
+from companion.app.cli_options import AsJson, tell
 from paperlib import PaperlibError
 
-Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="print one JSON value and nothing else on stdout")
-]
 data_app = typer.Typer(no_args_is_help=True, help="The official data sets: list, fetch, check.")
 
 
@@ -44,19 +40,9 @@ def data_check(
     from paperlib.data.check import check
 
     report = check(name, Folders.here().data, strict)
-    if as_json:
-        print(json.dumps(report))
-    else:
-        print(
-            f"{name}: {report['people']} people, {report['images']} images, "
-            f"{len(report['problems'])} problems"
-        )
-        for problem in report["problems"]:
-            print(f"  {problem['file']}: {problem['what']}")
-        for note in report["notes"]:
-            print(f"  {note}")
-    if report["problems"]:
-        raise PaperlibError(
-            f"{name}: {len(report['problems'])} problems, the first: "
-            f"{report['problems'][0]['file']}: {report['problems'][0]['what']}"
-        )
+    problems = [f"{problem['file']}: {problem['what']}" for problem in report["problems"]]
+    count = f"{len(problems)} problems"
+    head = f"{name}: {report['people']} people, {report['images']} images, {count}"
+    tell(report, as_json, "\n  ".join([head, *problems, *report["notes"]]))
+    if problems:
+        raise PaperlibError(f"{name}: {count}, the first: {problems[0]}")

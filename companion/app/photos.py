@@ -52,10 +52,14 @@ def predict_photos(
     """
     paths = [Path(path) for path in paths]
     boxes = {str(path): some for path, some in (boxes or {}).items()}
-    _check_names(boxes, paths)
+    if stray := sorted(set(boxes) - set(map(str, paths))):
+        given = ", ".join(map(str, paths))
+        raise PaperlibError(f"boxes of {stray[0]!r}: no such image is given; it is one of {given}")
     _check_scales(scales)
     faults = _faults_of_headers(paths, boxes)
     if out:
+        from companion.figures.photos import pose_picture
+
         check_writable(out, "choose another folder for --out")
     used, found = best_weights(weights, device), []
     if not hasattr(used.codec, "peak"):
@@ -63,14 +67,17 @@ def predict_photos(
             f"--weights {used.name}: this network says points without a confidence; take another"
         )
     for path, picture in zip(paths, _pictures(out or Path(), paths), strict=True):
+        if path in faults:
+            continue
         try:
-            photo = None if path in faults else read_image(path, upright=True)
+            photo = read_image(path, upright=True)
         except PaperlibError as fault:
             faults[path] = str(fault)
-        if path not in faults:
-            found.append(_look(used, path, photo, boxes.get(str(path)), scales))
-            if out:
-                _draw(photo, found[-1], picture)
+            continue
+        found.append(_look(used, path, photo, boxes.get(str(path)), scales))
+        if out:
+            write_whole(picture, pose_picture(photo, found[-1]["people"]))
+            found[-1]["picture"] = str(picture)
     if not found:
         raise PaperlibError("; ".join(faults.values()))
     if out:
@@ -145,13 +152,6 @@ def _four(values, what: str) -> Box:
     return numbers
 
 
-def _check_names(boxes: Boxes, paths: list[Path]) -> None:
-    stray = sorted(set(boxes) - {str(path) for path in paths})
-    if stray:
-        given = ", ".join(map(str, paths))
-        raise PaperlibError(f"boxes of {stray[0]!r}: no such image is given; it is one of {given}")
-
-
 def _check_scales(scales: tuple[float, ...]) -> None:
     if not scales or not all(SMALLEST <= scale <= LARGEST for scale in scales):
         given = ",".join(f"{scale:g}" for scale in scales)
@@ -190,17 +190,14 @@ def _look(
     people = people_in(weights.codec.skeleton, size, boxes)
     points, confidence = see(weights, photo, people, scales)
     told = zip(points, confidence, boxes, strict=True)
+    by = {"name": weights.name, "kind": weights.kind, "scores": weights.record.get("scores", [])}
     return {
         "image": str(path),
         "people": [_person(weights, *one, size) for one in told],
         "assumed": assumed,
         "notes": remarks(path),
         "scales": list(scales),
-        "weights": {
-            "name": weights.name,
-            "kind": weights.kind,
-            "scores": weights.record.get("scores", []),
-        },
+        "weights": by,
     }
 
 
@@ -224,13 +221,6 @@ def _person(
         "confidence": mean,
         "note": low if mean < least else "",
     }
-
-
-def _draw(photo: np.ndarray, entry: dict, picture: Path) -> None:
-    from companion.figures.photos import pose_picture
-
-    write_whole(picture, pose_picture(photo, entry["people"]))
-    entry["picture"] = str(picture)
 
 
 def _pictures(out: Path, paths: list[Path]) -> list[Path]:

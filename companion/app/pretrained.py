@@ -12,12 +12,8 @@ from paperlib.device import choose_device
 from paperlib.weights import Weights, load_weights, record_of, shipped
 from paperlib.weights import load as load_file
 
-BEST_FIRST = (
-    "hourglass-lsp",
-    "recurrent-lsp",
-    "hourglass",
-    "recurrent",
-)  # LSP's people fill the picture, as a photograph's do
+# LSP's people fill the picture, as a photograph's do
+BEST_FIRST = ("hourglass-lsp", "recurrent-lsp", "hourglass", "recurrent")
 LARGE = ("real-paper", "real-short")
 OTHERS = ("real-smoke", "synthetic-paper", "synthetic-short", "synthetic-smoke")
 
@@ -42,15 +38,11 @@ def best_weights(wanted: str = "", device: str = "auto") -> Weights:
         for name in names:
             if study is None and name in here:
                 return load_weights(here[name], device)
-            ready = (
-                [folder for folder in (runs / study).glob(f"{name}-*") if _fits(folder, name)]
-                if study
-                else []
-            )
+            folders = (runs / study).glob(f"{name}-*") if study else ()
+            ready = [folder for folder in folders if _fits(folder, name)]
             if ready:
-                return _of_run(
-                    max(ready, key=lambda folder: (folder / "record.json").stat().st_mtime), device
-                )
+                made = lambda folder: (folder / "record.json").stat().st_mtime  # noqa: E731
+                return _of_run(max(ready, key=made), device)
     if wanted and Path(wanted).exists():
         return load_file(wanted, device)
     train = _training(wanted or BEST_FIRST[0])
@@ -60,30 +52,22 @@ def best_weights(wanted: str = "", device: str = "auto") -> Weights:
             f"--weights {wanted}: neither a file nor a run of the catalogue; with the package "
             f"come: {known}"
         )
+    which = f"of run {wanted!r} " if wanted else ""
     raise PaperlibError(
-        f"no weights {f'of run {wanted!r} ' if wanted else ''}in {runs}; train some with "
-        f"'{train}', "
-        "or name a .safetensors file with --weights"
+        f"no weights {which}in {runs}; train some with '{train}', or name a .safetensors file "
+        "with --weights"
     )
 
 
 def _training(name: str) -> str:
     """The command that trains run `name`, at size smoke on drawn people if there is such a run; ''
     where no size and no kind of data has one."""
-    studies = [
-        (size, data)
-        for size in sorted(SIZES, key=lambda size: size != "smoke")
-        for data in ("synthetic", "real")
-    ]
-    found = next((study for study in studies if name in catalogue(*study)), None)
-    if not found:
-        return ""
-    size, data = found
-    return (
-        f"paperlib train {name}"
-        + ("" if size == "smoke" else f" --size {size}")
-        + (" --data real" if data == "real" else "")
-    )
+    for size in sorted(SIZES, key=lambda size: size != "smoke"):
+        for data, option in (("synthetic", ""), ("real", " --data real")):
+            if name in catalogue(size, data):
+                smaller = "" if size == "smoke" else f" --size {size}"
+                return f"paperlib train {name}{smaller}{option}"
+    return ""
 
 
 def describe(weights: Weights) -> str:
@@ -128,30 +112,17 @@ def _of_run(folder: Path, device) -> Weights:
 
 
 def as_weights(trained: Trained) -> Weights:
-    """A cached run's; how good it is, is what was watched of its test people at the end of
-    training."""
+    """The weights of a cached run; their score is the last validation score of its training."""
     run, log = trained.run, trained.log
     watched = log["pck"].dropna().tolist() if "pck" in log else []
-    measure = "PCKh@0.5" if run.test_on == "mpii" else "PCK@0.2"
-    scores = [
-        {
-            "measure": measure,
-            "total": total,
-            "on": f"the test people of {run.test_on} watched in training",
-        }
-        for total in watched[-1:]
-    ]
+    score = {"measure": "PCKh@0.5" if run.test_on == "mpii" else "PCK@0.2"}
+    score |= {"on": f"the test people of {run.test_on} watched in training"}
+    scores = [score | {"total": total} for total in watched[-1:]]
     built = {"class": type(trained.model).__name__, "options": dict(run.network.options)}
     people = trained.record["people"]
     record = {"people": people, "run": trained.record, "scores": scores, "model": built}
-    return Weights(
-        run.name,
-        f"run of {_study_of(trained.folder)}",
-        trained.model,
-        run.codec,
-        record,
-        trained.folder / "record.json",
-    )
+    kind, path = f"run of {_study_of(trained.folder)}", trained.folder / "record.json"
+    return Weights(run.name, kind, trained.model, run.codec, record, path)
 
 
 def _fits(folder: Path, name: str) -> bool:
@@ -164,9 +135,8 @@ def _fits(folder: Path, name: str) -> bool:
 
 def _run(folder: Path, name: str) -> Run | None:
     data, _, size = _study_of(folder).partition("-")
-    return (
-        catalogue(size, data).get(name) if data in ("synthetic", "real") and size in SIZES else None
-    )
+    known = data in ("synthetic", "real") and size in SIZES
+    return catalogue(size, data).get(name) if known else None
 
 
 def _study_of(folder: Path) -> str:

@@ -1,12 +1,12 @@
 """Artifacts: figures and tables under their ids, each with the numbers it is drawn from and its
 provenance inside the file."""
 
-import hashlib
 import importlib
 import io
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -31,8 +31,8 @@ from paperlib import PaperlibError
 from paperlib.writing import write_whole
 
 Numbers = pd.DataFrame | dict[str, np.ndarray]
-# bytes of weights that are kept with the results: sizes tiny and smoke; the papers' networks have
-# 70 to 100 MB
+# bytes: weights of networks at sizes tiny and smoke are kept with the results; the papers' have 70
+# to 100 MB
 SMALL = 4_000_000
 STEPS = [min((value + 2) // 4 * 4, 255) for value in range(256)]
 JPEG = {"quality": 80, "subsampling": 2, "progressive": True, "optimize": True}
@@ -48,30 +48,19 @@ def save_figure(
     from the stored numbers and compare bytes; `options` are plain values. `runs` are the names of
     the runs that the numbers come from. Returns a lighter copy, for a notebook to show.
     """
-    home = study.results / "figures"
-    home.mkdir(parents=True, exist_ok=True)
-    source = home / f"{artifact.lower()}.{'csv' if isinstance(numbers, pd.DataFrame) else 'npz'}"
+    home, name = study.results / "figures", f"{draw.__module__}.{draw.__qualname__}"
     provenance = provenance_of(study, artifact, runs, options)
     if isinstance(numbers, pd.DataFrame):
-        write_whole(source, csv_bytes(numbers, provenance))
+        source, content = home / f"{artifact.lower()}.csv", csv_bytes(numbers, provenance)
     else:
-        write_whole(source, _npz_bytes(numbers))
-    name = f"{draw.__module__}.{draw.__qualname__}"
+        source, content = home / f"{artifact.lower()}.npz", _npz_bytes(numbers)
+    write_whole(source, content)
     provenance |= {"numbers": source.name, "numbers_sha256": sha256(source)}
     figure = draw_figure(name, source, options)
+    entry = {"kind": "figure", "draw": name, "options": options, "provenance": provenance}
+    entry |= {"deviations": list(deviations_of(artifact, study.size, study.data))}
     picture = home / f"{artifact.lower()}.png"
-    write_whole(picture, png_bytes(figure, provenance))
-    entry = {
-        "kind": "figure",
-        "draw": name,
-        "options": options,
-        "deviations": list(deviations_of(artifact, study.size, study.data)),
-    }
-    enter(
-        study.results,
-        artifact,
-        entry | {"provenance": provenance, "files": hashes(study.results, [picture, source])},
-    )
+    keep(study.results, artifact, entry, {picture: png_bytes(figure, provenance), source: content})
     return light_copy(figure, alt_text(draw, artifact))
 
 
@@ -85,15 +74,25 @@ def save_table(
     predictions: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """Keep `table` as tables/<id>.csv with its digits, and as .md, .tex and .html for reading, with
-    what it is made of underneath.
+    its provenance underneath.
 
     `runs` are the names of the runs and `predictions` the published files, in the data folder, that
     it scores. Raises PaperlibError for rows of another study: one table holds one size and one kind
     of data.
     """
-    _one_study(study, artifact, table)
+    for _, row in table.iterrows() if "study" in table else ():
+        if row.study and row.study != study.results.name:
+            raise PaperlibError(
+                f"{artifact}: the row {row.iloc[0]!r} is of {row.study}, the table of "
+                f"{study.results.name}; one size and one kind of data in a table"
+            )
     home = study.results / "tables"
-    provenance = provenance_of(study, artifact, runs) | _predictions(study, predictions)
+    provenance = provenance_of(study, artifact, runs)
+    provenance["predictions"] = {
+        file: sha256(study.folders.data / file)[:16]
+        for file in predictions
+        if (study.folders.data / file).is_file()
+    }
     entry = {
         "kind": "table",
         "caption": caption,
@@ -102,23 +101,18 @@ def save_table(
         "provenance": provenance,
     }
     stored = csv_bytes(spelled(table), provenance)
-    files = {home / f"{artifact.lower()}.csv": stored}
-    files |= {
-        home / f"{artifact.lower()}{end}": text
-        for end, text in texts(artifact, read_csv(stored), entry).items()
-    }
-    for path, content in files.items():
-        write_whole(path, content)
-    enter(study.results, artifact, entry | {"files": hashes(study.results, list(files))})
+    files = {".csv": stored} | texts(artifact, read_csv(stored), entry)
+    files = {home / f"{artifact.lower()}{end}": text for end, text in files.items()}
+    keep(study.results, artifact, entry, files)
     return table
 
 
 def save_run(study: Study, name: str) -> Path:
-    """Keep what a trained run gave, its record, log and predictions, as runs/<its folder>: all that
-    a number is made of, and, of a small network that a picture looks into, the weights.
+    """Keep record, log and predictions of a trained run as runs/<its folder>; and the weights of a
+    small network if a figure shows its activations.
 
-    A study that is only read takes it from there (`Study.given`). What an older training of the
-    same name gave is removed.
+    A study that trains nothing reads them there. What an older training of the same name left is
+    removed.
     """
     given = study.folder_of(name)
     home, run = study.results / "runs" / given.name, given.name.rpartition("-")[0]
@@ -131,30 +125,18 @@ def save_run(study: Study, name: str) -> Path:
         for path in sorted(given.glob("predictions-*.npz"))
         if read_prediction(path)
     }
-    for path, content in files.items():
-        write_whole(path, content)
-    enter(study.results, f"run {run}", {"kind": "run", "files": hashes(study.results, list(files))})
+    keep(study.results, f"run {run}", {"kind": "run"}, files)
     for older in home.parent.glob(f"{run}-*"):
         if older != home and re.fullmatch(rf"{run}-[0-9a-f]{{16}}", older.name):
             shutil.rmtree(older)
     return home
 
 
-def _one_study(study: Study, artifact: str, table: pd.DataFrame) -> None:
-    for _, row in table.iterrows() if "study" in table else ():
-        if row.study and row.study != study.results.name:
-            raise PaperlibError(
-                f"{artifact}: the row {row.iloc[0]!r} is of {row.study}, the table of "
-                f"{study.results.name}; one size and one kind of data in a table"
-            )
-
-
 def source_line(provenance: dict) -> str:
     """The line under a table that says which data, seeds and runs."""
     people = "drawn people" if provenance["data"] == "synthetic" else "real people"
-    runs = (
-        ", ".join(f"{name} {identity}" for name, identity in provenance["runs"].items()) or "none"
-    )
+    runs = ", ".join(f"{name} {identity}" for name, identity in provenance["runs"].items())
+    runs = runs or "none"
     seeds = ", ".join(map(str, provenance["seeds"])) or "none"
     return (
         f"Data: {people}, size {provenance['size']}. Seeds: {seeds}. Runs: {runs}. "
@@ -163,7 +145,7 @@ def source_line(provenance: dict) -> str:
 
 
 def tree(provenance: dict) -> str:
-    """Whether what was made came from a commit as it is."""
+    """Whether the working tree was as committed."""
     return {True: "clean", False: "with changes", None: "unknown"}[provenance["clean"]]
 
 
@@ -175,11 +157,10 @@ def draw_figure(name: str, source: Path, options: dict) -> Figure:
             f"{source}: drawn by {name}, which is not a function of companion.figures; "
             "numbers stored by another version cannot be drawn again"
         )
-    numbers = (
-        read_csv(source.read_bytes())
-        if source.suffix == ".csv"
-        else dict(np.load(source, allow_pickle=False))
-    )
+    if source.suffix == ".csv":
+        numbers = read_csv(source.read_bytes())
+    else:
+        numbers = dict(np.load(source, allow_pickle=False))
     draw = getattr(importlib.import_module(module), function, None)
     if draw is None:
         raise PaperlibError(
@@ -237,15 +218,15 @@ def csv_bytes(table: pd.DataFrame, provenance: dict) -> bytes:
 
 def read_csv(content: bytes) -> pd.DataFrame:
     """A table that csv_bytes wrote."""
-    return pd.read_csv(
-        io.BytesIO(content), skiprows=1, keep_default_na=False, na_values=["", NONE, ABSENT]
-    )
+    absent = {"keep_default_na": False, "na_values": ["", NONE, ABSENT]}
+    return pd.read_csv(io.BytesIO(content), skiprows=1, **absent)
 
 
 def provenance_of(
     study: Study, artifact: str, runs: tuple[str, ...], parameters: dict | None = None
 ) -> dict:
-    """Who made it of what; no time of day, so that the same numbers give the same bytes."""
+    """Which code on which machine made it of which runs and data; no time of day, so that the same
+    numbers give the same bytes."""
     records = study.records(*runs)
     about = surroundings(study.device, study.precision)
     return {
@@ -266,35 +247,32 @@ def provenance_of(
     }
 
 
-def _predictions(study: Study, files: tuple[str, ...]) -> dict:
-    """Which published files were scored: those that are there, with their hashes."""
-    return {
-        "predictions": {
-            file: sha256(study.folders.data / file)[:16]
-            for file in files
-            if (study.folders.data / file).is_file()
-        }
-    }
-
-
 def _npz_bytes(numbers: dict[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **numbers)
     return buffer.getvalue()
 
 
-def hashes(results: Path, files: list[Path]) -> dict[str, str]:
-    return {
-        path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
+def hashes(results: Path, files: Iterable[Path]) -> dict[str, str]:
+    return {path.relative_to(results).as_posix(): sha256(path) for path in files}
+
+
+def keep(results: Path, artifact: str, entry: dict, files: dict[Path, str | bytes]) -> None:
+    """Write an artifact's files, and its `entry` with their hashes into the manifest."""
+    for path, content in files.items():
+        write_whole(path, content)
+    enter(results, artifact, entry | {"files": hashes(results, files)})
 
 
 def enter(results: Path, artifact: str, entry: dict) -> None:
     """Into manifest.json, which several notebooks write at once: what an artifact is, and the
     hashes of its files."""
-    path = results / "manifest.json"
     with FileLock(results / ".manifest.lock"):
-        manifest = json.loads(path.read_text()) if path.exists() else {}
-        manifest[artifact] = entry
-        write_whole(path, json.dumps(dict(sorted(manifest.items())), indent=1).encode())
+        entries = sorted((read_manifest(results) | {artifact: entry}).items())
+        write_whole(results / "manifest.json", json.dumps(dict(entries), indent=1))
+
+
+def read_manifest(results: Path) -> dict[str, dict]:
+    """Each artifact of a results folder, as `enter` wrote it; none where there is no manifest."""
+    path = results / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

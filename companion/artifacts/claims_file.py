@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from companion.artifacts.artifacts import csv_bytes, enter, hashes, provenance_of
+from companion.artifacts.artifacts import csv_bytes, keep, provenance_of
 from companion.measure.claims import measure_claim, not_measured
 from companion.measure.verdict import COLUMNS, EVIDENCE, VERDICTS
-from companion.published.claims import claims
+from companion.published.claims import claim_of, claims
 from companion.runs.catalogue import runs_of_claim
 from companion.runs.study import Study
 from paperlib import PaperlibError
-from paperlib.writing import write_whole
 
 
 def write_claims(study: Study) -> pd.DataFrame:
@@ -33,13 +32,8 @@ def write_claims(study: Study) -> pd.DataFrame:
 def save_claims(study: Study, board: pd.DataFrame, runs: tuple[str, ...]) -> pd.DataFrame:
     """Keep the claims ledger as claims.csv."""
     provenance = provenance_of(study, "claims", runs, {"claims": len(board)})
-    path = study.results / "claims.csv"
-    write_whole(path, csv_bytes(board, provenance))
-    enter(
-        study.results,
-        "claims",
-        {"kind": "claims", "provenance": provenance, "files": hashes(study.results, [path])},
-    )
+    files = {study.results / "claims.csv": csv_bytes(board, provenance)}
+    keep(study.results, "claims", {"kind": "claims", "provenance": provenance}, files)
     return board
 
 
@@ -51,16 +45,13 @@ def read_claims(results: Path) -> list[dict]:
         raise PaperlibError(
             f"{path}: no claims ledger there; notebook 07 writes it (paperlib reproduce --only 07)"
         )
+    again = "write it again with paperlib reproduce --only 07 --force"
     try:
         with path.open(newline="", encoding="utf-8") as file:
             provenance = file.readline()
             rows = list(csv.DictReader(file, strict=True)) if provenance.startswith("# {") else []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise PaperlibError(
-            f"{path}: cannot be read ({error}); write it again with paperlib reproduce --only "
-            "07 --force"
-        ) from error
-    again = "write it again with paperlib reproduce --only 07 --force"
+        raise PaperlibError(f"{path}: cannot be read ({error}); {again}") from error
     made = [row.get("id") for row in rows]
     known = [claim["id"] for claim in claims() if claim["id"] in made]
     if not rows or made != known or len(rows) != json.loads(provenance[2:])["parameters"]["claims"]:
@@ -77,7 +68,9 @@ def read_claims(results: Path) -> list[dict]:
                 f"{path}: the verdict {row['verdict']!r} of {row['id']} is none of "
                 f"{', '.join(VERDICTS)}; {again}"
             )
-    found = {row["id"]: row | {"seeds": _seeds(path, row)} for row in rows}
+        if not row["seeds"].isdigit():
+            raise PaperlibError(f"{path}: {row['seeds']!r} seeds of {row['id']}: give a number")
+    found = {row["id"]: row | {"seeds": int(row["seeds"])} for row in rows}
     young = "these results are older than the claim; paperlib reproduce --only 07 measures it"
     return [found.get(claim["id"]) or not_measured(claim, young) for claim in claims()]
 
@@ -85,13 +78,4 @@ def read_claims(results: Path) -> list[dict]:
 def with_reasons(rows: list[dict]) -> list[dict]:
     """The rows of the ledger, each with what its authors would insist on (`needs`) and what would
     change our mind (`mind`)."""
-    claims_by_id = {claim["id"]: claim for claim in claims()}
-    return [
-        row | {name: claims_by_id[row["id"]][name] for name in ("needs", "mind")} for row in rows
-    ]
-
-
-def _seeds(path: Path, row: dict) -> int:
-    if not row["seeds"].isdigit():
-        raise PaperlibError(f"{path}: {row['seeds']!r} seeds of {row['id']}: give a number")
-    return int(row["seeds"])
+    return [row | {name: claim_of(row["id"])[name] for name in ("needs", "mind")} for row in rows]

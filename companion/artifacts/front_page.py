@@ -8,22 +8,20 @@ alone, so that `paperlib verify` can make it again.
 import base64
 import importlib
 import io
-import json
+from collections import Counter
 from pathlib import Path
 
-import jinja2
 import nbformat
 import PIL
 from PIL import Image
 
-from companion.artifacts.artifacts import enter, hashes, read_csv, source_line, tree
+from companion.artifacts.artifacts import keep, read_csv, read_manifest, source_line, tree
 from companion.artifacts.claims_file import read_claims, with_reasons
-from companion.artifacts.table_formats import sheet, short_form, table_html
+from companion.artifacts.table_formats import sheet, short_form, template
 from companion.figures.alt import alt_text
-from companion.measure.verdict import MARGIN, VERDICTS, estimates_of
+from companion.measure.verdict import MARGIN, estimates_of
 from companion.published.claims import captions, claim_of
 from companion.runs.notebook_index import ORDER, artifacts_of
-from paperlib.writing import write_whole
 
 SECTIONS = (
     ("R", "paper-r", "Recurrent Human Pose Estimation (R)"),
@@ -44,98 +42,67 @@ MEANINGS = {
 }
 FIRST = ("04-twice", "R-fig2", "05-gains")  # what a reader sees first: the first that is there
 FLAT = 2.4  # width / height from which a picture takes both columns
-WEBP = {
-    "quality": 82,
-    "method": 4,
-}  # the page's copies of the pictures; the .png files beside it are the originals
+# the page's copies of the pictures; the .png files beside it are the originals
+WEBP = {"quality": 82, "method": 4}
 
 
 def summary(results: Path, fate: dict[str, str]) -> str:
     """One line an artifact: its id, the notebook that makes it, and where it is."""
-    manifest = _manifest(results)
+    manifest = read_manifest(results)
     rows = [("artifact", "notebook", "", "file")]
     for name in ORDER:
         for artifact in artifacts_of(name):
             file = next(iter(manifest.get(artifact, {}).get("files", {})), None)
-            rows.append(
-                (artifact, name, fate.get(name, "not run"), str(results / file) if file else "-")
-            )
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    verdicts = [row["verdict"] for row in _claims(results)]
-    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in sorted(set(verdicts)))
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
-        for row in rows
-    ]
-    return "\n".join([*lines, *([f"claims: {counts}"] if counts else [])])
+            where = str(results / file) if file else "-"
+            rows.append((artifact, name, fate.get(name, "not run"), where))
+    first, second, third = (max(len(row[i]) for row in rows) for i in range(3))
+    lines = [f"{a:{first}}  {b:{second}}  {c:{third}}  {file}" for a, b, c, file in rows]
+    counts = Counter(sorted(row["verdict"] for row in _claims(results)))
+    if counts:
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        lines.append(f"claims: {told}")
+    return "\n".join(lines)
 
 
 def write_page(results: Path) -> Path:
     """index.html: the board of the claims, then every artifact with the paper's number beside ours
     and what it was made of."""
     page = results / "index.html"
-    write_whole(page, page_html(results))
-    enter(
-        results,
-        "index.html",
-        {"kind": "page", "pillow": PIL.__version__, "files": hashes(results, [page])},
-    )
+    entry = {"kind": "page", "pillow": PIL.__version__}
+    keep(results, page.name, entry, {page: page_html(results)})
     return page
 
 
 def page_html(results: Path) -> str:
-    manifest = _manifest(results)
-    artifacts = {
-        name: entry
-        for name, entry in manifest.items()
-        if entry["kind"] in ("figure", "table", "withheld")
-    }
-    rows = {row["id"]: row for row in with_reasons(_claims(results))}
-    cells = _cells(results)
-    claims = {name: _claim(row, cells) for name, row in rows.items()}
-    items = [
-        _artifact(results, name, entry, claims, cells)
-        for name, entry in sorted(artifacts.items(), key=lambda pair: _order(pair[0]))
-    ]
-    stamp = (
-        next(iter(manifest.values()), {}).get("provenance", {})
-        if not artifacts
-        else next(iter(artifacts.values()))["provenance"]
-    )
-    found = [row["verdict"] for row in rows.values()]
+    manifest, cells = read_manifest(results), _cells(results)
+    kinds = ("figure", "table", "withheld")
+    artifacts = {name: entry for name, entry in manifest.items() if entry["kind"] in kinds}
+    claims = [_claim(row) for row in with_reasons(_claims(results))]
+    items = [_artifact(results, name, artifacts[name], claims) for name in sorted(artifacts)]
+    items = [item | {"cell": cells.get(item["id"])} for item in items]
+    first = next(iter((artifacts or manifest).values()), {})
+    stamp = first.get("provenance", {})
     data, size = stamp.get("data", "synthetic"), stamp.get("size", "")
-    sections = [
-        {
-            "id": mark,
-            "title": title,
-            "artifacts": _laid_out([item for item in items if item["paper"] == paper]),
-        }
-        for paper, mark, title in SECTIONS
-    ]
+    found = [claim["verdict"] for claim in claims]
+    items = sorted(items, key=_order)
     shown = {item["id"]: item for item in items if "image" in item}
-    return _template().render(
+    return template("front_page.html.j2").render(
         people="drawn people" if data == "synthetic" else "real people",
         size=size,
         caveat=_caveat(data, size),
         first=next((shown[name] for name in FIRST if name in shown), None),
-        claims=list(claims.values()),
-        verdicts=[
-            {
-                "name": verdict,
-                "slug": _slug(verdict),
-                "count": found.count(verdict),
-                "means": MEANINGS[verdict],
-                "claims": [claim for claim in claims.values() if claim["verdict"] == verdict],
-            }
-            for verdict in VERDICTS
+        claims=claims,
+        ledger=cells.get("claims"),
+        counts={verdict: found.count(verdict) for verdict in MEANINGS},
+        verdicts=MEANINGS,
+        items=[
+            item
+            for paper, _, _ in SECTIONS
+            for item in _laid_out([item for item in items if item["paper"] == paper])
         ],
-        sections=[section for section in sections if section["artifacts"]],
-        commit=stamp.get("commit", "unknown"),
+        sections=SECTIONS,
+        stamp=stamp,
         tree=f"tree {tree(stamp)}" if stamp else "",
-        device=stamp.get("device", ""),
-        versions=", ".join(
-            f"{name} {version}" for name, version in stamp.get("versions", {}).items()
-        ),
     )
 
 
@@ -169,41 +136,31 @@ def interval_svg(estimates: list[tuple[float, float, float]], claim: dict) -> st
     return f'<svg class="interval" {frame}>{band}{axis}{"".join(marks)}</svg>'
 
 
-def _claim(row: dict, cells: dict[str, dict[str, str]]) -> dict:
+def _claim(row: dict) -> dict:
     claim = claim_of(row["id"])
-    drawing = interval_svg(estimates_of(row), claim)
+    evidence = {  # what the verdict follows from, besides its interval
+        "holds, part by part": row["holds"],
+        "needs": row["needs"],
+        "preconditions": row["preconditions"],
+        "the paper's conditions": row["conditions"],
+        "would be settled by": row["settles"],
+    }
     return row | {
-        "slug": _slug(row["verdict"]),
+        "slug": row["verdict"].replace(" ", "-"),
         "artifacts": claim["artifacts"],
-        "evidence": _evidence(row),
-        "cell": cells.get("claims"),
-        "drawing": drawing,
+        "evidence": evidence,
+        "drawing": interval_svg(estimates_of(row), claim),
     }
 
 
-def _evidence(row: dict) -> list[tuple[str, str]]:
-    """What a verdict follows from, besides its interval, in words."""
-    found = [
-        ("holds, part by part", row["holds"]),
-        ("needs", row["needs"]),
-        ("preconditions", row["preconditions"]),
-        ("the paper's conditions", row["conditions"]),
-        ("would be settled by", row["settles"]),
-    ]
-    return [(name, value) for name, value in found if value]
-
-
-def _artifact(
-    results: Path, name: str, entry: dict, claims: dict[str, dict], cells: dict[str, dict[str, str]]
-) -> dict:
-    own = [claim for claim in claims.values() if name in claim["artifacts"]]
+def _artifact(results: Path, name: str, entry: dict, claims: list[dict]) -> dict:
+    own = [claim for claim in claims if name in claim["artifacts"]]
     item = {
         "id": name,
         "paper": name[0] if name[0] in "RH" else "",
         "shows": _caption(name, entry),
         "claims": own,
         "verdicts": " ".join(dict.fromkeys(claim["slug"] for claim in own)),
-        "cell": cells.get(name),
         "deviations": entry["deviations"],
         "notes": entry.get("notes") or [source_line(entry["provenance"])],
     }
@@ -213,14 +170,9 @@ def _artifact(
         file = next(file for file in entry["files"] if file.endswith(".png"))
         return item | {"file": file} | _picture(results / file)
     file = next(file for file in entry["files"] if file.endswith(".csv"))
-    table = read_csv((results / file).read_bytes())
-    short, full = short_form(table), table_html(sheet(table))
-    return item | {
-        "file": file,
-        "table": True,
-        "short": table_html(short) if short else full,
-        "full": full if short else "",
-    }
+    stored = read_csv((results / file).read_bytes())
+    short, full = short_form(stored), sheet(stored)
+    return item | {"file": file, "table": short or full, "full": full if short else None}
 
 
 def _caption(name: str, entry: dict) -> str:
@@ -251,11 +203,8 @@ def _picture(path: Path) -> dict:
     with Image.open(path) as picture:
         picture.convert("RGB").save(light, "webp", **WEBP)
         width, height = picture.size
-    return {
-        "image": f"data:image/webp;base64,{base64.b64encode(light.getvalue()).decode()}",
-        "width": width,
-        "height": height,
-    }
+    image = f"data:image/webp;base64,{base64.b64encode(light.getvalue()).decode()}"
+    return {"image": image, "width": width, "height": height}
 
 
 def _cells(results: Path) -> dict[str, dict[str, str]]:
@@ -285,45 +234,17 @@ def _caveat(data: str, size: str) -> str:
     small = (
         "Networks are small and see their people less than twice, so most of what the papers "
         "claim of trained networks cannot be tested. "
-        if size == "smoke"
-        else ""
     )
-    drawn = (
-        "Drawings are not the papers' photographs: compare ours with ours."
-        if data == "synthetic"
-        else ""
-    )
-    return small + drawn
+    drawn = "Drawings are not the papers' photographs: compare ours with ours."
+    return small * (size == "smoke") + drawn * (data == "synthetic")
 
 
-def _order(artifact: str) -> tuple:
-    """R before H, tables before figures, by number."""
-    digits = "".join(letter for letter in artifact.partition("-")[2] if letter.isdigit())
-    return (
-        not artifact.startswith("R"),
-        not artifact.startswith("H"),
-        "tab" not in artifact,
-        artifact[:2],
-        int(digits or 0),
-        artifact,
-    )
-
-
-def _slug(verdict: str) -> str:
-    return verdict.replace(" ", "-")
-
-
-def _template() -> jinja2.Template:
-    loader = jinja2.PackageLoader("companion", "artifacts")
-    return jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    ).get_template("front_page.html.j2")
+def _order(item: dict) -> tuple:
+    """Within a section tables before figures, by number; the others by notebook."""
+    name = item["id"]
+    digits = "".join(filter(str.isdigit, name.partition("-")[2]))
+    return "tab" not in name, name[:2], int(digits or 0), name
 
 
 def _claims(results: Path) -> list[dict]:
     return read_claims(results) if (results / "claims.csv").exists() else []
-
-
-def _manifest(results: Path) -> dict:
-    path = results / "manifest.json"
-    return json.loads(path.read_text()) if path.exists() else {}

@@ -11,31 +11,17 @@ import html
 import json
 from dataclasses import dataclass
 
+import jinja2
 import pandas as pd
 
-BEST = dict.fromkeys(
-    ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total", "auc"), max
-)
-BEST |= dict.fromkeys(("parameters", "k*k*C_out", "GMACs"), min)
+PARTS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total", "auc")
+BEST = dict.fromkeys(PARTS, max) | dict.fromkeys(("parameters", "k*k*C_out", "GMACs"), min)
 SIGNED = ("difference", "gain")
-HIDDEN = (
-    "beside",
-    "study",
-    "low",
-    "high",
-    "gain low",
-    "gain high",
-)  # bookkeeping of the .csv, or shown as an interval
-INTERVALS = {
-    "difference": ("low", "high"),
-    "gain": ("gain low", "gain high"),
-}  # interval -> shown behind this column
+# columns that only the .csv has, or that are shown as an interval behind another
+HIDDEN = ("beside", "study", "low", "high", "gain low", "gain high")
+INTERVALS = {"difference": ("low", "high"), "gain": ("gain low", "gain high")}
 ABSENT, NONE = "not measured", "-"
 PRINTED = ("paper", "benchmark")
-STYLE = """body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem; color-scheme: light dark; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid #8886; text-align: left; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }"""
 
 
 @dataclass(frozen=True)
@@ -52,26 +38,22 @@ class Sheet:
     columns: list[str]
     rows: list[list[Cell]]
 
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers alone."""
+        return [all(row[i].number for row in self.rows) for i in range(len(self.columns))]
+
 
 def spelled(table: pd.DataFrame) -> pd.DataFrame:
     """`table` as its .csv holds it: no cell is empty. Numbers keep eight significant digits."""
-    return pd.DataFrame(
-        {
-            name: [
-                _stored(value, missing)
-                for value, missing in zip(table[name], _missing(table), strict=True)
-            ]
-            for name in table
-        }
-    )
+    missing = _missing(table)
+    return pd.DataFrame({name: list(map(_stored, table[name], missing)) for name in table})
 
 
 def sheet(table: pd.DataFrame) -> Sheet:
     """Every row, with an interval in one column."""
-    names = [name for name in table.columns if name not in HIDDEN]
-    missing = _missing(table)
-    columns = {}
-    for name in names:
+    missing, columns = _missing(table), {}
+    for name in table.columns.drop(list(HIDDEN), errors="ignore"):
         best = _best(table, name)
         number = pd.api.types.is_numeric_dtype(table[name]) and table[name].notna().any()
         columns[name] = [
@@ -80,10 +62,9 @@ def sheet(table: pd.DataFrame) -> Sheet:
         ]
         low, high = INTERVALS.get(name, ("", ""))
         if low in table:
-            ends = zip(table[low], table[high], missing, strict=True)
-            columns["95 % interval" if name == "difference" else "95 % interval of the gain"] = [
-                Cell(_interval(a, b, m), number=True) for a, b, m in ends
-            ]
+            title = "95 % interval" if name == "difference" else "95 % interval of the gain"
+            ends = map(_interval, table[low], table[high], missing)
+            columns[title] = [Cell(text, number=True) for text in ends]
     return Sheet(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
 
 
@@ -96,90 +77,53 @@ def short_form(table: pd.DataFrame) -> Sheet | None:
     for printed, group in table.groupby(table.beside.fillna(""), sort=False):
         for _, lines in [(printed, group)] if printed else group.groupby(name, sort=False):
             numbers = [_totals(lines, sources) for sources in (PRINTED, ("recomputed",), ("ours",))]
-            lead = next(
-                (
-                    lines[lines.source == kind]
-                    for kind in ("ours", "recomputed")
-                    if (lines.source == kind).any()
-                ),
-                lines[:1],
-            )
-            first = lead.iloc[0]
-            gone = _missing(lead)[0]
-            ends = [
+            known = [lines[lines.source == kind] for kind in ("ours", "recomputed")]
+            lead = next((own for own in known if len(own)), lines)
+            first, gone = lead.iloc[0], _missing(lead)[0]
+            numbers += [
                 _shown(first.difference, gone, "difference"),
                 _interval(first.low, first.high, gone),
                 _shown(first.inside, gone, "inside"),
             ]
-            rows.append(
-                [
-                    Cell(str(printed or lines[name].iloc[0])),
-                    *(Cell(text, number=True) for text in (*numbers, *ends)),
-                ]
-            )
+            cells = [Cell(text, number=True) for text in numbers]
+            rows.append([Cell(str(printed or lines[name].iloc[0])), *cells])
     first = "scored by others" if (table.source == "benchmark").any() else "paper"
-    return Sheet(
-        [name, first, "recomputed", "ours", "difference", "95 % interval", "inside?"], rows
-    )
+    columns = [name, first, "recomputed", "ours", "difference", "95 % interval", "inside?"]
+    return Sheet(columns, rows)
 
 
 def texts(artifact: str, table: pd.DataFrame, entry: dict) -> dict[str, bytes]:
     """The reading copies, by their ending: .md, .tex and .html. `entry` holds caption, notes,
     deviations and provenance."""
     sheets = [one for one in (short_form(table), sheet(table)) if one]
+    provenance = json.dumps(entry["provenance"], sort_keys=True).replace("<", "")
+    page = template("table_page.html.j2").render(
+        entry, artifact=artifact, sheets=sheets, stamp=provenance
+    )
     copies = {
         ".md": _markdown(artifact, sheets, entry),
         ".tex": _latex(artifact, sheets, entry),
-        ".html": _page(artifact, sheets, entry),
+        ".html": page,
     }
     return {end: text.encode() for end, text in copies.items()}
 
 
-def table_html(sheet: Sheet) -> str:
-    """A <table> without style."""
-    marks = [
-        ' class="n"' if all(row[i].number for row in sheet.rows) else ""
-        for i in range(len(sheet.columns))
-    ]
-    head = "".join(
-        f'<th scope="col"{mark}>{html.escape(name)}</th>'
-        for name, mark in zip(sheet.columns, marks, strict=True)
+def template(name: str) -> jinja2.Template:
+    """One of the pages beside this file."""
+    pages = jinja2.Environment(
+        loader=jinja2.PackageLoader("companion", "artifacts"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    body = "".join(map(_html_row, sheet.rows))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _html_row(row: list[Cell]) -> str:
-    cells = [
-        f"<b>{html.escape(cell.text)}</b>" if cell.best else html.escape(cell.text) for cell in row
-    ]
-    marks = [' class="n"' if cell.number else "" for cell in row]
-    return (
-        "<tr>"
-        + "".join(f"<td{mark}>{text}</td>" for mark, text in zip(marks, cells, strict=True))
-        + "</tr>"
-    )
-
-
-def _page(artifact: str, sheets: list[Sheet], entry: dict) -> str:
-    notes = "".join(
-        f"<li>{html.escape(note)}</li>" for note in (*entry["notes"], *entry["deviations"])
-    )
-    tables = "".join(map(table_html, sheets))
-    provenance = json.dumps(entry["provenance"], sort_keys=True).replace("<", "")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta '
-        f'name="viewport" content="width=device-width"><title>{artifact}</title>'
-        f'<style>{STYLE}</style>\n<script type="application/json">{provenance}</script></head>\n'
-        f"<body><h1>{artifact}</h1><p>{html.escape(entry['caption'])}</p>\n{tables}\n<ul>{notes}</ul></body></html>\n"
-    )
+    pages.filters["html"] = html.escape  # jinja spells quotes in another way
+    return pages.get_template(name)
 
 
 def _markdown(artifact: str, sheets: list[Sheet], entry: dict) -> str:
     parts = [f"**{artifact}**: {entry['caption']}\n"]
     for one in sheets:
-        numeric = [all(row[i].number for row in one.rows) for i in range(len(one.columns))]
-        rows = [one.columns, ["---:" if number else "---" for number in numeric]]
+        rows = [one.columns, ["---:" if number else "---" for number in one.numeric]]
         rows += [
             [f"**{cell.text}**" if cell.best else cell.text.replace("|", "\\|") for cell in row]
             for row in one.rows
@@ -197,20 +141,12 @@ def _latex(artifact: str, sheets: list[Sheet], entry: dict) -> str:
         rf"\label{{tab:{artifact.lower()}}}",
     ]
     for one in sheets:
-        layout = "".join(
-            "r" if all(row[i].number for row in one.rows) else "l" for i in range(len(one.columns))
-        )
-        lines += [
-            rf"\begin{{tabular}}{{{layout}}}",
-            r"\toprule",
-            " & ".join(map(_tex, one.columns)) + r" \\",
-            r"\midrule",
-        ]
-        lines += [
-            " & ".join(rf"\textbf{{{_tex(c.text)}}}" if c.best else _tex(c.text) for c in row)
-            + r" \\"
-            for row in one.rows
-        ]
+        layout = "".join("r" if number else "l" for number in one.numeric)
+        lines += [rf"\begin{{tabular}}{{{layout}}}", r"\toprule"]
+        lines += [" & ".join(map(_tex, one.columns)) + r" \\", r"\midrule"]
+        for row in one.rows:
+            cells = [rf"\textbf{{{_tex(c.text)}}}" if c.best else _tex(c.text) for c in row]
+            lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}", ""]
     lines += [rf"{{\footnotesize {_tex(note)}\par}}" for note in entry["notes"]]
     return "\n".join([*lines, r"\end{table}", *(f"% {note}" for note in entry["deviations"]), ""])
@@ -224,11 +160,8 @@ def _tex(text: str) -> str:
 
 def _missing(table: pd.DataFrame) -> list[bool]:
     """(rows,) whether a row's note says that it could not be measured."""
-    return (
-        [str(note).startswith(ABSENT) for note in table["note"]]
-        if "note" in table
-        else [False] * len(table)
-    )
+    notes = table.get("note", [""] * len(table))
+    return [str(note).startswith(ABSENT) for note in notes]
 
 
 def _nothing(value) -> bool:
@@ -251,41 +184,28 @@ def _shown(value, missing: bool, column: str) -> str:
     if not isinstance(value, int | float):
         return str(value)
     sign = "+" if column in SIGNED and round(value, 1) else ""
-    return (
-        f"{value:{sign},.0f}"
-        if abs(value) >= 1000 or isinstance(value, int)
-        else f"{round(value, 1) + 0.0:{sign}.1f}"
-    )
+    if abs(value) >= 1000 or isinstance(value, int):
+        return f"{value:{sign},.0f}"
+    return f"{round(value, 1) + 0.0:{sign}.1f}"
 
 
 def _interval(low: float, high: float, missing: bool) -> str:
-    return (
-        _shown(None, missing, "")
-        if _nothing(low)
-        else f"[{round(low, 1) + 0.0:.1f}, {round(high, 1) + 0.0:.1f}]"
-    )
+    if _nothing(low):
+        return _shown(None, missing, "")
+    return f"[{round(low, 1) + 0.0:.1f}, {round(high, 1) + 0.0:.1f}]"
 
 
 def _totals(lines: pd.DataFrame, sources: tuple[str, ...]) -> str:
     own = lines[lines.source.isin(sources)]
-    return (
-        " / ".join(
-            _shown(value, gone, "total")
-            for value, gone in zip(own.total, _missing(own), strict=True)
-        )
-        or NONE
-    )
+    shown = [_shown(*one, "total") for one in zip(own.total, _missing(own), strict=True)]
+    return " / ".join(shown) or NONE
 
 
 def _best(table: pd.DataFrame, name: str) -> set[int]:
     """Rows whose number in column `name` is the best of its source; nothing is the best of one."""
     if name not in BEST:
         return set()
-    sources = (
-        table.source.replace("benchmark", "paper")
-        if "source" in table
-        else pd.Series(0, table.index)
-    )
+    sources = pd.Series(table.get("source", ""), table.index).replace("benchmark", "paper")
     best = set()
     for _, values in table.reset_index()[name].astype(float).groupby(sources.to_numpy()):
         if len(known := values.dropna().round(1)) > 1:

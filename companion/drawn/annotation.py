@@ -33,24 +33,14 @@ def annotate(body: Body, index: int, labels: np.ndarray, size: tuple[int, int]) 
     leg's joint also behind furniture."""
     points = np.concatenate([body.joints, body.points[FACE, :2]])
     top, cut = drawing.labels_at(labels, points), outside(points, size)
-    # the far side of a head is not labelled
-    gone, face_gone = (cut[:16], cut[16:] | (body.head[2] @ _FACING < -0.1))
-    gone[_LEGS] |= top[_LEGS] == drawing.FURNITURE
-    state = np.where(
-        gone, ABSENT, np.where(drawing.own(top[:16], index), VISIBLE, OCCLUDED)
-    ).astype(np.uint8)
-    hidden = top[16:] != drawing.label_of(index, 2)
-    face_state = np.where(face_gone, ABSENT, np.where(hidden, OCCLUDED, VISIBLE)).astype(np.uint8)
-    joints, face = points[:16], points[16:]
-    blank = lambda points, gone: np.where(gone[:, None], np.nan, points)  # noqa: E731
-    return Person(
-        blank(joints, gone),
-        state,
-        blank(face, face_gone),
-        face_state,
-        body.height,
-        drawing.label_of(index),
-    )
+    cut[16:] |= body.head[2] @ _FACING < -0.1  # the far side of a head is not labelled
+    cut[_LEGS] |= top[_LEGS] == drawing.FURNITURE
+    face_seen = top[16:] == drawing.label_of(index, 2)
+    seen = np.concatenate([drawing.own(top[:16], index), face_seen])
+    state = np.where(cut, ABSENT, np.where(seen, VISIBLE, OCCLUDED)).astype(np.uint8)
+    points[cut] = np.nan
+    labelled = points[:16], state[:16], points[16:], state[16:]
+    return Person(*labelled, body.height, drawing.label_of(index))
 
 
 def outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -63,9 +53,8 @@ def mpii_box(rng: np.random.Generator, person: Person) -> tuple[np.ndarray, floa
     250 x scale cuts the person; both a little off."""
     known = person.joints[person.state != ABSENT]
     low, high = known.min(0), known.max(0)
-    scale = max(
-        0.03 * _HEAD_PART * person.height * rng.lognormal(0, 0.05), (high - low).max() / 225
-    )
+    by_head = 0.03 * _HEAD_PART * person.height * rng.lognormal(0, 0.05)
+    scale = max(by_head, (high - low).max() / 225)
     return (low + high) / 2 + scale * (rng.normal(0, (4, 4)) - (0, 10)), float(scale)
 
 

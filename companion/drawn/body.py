@@ -4,18 +4,16 @@ Axes of a body facing the camera: x to the image's right (the person's left), y 
 camera. Lengths are parts of the standing height.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.resources import files
 
 import numpy as np
+import pandas as pd
 
 from paperlib.skeleton import MPII
 
-HANDS, TOES, FACE, HEAD_CENTRE = (
-    slice(16, 18),
-    slice(18, 20),
-    slice(20, 25),
-    25,
-)  # points after the 16 joints; right before left
+# points after the 16 joints and before 18 and 19, the toes; right before left
+HANDS, FACE, HEAD_CENTRE = slice(16, 18), slice(20, 25), 25
 # Segments as the label map names them; a hand belongs to the forearm, a foot to the shank.
 SEGMENTS = (
     "torso", "neck", "head", "right_upper_arm", "right_forearm", "right_thigh", "right_shank",
@@ -41,164 +39,13 @@ def _adjoins(joint: str, segment: str) -> bool:
 # (16, 11): the segments that meet at a joint
 OWN = np.array([[_adjoins(joint, segment) for segment in SEGMENTS] for joint in MPII.joints])
 
-# Degrees. Name: weight, spread, (root pitch, roll), (bend, lean, twist), two arms (flexion,
-# abduction, inward turn, elbow), two legs (flexion, abduction, knee).
-_POSES = {
-    "stand": (20, 0.6, (0, 0), (3, 0, 0), (4, 12, 20, 15), (4, 12, 20, 15), (2, 5, 4), (2, 5, 4)),
-    "gesture": (
-        14,
-        1.4,
-        (0, 0),
-        (3, 0, 0),
-        (35, 25, 20, 70),
-        (20, 20, 20, 50),
-        (4, 6, 6),
-        (4, 6, 6),
-    ),
-    "hold": (4, 0.7, (0, 0), (4, 0, 0), (28, 10, 35, 80), (28, 10, 35, 80), (3, 6, 5), (3, 6, 5)),
-    "akimbo": (
-        5,
-        0.6,
-        (0, 0),
-        (0, 0, 0),
-        (-15, 45, 75, 85),
-        (5, 15, 20, 30),
-        (2, 10, 4),
-        (2, 6, 4),
-    ),
-    "walk": (
-        14,
-        0.8,
-        (0, 0),
-        (4, 0, 0),
-        (-22, 10, 15, 22),
-        (26, 10, 20, 30),
-        (28, 3, 12),
-        (-16, 3, 28),
-    ),
-    "run": (
-        9,
-        0.9,
-        (5, 0),
-        (14, 0, 0),
-        (-50, 15, 25, 90),
-        (42, 15, 35, 95),
-        (65, 4, 75),
-        (-22, 4, 60),
-    ),
-    "sit": (
-        12,
-        0.9,
-        (0, 0),
-        (8, 0, 0),
-        (30, 15, 40, 50),
-        (35, 15, 40, 60),
-        (85, 14, 85),
-        (85, 14, 85),
-    ),
-    "reach": (7, 1.0, (0, 0), (0, 8, 0), (150, 20, 0, 18), (10, 25, 20, 35), (4, 8, 6), (4, 8, 6)),
-    "wave": (5, 0.8, (0, 0), (0, 0, 0), (0, 95, -85, 75), (5, 14, 20, 25), (3, 8, 4), (3, 8, 4)),
-    "throw": (
-        4,
-        1.0,
-        (0, -5),
-        (8, -8, 25),
-        (0, 105, -70, 95),
-        (60, 30, 10, 40),
-        (40, 8, 30),
-        (-18, 12, 25),
-    ),
-    "kick": (
-        4,
-        1.0,
-        (-8, 0),
-        (0, 0, 0),
-        (-30, 50, 0, 30),
-        (50, 45, 0, 35),
-        (80, 8, 15),
-        (-4, 6, 10),
-    ),
-    "squat": (
-        4,
-        0.9,
-        (0, 0),
-        (35, 0, 0),
-        (70, 15, 20, 40),
-        (70, 15, 20, 40),
-        (105, 22, 120),
-        (105, 22, 120),
-    ),
-    "stoop": (
-        4,
-        1.0,
-        (0, 0),
-        (70, 0, 0),
-        (80, 12, 10, 20),
-        (70, 12, 10, 30),
-        (4, 8, 12),
-        (12, 8, 20),
-    ),
-    "jump": (
-        4,
-        1.1,
-        (0, 0),
-        (-4, 0, 0),
-        (30, 130, 0, 20),
-        (20, 120, 0, 25),
-        (35, 12, 60),
-        (10, 12, 70),
-    ),
-    "star": (3, 0.8, (0, 0), (0, 0, 0), (0, 100, 0, 12), (0, 100, 0, 12), (0, 25, 6), (0, 25, 6)),
-    "lie": (
-        2,
-        0.7,
-        (-85, 0),
-        (2, 0, 0),
-        (15, 35, 10, 40),
-        (5, 25, 10, 30),
-        (30, 8, 50),
-        (6, 8, 12),
-    ),
-    "recline": (
-        3,
-        0.7,
-        (0, 74),
-        (4, 8, 0),
-        (40, 15, 20, 60),
-        (10, 70, 10, 80),
-        (25, 4, 40),
-        (12, 4, 30),
-    ),
-    "handstand": (
-        2,
-        0.8,
-        (180, 0),
-        (-6, 0, 0),
-        (172, 6, 0, 8),
-        (172, 6, 0, 8),
-        (10, 14, 15),
-        (-15, 14, 25),
-    ),
-    "cartwheel": (
-        2,
-        1.0,
-        (0, 130),
-        (0, 0, 0),
-        (165, 25, 0, 8),
-        (165, 25, 0, 8),
-        (10, 38, 10),
-        (-5, 38, 15),
-    ),
-}
-_FACE = np.array(
-    [
-        (0, 0.012, 0.064),
-        (0.019, -0.008, 0.052),
-        (-0.019, -0.008, 0.052),
-        (0.05, 0.004, 0),
-        (-0.05, 0.004, 0),
-    ]
-)
+# How often a pose is drawn, how much its angles vary, and its mean angles, degrees: a row a pose.
+_POSES = pd.read_csv(files("companion.drawn") / "poses.csv", index_col="pose")
+_FACE = np.array([
+    (0, 0.012, 0.064),  # nose, eyes, ears
+    (0.019, -0.008, 0.052), (-0.019, -0.008, 0.052),
+    (0.05, 0.004, 0), (-0.05, 0.004, 0),
+])  # fmt: skip
 # root, spine, head (nod, tilt, turn), arms, legs
 _SPREAD = np.array([5, 4, 6, 5, 8, 12, 8, 18, *(16, 10, 18, 16) * 2, *(10, 4, 10) * 2], float)
 _LOWEST = np.array(
@@ -207,12 +54,14 @@ _LOWEST = np.array(
 _HIGHEST = np.array(
     [200, 200, 105, 28, 40, 45, 25, 55, *(180, 175, 90, 145) * 2, *(130, 60, 145) * 2], float
 )
-_NAMES = tuple(_POSES)
-_WEIGHTS = np.cumsum([p[0] for p in _POSES.values()]) / sum(p[0] for p in _POSES.values())
-_MEANS = {
-    name: np.concatenate([p[2], p[3], (4, 0, 0), *p[4:]]).astype(float)
-    for name, p in _POSES.items()
-}
+_SHARES = np.cumsum(_POSES["weight"].to_numpy()) / _POSES["weight"].sum()
+_VARIES, _MEANS = _POSES["spread"].to_numpy(), _POSES.iloc[:, 2:].to_numpy(float)
+
+
+# mean adult proportions
+_LENGTHS = {"shin": 0.246, "thigh": 0.245, "hip": 0.056, "spine": 0.288, "neck": 0.024}
+_LENGTHS |= {"head": 0.166, "shoulder": 0.108, "upper_arm": 0.176, "forearm": 0.146}
+_LENGTHS |= {"hand": 0.075, "foot": 0.105}
 
 
 @dataclass(frozen=True)
@@ -241,7 +90,7 @@ class Body:
         """The body `height` px tall with its pelvis at the image point `pelvis` (2,)."""
         points = self.points * (height / self.height)
         points[:, :2] += np.asarray(pelvis) - points[6, :2]
-        return Body(points, self.zoom, self.chest, self.head, height, self.pose)
+        return replace(self, points=points, height=height)
 
 
 def rotations(angles: np.ndarray) -> np.ndarray:
@@ -266,46 +115,29 @@ def random_body(
     rng: np.random.Generator, yaw: str | float = "frontal", upright: bool = False
 ) -> Body:
     """A person of random build in a random pose. `upright` leaves out poses whose trunk is not."""
-    name = _NAMES[int(np.searchsorted(_WEIGHTS, rng.random()))]
+    name = _POSES.index[np.searchsorted(_SHARES, rng.random())]
     if upright and name in ("lie", "recline", "handstand", "cartwheel", "stoop", "squat", "run"):
         name = "gesture"
-    angles = np.clip(
-        _MEANS[name] + _POSES[name][1] * _SPREAD * rng.normal(size=22), _LOWEST, _HIGHEST
-    )
+    row = _POSES.index.get_loc(name)
+    angles = _MEANS[row] + _VARIES[row] * _SPREAD * rng.normal(size=22)
+    angles = np.clip(angles, _LOWEST, _HIGHEST)
     if name in ("gesture", "jump", "sit"):  # the arms anywhere
-        angles[8:16] += (
-            rng.uniform(-1, 1, 8) * (70, 40, 60, 90, 70, 40, 60, 90) * (rng.random() < 0.6)
-        )
+        anywhere = rng.uniform(-1, 1, 8) * (70, 40, 60, 90, 70, 40, 60, 90)
+        angles[8:16] += anywhere * (rng.random() < 0.6)
         angles = np.clip(angles, _LOWEST, _HIGHEST)
     if rng.random() < 0.5:  # as seen in a mirror: left and right change places
-        angles = angles[
-            [0, 1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 19, 20, 21, 16, 17, 18]
-        ] * ([1, -1, 1, -1, -1, 1, -1, -1] + [1] * 14)
+        trunk, left_arm, right_arm, left_leg, right_leg = np.split(angles, (8, 12, 16, 19))
+        turned = trunk * (1, -1, 1, -1, -1, 1, -1, -1)
+        angles = np.concatenate([turned, right_arm, left_arm, right_leg, left_leg])
     turn = random_yaw(rng, yaw) if isinstance(yaw, str) else yaw
     camera = (rng.normal(0, 6), rng.normal(0, 2.5))
     return _skeleton(angles, turn, camera, rng.uniform(3, 10), _proportions(rng), name)
 
 
 def _proportions(rng: np.random.Generator) -> dict[str, float]:
-    """Mean adult proportions (part of the height), each with its own variation and the limbs with a
-    common one."""
-    mean = {
-        "shin": 0.246,
-        "thigh": 0.245,
-        "hip": 0.056,
-        "spine": 0.288,
-        "neck": 0.024,
-        "head": 0.166,
-        "shoulder": 0.108,
-    }
-    mean |= {"upper_arm": 0.176, "forearm": 0.146, "hand": 0.075, "foot": 0.105}
+    """Part of the height: each length with its own variation, and all with a common one."""
     limbs = rng.normal(1, 0.03)
-    return {
-        part: length * limbs * factor
-        for (part, length), factor in zip(
-            mean.items(), rng.normal(1, 0.035, len(mean)), strict=True
-        )
-    }
+    return {part: length * limbs * rng.normal(1, 0.035) for part, length in _LENGTHS.items()}
 
 
 def _skeleton(
@@ -319,12 +151,7 @@ def _skeleton(
     """Forward kinematics from the pelvis outwards, seen by a camera that is turned a little and
     stands `distance` heights away."""
     pitch, roll, bend, lean, twist, nod, tilt, turn = angles[:8]
-    left_arm, right_arm, left_leg, right_leg = (
-        angles[8:12],
-        angles[12:16],
-        angles[16:19],
-        angles[19:22],
-    )
+    left_arm, right_arm, left_leg, right_leg = np.split(angles[8:], (4, 8, 11))
     other_way = np.array([1, -1, -1])
     local = rotations(
         np.array([

@@ -17,13 +17,9 @@ from companion.drawn.looks import Look
 NOTHING, FURNITURE, OBJECT = 0, 254, 255  # labels; segment s of person p is 1 + 11 p + s
 OVERSAMPLING = 2
 _SUBPIXEL = 4  # bits of the fixed-point coordinates of cv2's fills
-_CIRCLE = np.stack(
-    [np.cos(np.arange(0, 2 * np.pi, np.pi / 8)), np.sin(np.arange(0, 2 * np.pi, np.pi / 8))], -1
-)  # (16, 2)
-_ALONG, _ACROSS = (
-    np.cos(np.linspace(-np.pi / 2, np.pi / 2, 8)),
-    np.sin(np.linspace(-np.pi / 2, np.pi / 2, 8)),
-)  # a round end
+_AROUND, _HALF = np.arange(0, 2 * np.pi, np.pi / 8), np.linspace(-np.pi / 2, np.pi / 2, 8)
+_CIRCLE = np.stack([np.cos(_AROUND), np.sin(_AROUND)], -1)  # (16, 2)
+_ALONG, _ACROSS = np.cos(_HALF), np.sin(_HALF)  # a round end
 _LIGHT = np.array([-0.6, -0.75])
 # radius, shift towards the light, tone
 _RINGS = ((1.0, 0.0, 0.74), (0.82, 0.13, 0.94), (0.46, 0.30, 1.06))
@@ -31,14 +27,8 @@ _SIZE, _SHIFT, _TONE = np.array(_RINGS).T
 
 # The fills of the limbs, in order: segment, points (right, left) from and to, radii there, what is
 # seen, and how far along it goes.
-_UPPER_ARM, _FOREARM, _HAND, _THIGH, _SHANK, _FOOT = (
-    (12, 13, 11, 14),
-    (11, 14, 10, 15),
-    (10, 15, 16, 17),
-    (2, 3, 1, 4),
-    (1, 4, 0, 5),
-    (0, 5, 18, 19),
-)
+_UPPER_ARM, _FOREARM, _HAND = (12, 13, 11, 14), (11, 14, 10, 15), (10, 15, 16, 17)
+_THIGH, _SHANK, _FOOT = (2, 3, 1, 4), (1, 4, 0, 5), (0, 5, 18, 19)
 _LIMBS = (
     ("upper_arm", _UPPER_ARM, (0.034, 0.027), "skin", "whole"),
     ("upper_arm", _UPPER_ARM, (0.037, 0.032), "shirt", "upper sleeve"),
@@ -58,12 +48,10 @@ _ROWS = [
 ]
 _NAMES, _FROM, _TO, _RADII, _SEEN, _CUT = (list(column) for column in zip(*_ROWS, strict=True))
 _ENDS, _RADII = np.column_stack([_FROM, _TO]), np.array(_RADII)  # (20, 2)
-_BONES = (
-    ("upper_arm", _UPPER_ARM, 0.09),
-    ("forearm", _FOREARM, 0.10),
-    ("thigh", _THIGH, 0.0),
-    ("shank", _SHANK, 0.0),
-)  # how much nearer it counts
+_BONES = (  # how much nearer it counts
+    ("upper_arm", _UPPER_ARM, 0.09), ("forearm", _FOREARM, 0.10),
+    ("thigh", _THIGH, 0.0), ("shank", _SHANK, 0.0),
+)  # fmt: skip
 _SEGMENTS = [
     (f"{side}_{bone}", ends[i], ends[2 + i], nearer)
     for i, side in enumerate(("right", "left"))
@@ -77,10 +65,9 @@ _TRUNK = np.array([
     (0.13, -0.13, 0.32, 0.68, 0, 0), (-0.13, 0.13, 0.32, 0.68, 0, 0), (0, 0, 0, 0, 1, 0),
     (0, 0, 0, 0, 0, 1),
 ])  # fmt: skip
-_BONY, _STOUT = (
-    np.array([0.036, 0.036, 0.034, 0, 0, 0, 0, 0, 0]),
-    np.array([0, 0, 0, 0.066, 0.066, 0.060, 0.060, 0.050, 0.050]),
-)  # radii
+# their radii: of bones, and of what a stout person has more of
+_BONY = np.array([0.036, 0.036, 0.034, 0, 0, 0, 0, 0, 0])
+_STOUT = np.array([0, 0, 0, 0.066, 0.066, 0.060, 0.060, 0.050, 0.050])
 _EMBLEM = np.array([(-0.045, -0.03), (0.045, -0.03), (0.045, 0.035), (-0.045, 0.035)])
 _COLLAR = np.array([(-0.03, -0.015), (0.03, -0.015), (0, 0.05)])
 # Ellipsoids of a head: place, radii, colour (0 skin, 1 hair, 2 white) and tone. From 7 on they are
@@ -117,19 +104,14 @@ def label_of(person: int, segment: int = 0) -> int:
 def fill(canvas: np.ndarray, polygons: np.ndarray, colours: np.ndarray, label: int) -> None:
     """Convex polygons (..., K, 2) in image pixels, one over the other, each in its colour (..., 3),
     all with one label."""
-    _fill(
-        canvas,
-        _fixed(polygons).reshape(-1, *polygons.shape[-2:]),
-        colours.reshape(-1, 3).tolist(),
-        label,
-    )
+    outlines = _fixed(polygons).reshape(-1, *polygons.shape[-2:])
+    _fill(canvas, outlines, colours.reshape(-1, 3).tolist(), label)
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
     """Image pixels (..., 2) in the fixed-point coordinates of the canvas."""
-    return (
-        points * (OVERSAMPLING << _SUBPIXEL) + (OVERSAMPLING - 1) / 2 * (1 << _SUBPIXEL)
-    ).astype(np.int32)
+    middle = (OVERSAMPLING - 1) / 2 * (1 << _SUBPIXEL)
+    return (points * (OVERSAMPLING << _SUBPIXEL) + middle).astype(np.int32)
 
 
 def _fill(
@@ -166,25 +148,20 @@ def shades(colours: np.ndarray) -> np.ndarray:
 def discs(points: np.ndarray, radius: float | np.ndarray) -> np.ndarray:
     """(3, 16 K, 2): the rings of circles about points (K, 2), to take the hull of."""
     circles = _SIZE[:, None, None] * _CIRCLE + (_SHIFT[:, None] * _LIGHT)[:, None]  # (3, 16, 2)
-    return (points[:, None] + np.reshape(radius, (-1, 1, 1)) * circles[:, None]).reshape(
-        len(_SIZE), -1, 2
-    )
+    rings = points[:, None] + np.reshape(radius, (-1, 1, 1)) * circles[:, None]
+    return rings.reshape(len(_SIZE), -1, 2)
 
 
 def _ellipsoids(centres: np.ndarray, rotation: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """(K, 3, 16, 2): the silhouettes of ellipsoids (K, 3) with radii (K, 3), in rings; an outline
     is what the Cholesky factor makes of a circle."""
     axes = rotation[:2] * radii[:, None]  # (K, 2, 3)
-    xx, xy, yy = (
-        (axes[:, 0] ** 2).sum(-1),
-        (axes[:, 0] * axes[:, 1]).sum(-1),
-        (axes[:, 1] ** 2).sum(-1),
-    )
-    a = np.sqrt(xx)
-    b, c = xy / a, np.sqrt(np.maximum(yy - (xy / a) ** 2, 1e-9))  # the factor [[a, 0], [b, c]]
-    outline = np.stack(
-        [a[:, None] * _CIRCLE[:, 0], b[:, None] * _CIRCLE[:, 0] + c[:, None] * _CIRCLE[:, 1]], -1
-    )  # (K, 16, 2)
+    first, second = axes[:, 0], axes[:, 1]
+    a = np.sqrt((first**2).sum(-1))
+    b = (first * second).sum(-1) / a
+    c = np.sqrt(np.maximum((second**2).sum(-1) - b**2, 1e-9))  # the factor [[a, 0], [b, c]]
+    x, y = _CIRCLE.T
+    outline = np.stack([a[:, None] * x, b[:, None] * x + c[:, None] * y], -1)  # (K, 16, 2)
     shift = (_SHIFT[:, None] * _LIGHT) * np.sqrt(a * c)[:, None, None]  # (K, 3, 2)
     return centres[:, None, None, :2] + _SIZE[:, None, None] * outline[:, None] + shift[:, :, None]
 
@@ -195,11 +172,9 @@ Part = tuple[float, str, list[np.ndarray], list[list[float]]]
 
 def _limbs(body: Body, look: Look) -> list[Part]:
     """The limbs, a segment at a time: skin first, the cloth over it."""
+    upper, lower = (0.3, 0) if look.skirt else (min(look.leg, 1), look.leg - 1)
     reach = {"whole": 1, "upper sleeve": min(look.sleeve, 1), "lower sleeve": look.sleeve - 1}
-    reach |= {
-        "upper leg": 0.3 if look.skirt else min(look.leg, 1),
-        "lower leg": 0 if look.skirt else look.leg - 1,
-    }
+    reach |= {"upper leg": upper, "lower leg": lower}
     part = np.array([reach[cut] for cut in _CUT])[:, None]
     start, end = body.points[_ENDS[:, 0], :2], body.points[_ENDS[:, 1], :2]
     radii = _RADII * (body.height * look.stout) * body.zoom[_ENDS]
@@ -208,12 +183,8 @@ def _limbs(body: Body, look: Look) -> list[Part]:
     colours = shades(np.array([getattr(look, seen) for seen in _SEEN])).tolist()
     parts = {}
     for name, near, far, nearer in _SEGMENTS:  # the far end decides
-        parts[name] = (
-            0.35 * body.points[near, 2] + 0.65 * body.points[far, 2] + nearer * body.height,
-            name,
-            [],
-            [],
-        )
+        depth = 0.35 * body.points[near, 2] + 0.65 * body.points[far, 2] + nearer * body.height
+        parts[name] = (depth, name, [], [])
     for name, worn, outline, colour in zip(_NAMES, part[:, 0] > 0, outlines, colours, strict=True):
         if worn:
             parts[name][2].extend(outline)
@@ -235,14 +206,11 @@ def _trunk(body: Body, look: Look) -> list[Part]:
     if front[2] > 0.1:
         emblem = ribs + front * 0.07 * h * stout + _EMBLEM * h * look.emblem_size @ chest[:, :2].T
         collar = thorax + front * 0.03 * h + _COLLAR * h @ chest[:, :2].T
-        polygons, colours = (
-            [*polygons, _fixed(emblem[:, :2]), _fixed(collar[:, :2])],
-            [*colours, look.emblem.tolist(), (look.skin * 0.93).tolist()],
-        )
+        polygons += [_fixed(emblem[:, :2]), _fixed(collar[:, :2])]
+        colours += [look.emblem.tolist(), (look.skin * 0.93).tolist()]
     ends = np.stack([thorax[:2], p[2, :2]]), np.stack([p[HEAD_CENTRE, :2], p[3, :2]])
-    neck, belt = _fixed(
-        capsules(*ends, h * np.array([(0.036, 0.029), (0.051 * stout, 0.051 * stout)]))
-    )
+    radii = h * np.array([(0.036, 0.029), (0.051 * stout, 0.051 * stout)])
+    neck, belt = _fixed(capsules(*ends, radii))
     parts = [(0.5 * (thorax[2] + pelvis[2]) + 0.07 * h, "torso", polygons, colours)]
     parts.append((p[8, 2] + 0.02 * h, "neck", neck, shades(look.skin * 0.9).tolist()))
     depth, below = p[6, 2] + 0.02 * h, belt
@@ -260,28 +228,23 @@ def _hulls(rings: np.ndarray) -> list[np.ndarray]:
 def _head(body: Body, look: Look) -> list[Part]:
     """Skull, ears, nose, the hair above and behind, eyes, brows and mouth: what tells front from
     back."""
-    # the height that goes with this head
-    turn, h = (body.head, np.linalg.norm(body.points[9] - body.points[HEAD_CENTRE]) / 0.069)
+    turn, middle = body.head, body.points[HEAD_CENTRE]
+    h = np.linalg.norm(body.points[9] - middle) / 0.069  # the height that goes with this head
     seen = np.stack([look.skin, look.hair, np.array((240.0, 238, 235))])[_HEAD_COLOUR] * _HEAD_TONE
-    centres = body.points[HEAD_CENTRE] + _HEAD_PLACE * h @ turn.T
-    outlines, tones, plain = (
-        _fixed(_ellipsoids(centres, turn, _HEAD_RADII * h)),
-        shades(seen).tolist(),
-        seen.tolist(),
-    )
+    centres = middle + _HEAD_PLACE * h @ turn.T
+    outlines, tones = _fixed(_ellipsoids(centres, turn, _HEAD_RADII * h)), shades(seen).tolist()
     solid = range(5 + (look.hair_cut == "cap"))
     polygons, colours = [], []
     for i in sorted(solid, key=lambda i: centres[i, 2]):
         polygons.extend(outlines[i])
         colours.extend(tones[i])
-    flat = np.flatnonzero(
-        turn[2, 2] + 12 * turn[2, 0] * _HEAD_PLACE[:, 0]
-        > np.where(_HEAD_PLACE[:, 0] == 0, 0.1, 0.15)
-    )
-    for i in flat[flat > 6]:
-        polygons.append(outlines[i, 0])
-        colours.append(plain[i])
-    parts = [(body.points[HEAD_CENTRE, 2] + 0.08 * h, "head", polygons, colours)]
+    aside = _HEAD_PLACE[:, 0]
+    shown = turn[2, 2] + 12 * turn[2, 0] * aside > np.where(aside == 0, 0.1, 0.15)
+    flat = np.flatnonzero(shown)
+    flat = flat[flat > 6]
+    polygons.extend(outlines[flat, 0])
+    colours.extend(seen[flat].tolist())
+    parts = [(middle[2] + 0.08 * h, "head", polygons, colours)]
     if look.hair_cut == "long":
         parts.append((centres[6, 2] + 0.05 * h, "head", outlines[6], tones[6]))
     return parts
@@ -289,9 +252,8 @@ def _head(body: Body, look: Look) -> list[Part]:
 
 def paint(canvas: np.ndarray, body: Body, look: Look, person: int) -> None:
     """One person, the farthest part first."""
-    for _, segment, polygons, colours in sorted(
-        _limbs(body, look) + _trunk(body, look) + _head(body, look), key=lambda part: part[0]
-    ):
+    parts = _limbs(body, look) + _trunk(body, look) + _head(body, look)
+    for _, segment, polygons, colours in sorted(parts, key=lambda part: part[0]):
         _fill(canvas, polygons, colours, label_of(person, SEGMENTS.index(segment)))
 
 
@@ -300,17 +262,13 @@ def labels_at(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
     at = np.rint(points * OVERSAMPLING + (OVERSAMPLING - 1) / 2).astype(int)
     h, w = labels.shape
     inside = ((at >= 0) & (at < (w, h))).all(-1)
-    return np.where(
-        inside, labels[np.clip(at[..., 1], 0, h - 1), np.clip(at[..., 0], 0, w - 1)], NOTHING
-    )
+    x, y = np.moveaxis(np.clip(at, 0, (w - 1, h - 1)), -1, 0)
+    return np.where(inside, labels[y, x], NOTHING)
 
 
 def own(top: np.ndarray, person: int) -> np.ndarray:
     """(16,) bool: whether the label (16,) on top of each joint is one of its own adjoining
     segments."""
     segment = top.astype(int) - label_of(person)
-    return (
-        (segment >= 0)
-        & (segment < len(SEGMENTS))
-        & OWN[np.arange(16), np.clip(segment, 0, len(SEGMENTS) - 1)]
-    )
+    known = np.clip(segment, 0, len(SEGMENTS) - 1)
+    return (segment == known) & OWN[np.arange(16), known]

@@ -4,29 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SKIN = np.array(
-    [
-        (255, 219, 190),
-        (241, 194, 157),
-        (224, 172, 128),
-        (198, 134, 94),
-        (141, 85, 54),
-        (94, 58, 40),
-    ],
-    float,
-)
-_HAIR = np.array(
-    [
-        (30, 24, 22),
-        (62, 42, 30),
-        (110, 76, 46),
-        (176, 134, 82),
-        (214, 186, 130),
-        (140, 60, 34),
-        (150, 148, 146),
-    ],
-    float,
-)
+
+def palette(colours: str) -> np.ndarray:
+    """(K, 3) RGB 0..255 of colours as web pages write them, such as "ffdbbe 5e3a28"."""
+    return np.array([list(bytes.fromhex(colour)) for colour in colours.split()], float)
+
+
+_SKIN = palette("ffdbbe f1c29d e0ac80 c6865e 8d5536 5e3a28")
+_HAIR = palette("1e1816 3e2a1e 6e4c2e b08652 d6ba82 8c3c22 969492")
 
 
 @dataclass(frozen=True)
@@ -51,15 +36,8 @@ def random_colour(rng: np.random.Generator, count: int = 1, vivid: float = 0.5) 
     """(count, 3) RGB: hues of cloth and of things; `vivid` bounds the saturation."""
     hue, strength, lightness = rng.random((3, count, 1))
     saturation, value = strength**1.6 * (0.4 + vivid), 0.15 + 0.82 * lightness
-    return (
-        255
-        * value
-        * (
-            1
-            - saturation
-            + saturation * np.minimum(np.maximum(np.abs((hue * 6 + [0, 4, 2]) % 6 - 3) - 1, 0), 1)
-        )
-    )
+    pure = np.minimum(np.maximum(np.abs((hue * 6 + [0, 4, 2]) % 6 - 3) - 1, 0), 1)
+    return 255 * value * (1 - saturation + saturation * pure)
 
 
 def random_look(rng: np.random.Generator) -> Look:

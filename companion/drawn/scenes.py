@@ -92,13 +92,11 @@ def compose(
         things.limb_from_outside(canvas, behind, 0.18 * main.height)
     for body in bodies:
         low, high = _extent(body)
-        things.shadow(
-            canvas, (body.points[6, 0], _feet(body)), max(0.4 * body.height, 0.9 * (high - low)[0])
-        )
+        wide = max(0.4 * body.height, 0.9 * (high - low)[0])
+        things.shadow(canvas, (body.points[6, 0], _feet(body)), wide)
         if body.pose == "sit":
-            things.seat(
-                canvas, behind, body.points[6, :2], body.points[[0, 5], 1].max(), body.height
-            )
+            floor = body.points[[0, 5], 1].max()
+            things.seat(canvas, behind, body.points[6, :2], floor, body.height)
     looks = [random_look(own) for own in each]
     looks = [
         looks[0] if own.random() < same_clothes else look
@@ -110,19 +108,14 @@ def compose(
         if each[i].random() < 0.35 * objects or (bodies[i].pose == "hold" and objects):
             things.held(canvas, each[i], bodies[i])
     for _ in range(_count(before, objects)):
-        at = (
-            main.joints[np.searchsorted(_HIDDEN, before.random())]
-            + before.normal(0, 0.03, 2) * main.height
-        )
+        at = main.joints[np.searchsorted(_HIDDEN, before.random())]
+        at = at + before.normal(0, 0.03, 2) * main.height
         things.in_front(canvas, before, at, ground, main.height)
     if desk is not None:
         things.furniture(canvas, behind, desk)
     labels = np.ascontiguousarray(canvas[..., 3])
-    return Scene(
-        backdrop.develop(canvas, rng),
-        [annotate(body, i, labels, size) for i, body in enumerate(bodies)],
-        labels,
-    )
+    people = [annotate(body, i, labels, size) for i, body in enumerate(bodies)]
+    return Scene(backdrop.develop(canvas, rng), people, labels)
 
 
 def _count(rng: np.random.Generator, mean: float) -> int:
@@ -158,28 +151,25 @@ def _beside(
     aside = rng.choice([-1, 1]) * rng.uniform(near, far) * main.height
     ratio = rng.uniform(0.8, 1.22)
     body = body.place(main.height * ratio, main.points[6, :2] + (aside, 0))
-    return body.place(
-        body.height,
-        body.points[6, :2] + (0, _feet(main) + (ratio - 1) * eye * main.height - _feet(body)),
-    )
+    ground = _feet(main) + (ratio - 1) * eye * main.height
+    return body.place(body.height, body.points[6, :2] + (0, ground - _feet(body)))
 
 
-def _others(
+def _company(
     rng: np.random.Generator,
     main: Body,
-    mean: float,
-    apart: tuple[float, float],
     eye: float,
+    others: tuple[float, float, float],
     difficulty: Difficulty,
     upright: bool = False,
 ) -> list[Body]:
-    """About `mean` other people, `apart` heights to one side of the first."""
-    own = rng.spawn(1)[0]
-    bodies = (
-        random_body(own, difficulty.yaw, upright)
-        for _ in range(_count(own, mean * difficulty.crowd))
-    )
-    return [_beside(own, body, main, *apart, eye) for body in bodies]
+    """The first person and others: of these the mean number, and the least and the most heights to
+    one side of the first."""
+    (mean, *apart), own, bodies = others, rng.spawn(1)[0], [main]
+    for _ in range(_count(own, mean * difficulty.crowd)):
+        body = random_body(own, difficulty.yaw, upright)
+        bodies.append(_beside(own, body, main, *apart, eye))
+    return bodies
 
 
 def mpii_scene(
@@ -195,15 +185,8 @@ def mpii_scene(
         if outside(main.joints, size).sum() <= 8:
             break
     eye = _eye(rng)
-    return compose(
-        rng,
-        size,
-        [main, *_others(rng, main, 0.5, (0.1, 0.6), eye, difficulty)],
-        0.59 * difficulty.occlusion,
-        desk,
-        eye=eye,
-        finer=finer,
-    )
+    bodies = _company(rng, main, eye, (0.5, 0.1, 0.6), difficulty)
+    return compose(rng, size, bodies, 0.59 * difficulty.occlusion, desk, eye=eye, finer=finer)
 
 
 def _eye(rng: np.random.Generator) -> float:
@@ -217,11 +200,8 @@ def _cut(
 ) -> tuple[Body, float | None]:
     """The body in the picture, and the top of what furniture hides: in about a third the frame or
     furniture takes some of it, mostly legs."""
-    body, how, desk = (
-        _inside(rng, body, 0.8 * side * rng.uniform(1.0, 1.3), size),
-        rng.random(),
-        None,
-    )
+    body = _inside(rng, body, 0.8 * side * rng.uniform(1.0, 1.3), size)
+    how, desk = rng.random(), None
     if how < 0.225:  # the frame cuts the legs of a person who is nearer
         body = body.place(0.8 * side * rng.uniform(1.1, 1.5), body.points[6, :2])
         cut = rng.uniform(-0.15, 1.0) * _drop(body)
@@ -231,10 +211,8 @@ def _cut(
     elif how < 0.357:  # the frame cuts one side
         low, high = _extent(body)
         beyond = rng.uniform(0.1, 0.35) * (high - low)[0]
-        body = body.place(
-            body.height,
-            body.points[6, :2] + (rng.choice([-low[0] - beyond, size[0] - high[0] + beyond]), 0),
-        )
+        aside = rng.choice([-low[0] - beyond, size[0] - high[0] + beyond])
+        body = body.place(body.height, body.points[6, :2] + (aside, 0))
     return body, desk
 
 
@@ -254,54 +232,38 @@ def lsp_scene(
     size = np.maximum(np.rint(span * side / span.max()), round(0.4 * side)).astype(int)
     size, eye = tuple((size * finer).tolist()), _eye(rng)
     main = _inside(rng, body, side * finer / span.max(), size)
-    return compose(
-        rng,
-        size,
-        [main, *_others(rng, main, 0.3, (0.35, 0.7), eye, difficulty)],
-        0.1 * difficulty.occlusion,
-        eye=eye,
-        finer=finer,
-    )
+    bodies = _company(rng, main, eye, (0.3, 0.35, 0.7), difficulty)
+    return compose(rng, size, bodies, 0.1 * difficulty.occlusion, eye=eye, finer=finer)
 
 
 def flic_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
     """A film frame, 720 x 480 in proportion to a box of 440 (`side` px): the upper body of a person
     who mostly faces the camera."""
     size = (round(720 * side / 440), round(480 * side / 440))
-    angle = (
-        rng.normal(0, 28)
-        if difficulty.yaw == "frontal" and rng.random() < 0.95
-        else random_yaw(rng, "uniform")
-    )
+    towards = difficulty.yaw == "frontal" and rng.random() < 0.95
+    angle = rng.normal(0, 28) if towards else random_yaw(rng, "uniform")
     while True:  # the eleven joints are all in the frame
         body = random_body(rng, float(angle), upright=True)
         torso = side * float(np.clip(rng.normal(0.37, 0.06), 0.24, 0.5))
-        main = body.place(
-            torso / 0.31, np.array(size) * (rng.normal(0.5, 0.1), rng.normal(0.68, 0.04))
-        )
-        if not outside(
-            np.concatenate([main.joints[[2, 3, *range(10, 16)]], main.points[FACE, :2]]), size
-        ).any():
+        pelvis = np.array(size) * (rng.normal(0.5, 0.1), rng.normal(0.68, 0.04))
+        main = body.place(torso / 0.31, pelvis)
+        joints = main.joints[[2, 3, *range(10, 16)]]
+        if not outside(np.concatenate([joints, main.points[FACE, :2]]), size).any():
             break
     eye = _eye(rng)
-    scene = compose(
-        rng,
-        size,
-        [main, *_others(rng, main, 0.5, (0.28, 0.5), eye, difficulty, upright=True)],
-        0.15 * difficulty.occlusion,
-        eye=eye,
-    )
-    towards = main.points[FACE, :2]
+    bodies = _company(rng, main, eye, (0.5, 0.28, 0.5), difficulty, upright=True)
+    scene = compose(rng, size, bodies, 0.15 * difficulty.occlusion, eye=eye)
     # FLIC labels both eyes of everybody
-    return replace(scene, people=[replace(scene.people[0], face=towards), *scene.people[1:]])
+    first = replace(scene.people[0], face=main.points[FACE, :2])
+    return replace(scene, people=[first, *scene.people[1:]])
 
 
 def coco_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
     """A picture of a few people, two on average, all labelled."""
     size, eye = (round(1.5 * side), round(1.25 * side)), _eye(rng)
     main = _inside(rng, random_body(rng, difficulty.yaw), 0.8 * side * rng.uniform(0.8, 1.2), size)
-    others = _others(rng, main, rng.uniform(0, 2), (0.2, 0.8), eye, difficulty)
-    return compose(rng, size, [main, *others], 0.59 * difficulty.occlusion, eye=eye)
+    bodies = _company(rng, main, eye, (rng.uniform(0, 2), 0.2, 0.8), difficulty)
+    return compose(rng, size, bodies, 0.59 * difficulty.occlusion, eye=eye)
 
 
 def pair_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEFAULT) -> Scene:
@@ -311,10 +273,8 @@ def pair_scene(rng: np.random.Generator, side: int, difficulty: Difficulty = DEF
     main = _inside(rng, random_body(rng, difficulty.yaw, upright=True), 0.8 * side, size)
     other = random_body(rng, difficulty.yaw, upright=True)
     aside = rng.choice([-1, 1]) * rng.uniform(0.2, 0.28) * main.height
-    other = other.place(
-        main.height * rng.uniform(0.96, 1.04),
-        main.points[6, :2] + (aside, rng.normal(0, 0.01) * main.height),
-    )
+    height = main.height * rng.uniform(0.96, 1.04)
+    other = other.place(height, main.points[6, :2] + (aside, rng.normal(0, 0.01) * main.height))
     return compose(rng, size, [main, other], objects=0.0, same_clothes=0.5)
 
 

@@ -45,10 +45,7 @@ def draw_pairs(n: int, side: int, seed: int) -> list[Pair]:
 
 
 def _pair(scene: scenes.Scene, rng: np.random.Generator) -> Pair:
-    joints, state = (
-        np.stack([p.joints for p in scene.people]),
-        np.stack([p.state for p in scene.people]),
-    )
+    joints, state = (np.stack([getattr(p, of) for p in scene.people]) for of in ("joints", "state"))
     centre, scale = zip(*(mpii_box(rng, person) for person in scene.people), strict=True)
     return Pair(scene.image, joints, state, np.array(centre), np.array(scale))
 

@@ -32,13 +32,9 @@ from paperlib.skeleton import COCO, FLIC, LSP, MPII, joint_map
 from paperlib.writing import write_whole
 
 JPEG_QUALITY = 92
-# of the official 720 x 480 frames; drawn frames keep the proportion
-FLIC_SCALE, FLIC_BOX = (2.2, 440)
-_NO_ARRAY = {
-    "_ArrayType_": "double",
-    "_ArraySize_": [0, 0],
-    "_ArrayData_": None,
-}  # how MATLAB's JSON writer put an empty array
+FLIC_SCALE, FLIC_BOX = 2.2, 440  # of the official 720 x 480 frames, whose proportion is kept
+# how MATLAB's JSON writer put an empty array
+_NO_ARRAY = {"_ArrayType_": "double", "_ArraySize_": [0, 0], "_ArrayData_": None}
 _WORTH_PROCESSES = 200  # images; starting a process takes as long as drawing some hundred
 
 
@@ -59,11 +55,12 @@ class Drawing:
         work = partial(_draw_one, note, kind, name, replace(self, tick=None))
         try:
             with self._mapping(len(files)) as mapped:
-                return [
-                    result
-                    for result in mapped(work, enumerate(files))
-                    if (self.tick and self.tick(1), True)
-                ]
+                notes = []
+                for drawn in mapped(work, enumerate(files)):
+                    notes.append(drawn)
+                    if self.tick:
+                        self.tick(1)
+                return notes
         except BrokenProcessPool as error:
             raise PaperlibError(
                 f"{files[0].parent}: a drawing process died (memory, or a script without a main "
@@ -86,9 +83,8 @@ def write_mpii(folder: str | Path, train: int, valid: int, drawing: Drawing) -> 
     folder, records = Path(folder), []
     for is_validation, (split, count) in enumerate((("train", train), ("valid", valid))):
         files = [folder / "images" / f"{is_validation}{i + 1:08d}.jpg" for i in range(count)]
-        for file, note in zip(
-            files, drawing.draw(_note_mpii, scenes.mpii_scene, f"mpii {split}", files), strict=True
-        ):
+        notes = drawing.draw(_note_mpii, scenes.mpii_scene, f"mpii {split}", files)
+        for file, note in zip(files, notes, strict=True):
             head = {"dataset": "MPI", "isValidation": float(is_validation), "img_paths": file.name}
             records.append(head | note | {"annolist_index": len(records) + 1.0})
     write_whole(folder / "mpii_annotations.json", json.dumps(records).encode())
@@ -96,23 +92,12 @@ def write_mpii(folder: str | Path, train: int, valid: int, drawing: Drawing) -> 
 
 def _note_mpii(scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
     height, width = scene.image.shape[:2]
-    known = [
-        _mpii_person(person, rng) for person in scene.people if (person.state != ABSENT).sum() >= 4
-    ]
-    centre, joints, scale = known[0]
-    centre_other, joints_other, scale_other = known[1] if len(known) > 1 else [_NO_ARRAY] * 3
-    note = {
-        "img_width": float(width),
-        "img_height": float(height),
-        "objpos": centre,
-        "joint_self": joints,
-        "scale_provided": scale,
-    }
-    note |= {
-        "joint_others": joints_other,
-        "scale_provided_other": scale_other,
-        "objpos_other": centre_other,
-    }
+    known = [_mpii_person(one, rng) for one in scene.people if (one.state != ABSENT).sum() >= 4]
+    first, second = known[0], known[1] if len(known) > 1 else [_NO_ARRAY] * 3
+    note = {"img_width": float(width), "img_height": float(height)}
+    note |= zip(("objpos", "joint_self", "scale_provided"), first, strict=True)
+    centre, joints, scale = second
+    note |= {"joint_others": joints, "scale_provided_other": scale, "objpos_other": centre}
     return note | {"people_index": 1.0, "numOtherPeople": len(known) - 1.0}
 
 
@@ -125,11 +110,8 @@ def _mpii_person(person: Person, rng: np.random.Generator) -> tuple[list, list, 
 
 def _points(joints: np.ndarray, state: np.ndarray, third: np.ndarray) -> np.ndarray:
     """(..., 3) x, y and a third value; absent joints all zero."""
-    return np.where(
-        (state == ABSENT)[..., None],
-        0.0,
-        np.concatenate([joints, third[..., None].astype(float)], -1),
-    )
+    points = np.concatenate([joints, third[..., None].astype(float)], -1)
+    return np.where((state == ABSENT)[..., None], 0.0, points)
 
 
 def write_lsp(folder: str | Path, train: int, test: int, drawing: Drawing) -> None:
@@ -146,9 +128,8 @@ def write_lsp(folder: str | Path, train: int, test: int, drawing: Drawing) -> No
         )
     folder = Path(folder)
     files = [folder / "images" / f"im{i + 1:04d}.jpg" for i in range(train + test)]
-    points = np.array(drawing.draw(_note_lsp, scenes.lsp_scene, "lsp", files)).reshape(
-        -1, len(LSP), 3
-    )  # (N, 14, 3)
+    points = np.array(drawing.draw(_note_lsp, scenes.lsp_scene, "lsp", files))
+    points = points.reshape(-1, len(LSP), 3)  # (N, 14, 3), also of no files
     seen = points.copy()
     # legs by the hips, arms by the shoulders: the right one is to the image's left
     for first, last, right, left in ((0, 6, 2, 3), (6, 12, 8, 9)):
@@ -193,10 +174,8 @@ def write_flic(folder: str | Path, train: int, test: int, drawing: Drawing) -> N
         seen = np.where(crossed[:, None, None], part[:, FLIC.mirror], part)
         for name, points in ((split, seen), (f"{split}_personcentric", part)):
             write_whole(folder / "annot" / f"{name}.h5", _h5(table | {"part": points}))
-        write_whole(
-            folder / "annot" / f"{split}_images.txt",
-            "".join(f"{name}\n" for name in names).encode(),
-        )
+        listed = "".join(f"{name}\n" for name in names)
+        write_whole(folder / "annot" / f"{split}_images.txt", listed.encode())
         start += count
 
 
@@ -219,13 +198,9 @@ def write_coco(folder: str | Path, train: int, val: int, drawing: Drawing) -> No
     """<folder>/annotations/person_keypoints_{train,val}2017.json, train2017/ and val2017/,
     everybody annotated. The format: paperlib.data.coco."""
     folder = Path(folder)
-    category = {
-        "supercategory": "person",
-        "id": 1,
-        "name": "person",
-        "keypoints": list(COCO.joints),
-    }
-    category["skeleton"] = [[a + 1, b + 1] for a, b in COCO.limbs]
+    category = {"supercategory": "person", "id": 1, "name": "person"}
+    category |= {"keypoints": list(COCO.joints)}
+    category |= {"skeleton": [[a + 1, b + 1] for a, b in COCO.limbs]}
     for split, count in (("train", train), ("val", val)):
         files = [folder / f"{split}2017" / f"{i + 1:012d}.jpg" for i in range(count)]
         notes = drawing.draw(_note_coco, scenes.coco_scene, f"coco {split}", files)
@@ -247,10 +222,8 @@ def write_coco(folder: str | Path, train: int, val: int, drawing: Drawing) -> No
             "images": images,
             "annotations": [person | {"id": i} for i, person in enumerate(people, 1)],
         }
-        write_whole(
-            folder / "annotations" / f"person_keypoints_{split}2017.json",
-            json.dumps(content).encode(),
-        )
+        file = folder / "annotations" / f"person_keypoints_{split}2017.json"
+        write_whole(file, json.dumps(content).encode())
 
 
 def _note_coco(scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
@@ -267,10 +240,8 @@ def _coco_person(person: Person, labels: np.ndarray) -> dict[str, Any] | None:
     if mask.sum() < 20:
         return None
     order = [MPII.index(name) for name in COCO.joints[5:]]
-    joints, state = (
-        np.concatenate([person.face, person.joints[order]]),
-        np.concatenate([person.face_state, person.state[order]]),
-    )
+    joints = np.concatenate([person.face, person.joints[order]])
+    state = np.concatenate([person.face_state, person.state[order]])
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return {
         "segmentation": [contour.reshape(-1).tolist() for contour in contours if len(contour) > 2],
@@ -287,10 +258,7 @@ def _draw_one(
 ) -> Any:
     index, file = numbered
     scene, rng = scenes.draw(kind, drawing.seed, name, index, drawing.side, drawing.difficulty)
-    _, jpeg = cv2.imencode(
-        ".jpg",
-        cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR),
-        (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
-    )
+    image = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     write_whole(file, jpeg.tobytes())
     return note(scene, rng)

@@ -20,7 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 import paperlib
-from companion.artifacts.artifacts import enter, hashes
+from companion.artifacts.artifacts import keep, read_manifest
 from companion.runs.notebook_index import artifacts_of, notebook_file, tags_of
 from paperlib import PaperlibError
 from paperlib.data.images import fault_of
@@ -76,18 +76,16 @@ def _checked(name: str, key: str, value, known: dict):
             pass
     if type(value) is not kind and not (kind is float and type(value) is int):
         raise PaperlibError(f"notebook {name}: {key} is {value!r}, but must be of type {declared}")
-    if (
-        (match := re.match(r"one of: (.*)", described))
-        and value not in (choices := [word.strip() for word in match[1].split(",")])
-        and value != ""
-    ):
-        raise PaperlibError(
-            f"notebook {name}: {key} is {value!r}, but must be one of {', '.join(choices)}"
-        )
-    if (match := re.match(r"from (\S+) to (\S+)", described)) and not float(
-        match[1]
-    ) <= value <= float(match[2].rstrip(",;:")):
-        raise PaperlibError(f"notebook {name}: {key} is {value!r}, but must be {match[0]}")
+    if match := re.match(r"one of: (.*)", described):
+        choices = [word.strip() for word in match[1].split(",")]
+        fits, must = value in (*choices, ""), f"one of {', '.join(choices)}"
+    elif match := re.match(r"from (\S+) to (\S+)", described):
+        low, high = float(match[1]), float(match[2].rstrip(",;:"))
+        fits, must = low <= value <= high, match[0]
+    else:
+        fits, must = True, ""
+    if not fits:
+        raise PaperlibError(f"notebook {name}: {key} is {value!r}, but must be {must}")
     return _photograph(key, value) if value and described.startswith("a photograph") else value
 
 
@@ -103,20 +101,18 @@ def stamp(name: str, parameters: dict, inputs: list[str]) -> str:
     """What an executed notebook depends on: its source, its parameters and the files that they
     name, its runs and data (`inputs`), and our code."""
     packages = (Path(paperlib.__file__).parent, Path(__file__).parents[1])
-    digest = hashlib.sha256(
-        json.dumps([parameters, inputs]).encode() + (notebook_file(name)).read_bytes()
-    )
-    for value in parameters.values():
-        if isinstance(value, str) and value and Path(value).expanduser().is_file():
-            digest.update(Path(value).expanduser().read_bytes())
-    for path in sorted(path for package in packages for path in package.rglob("*")):
-        if path.suffix in (".py", ".toml", ".csv"):
-            digest.update(path.read_bytes())
+    words = [value for value in parameters.values() if value and isinstance(value, str)]
+    named = [path for word in words if (path := Path(word).expanduser()).is_file()]
+    code = sorted(path for package in packages for path in package.rglob("*"))
+    code = [path for path in code if path.suffix in (".py", ".toml", ".csv", ".j2")]
+    digest = hashlib.sha256(json.dumps([parameters, inputs]).encode())
+    for path in (notebook_file(name), *named, *code):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def is_current(name: str, results: Path, key: str) -> bool:
-    """Whether the executed copy and all that it made are there, made of exactly this."""
+    """Whether the executed copy and all files that it made exist, and `key` is their stamp."""
     path = results / ".cache" / f"{name}.json"
     if not path.exists() or not (results / "notebooks" / f"{name}.ipynb").exists():
         return False
@@ -186,24 +182,11 @@ def _execute(name: str, results: Path, parameters: dict, key: str, provenance: d
         ) from error
     notebook = clean(nbformat.read(raw, 4))
     notebook.metadata["paperlib"] = provenance
-    copy = home / f"{name}.ipynb"
-    write_whole(copy, nbformat.writes(notebook) + "\n")
+    entry = {"kind": "notebook", "provenance": provenance}
+    keep(results, name, entry, {home / f"{name}.ipynb": nbformat.writes(notebook) + "\n"})
     raw.unlink()
-    enter(
-        results,
-        name,
-        {"kind": "notebook", "provenance": provenance, "files": hashes(results, [copy])},
-    )
-    manifest = (
-        json.loads((results / "manifest.json").read_text())
-        if (results / "manifest.json").exists()
-        else {}
-    )
-    files = [
-        file
-        for artifact in artifacts_of(name)
-        for file in manifest.get(artifact, {}).get("files", {})
-    ]
+    made = [read_manifest(results).get(artifact, {}) for artifact in artifacts_of(name)]
+    files = [file for entry in made for file in entry.get("files", {})]
     files += ["claims.csv"] if "claims" in tags_of(name) else []
     write_whole(results / ".cache" / f"{name}.json", json.dumps({"stamp": key, "files": files}))
 

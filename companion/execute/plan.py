@@ -12,25 +12,25 @@ def plan(study: Study) -> list[dict]:
     need it), missing, folder, cached, seconds (that its training will still take), disk_mb,
     memory_mb. Nothing is trained, but a few steps of each kind of network are timed; people are
     drawn on first use."""
-    rows = []
-    needed = {notebook: runs_of(notebook, study.runs) for notebook in ORDER}
+    rows, needed = [], {notebook: runs_of(notebook, study.runs) for notebook in ORDER}
     for name, run in study.runs.items():
         missing = study.missing(name)
         folder = None if missing else study.folder_of(name)
-        row = {
-            "run": name,
-            "start": run.start.name if run.start else "",
-            "artifacts": list(run.artifacts),
-        }
-        row |= {"notebooks": [notebook for notebook, runs in needed.items() if name in runs]}
-        row |= {"missing": missing, "folder": folder, "cached": bool(folder and is_cached(folder))}
         rows.append(
-            row
-            | {"disk_mb": 4 * cost_of(run).weights_mb, "memory_mb": memory(run, study.precision)}
+            {
+                "run": name,
+                "start": run.start.name if run.start else "",
+                "artifacts": list(run.artifacts),
+                "notebooks": [notebook for notebook, runs in needed.items() if name in runs],
+                "missing": missing,
+                "folder": folder,
+                "cached": bool(folder and is_cached(folder)),
+                "disk_mb": 4 * cost_of(run).weights_mb,
+                "memory_mb": memory(run, study.precision),
+            }
         )
-    ahead = seconds_ahead(
-        study, [row["run"] for row in rows if not row["cached"] and not row["missing"]]
-    )
+    left = [row["run"] for row in rows if not row["cached"] and not row["missing"]]
+    ahead = seconds_ahead(study, left)
     return [row | {"seconds": ahead.get(row["run"], 0.0)} for row in rows]
 
 

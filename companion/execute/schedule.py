@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from paperlib.writing import check_writable
 NOTEBOOK_SECONDS = 15  # what a notebook takes besides training, until the first one has been timed
 SURE = 20  # seconds of training after which its own speed counts, and no longer the planned one
 WORTH = 20  # seconds of training that are worth starting processes for
+GOES_ON = "what is done is kept, and the same command goes on from here"
 
 
 @dataclass
@@ -71,22 +73,16 @@ def reproduce(
     for name in chosen:
         notebooks.check_parameters(name, parameters)
     for name in ("runs", "results"):  # before an hour of training, not after it
-        check_writable(
-            getattr(study.folders, name), f"PAPERLIB_{name.upper()} names another folder"
-        )
+        way_out = f"PAPERLIB_{name.upper()} names another folder"
+        check_writable(getattr(study.folders, name), way_out)
     print(f"{study.data} people at size {study.size}; results go to {study.results}", flush=True)
     for name in ("data", "runs", "results"):  # a notebook's kernel runs in another folder
         os.environ[f"PAPERLIB_{name.upper()}"] = str(getattr(study.folders, name))
     os.environ["PAPERLIB_PRECISION"] = study.precision
     tasks, keys, fate = _tasks(study, plan(study), chosen, parameters, force)
     done = _work(tasks, study, jobs, parameters, keys) if tasks else set()
-    needed = (
-        link
-        for name in chosen
-        for run in runs_of(name, study.runs)
-        for link in _with_starts(study, run)
-    )
-    for run in dict.fromkeys(needed):
+    needed = dict.fromkeys(run for name in chosen for run in runs_of(name, study.runs))
+    for run in _with_starts(study, needed):
         if not study.missing(run) and is_cached(study.folder_of(run)):
             save_run(study, run)
     if len(done) < len(tasks):
@@ -113,16 +109,10 @@ def train_side_by_side(study: Study, *names: str) -> None:
     lacking = [name for name in names if not study.weights_of(name)]
     if not lacking:
         return
-    chosen = list(dict.fromkeys(link for name in lacking for link in _with_starts(study, name)))
-    ahead = seconds_ahead(study, chosen)
-    rows = {
-        name: {
-            "folder": study.folder_of(name),
-            "seconds": ahead[name],
-            "cached": study.weights_of(name) is not None,
-        }
-        for name in chosen
-    }
+    chosen, rows = _with_starts(study, lacking), {}
+    for name, seconds in seconds_ahead(study, chosen).items():
+        cached = study.weights_of(name) is not None
+        rows[name] = {"folder": study.folder_of(name), "seconds": seconds, "cached": cached}
     tasks = _trainings(study, chosen, rows, {})
     if len(tasks) > 1 and sum(task.seconds for task in tasks) > WORTH:
         _work(tasks, study, min(len(tasks), os.cpu_count() or 1))
@@ -133,27 +123,17 @@ def _tasks(
 ) -> tuple[list[Task], dict[str, str], dict[str, str]]:
     """What is left to do, in the order in which it should start."""
     rows = {row["run"]: row for row in planned}
-    tasks, keys, fate, seen = (
-        [],
-        {},
-        {},
-        {},
-    )  # seen: folder -> the task that fills it; two names of one training share it
+    tasks, keys, fate = [], {}, {}
+    seen = {}  # folder -> the task that fills it; two names of one training share it
     for name in chosen:
         needed = [run for run in runs_of(name, study.runs) if not rows[run]["missing"]]
-        keys[name] = notebooks.stamp(
-            name, parameters, [f"{run} {rows[run]['folder'].name}" for run in needed]
-        )
-        if (
-            not force
-            and all(rows[run]["cached"] for run in needed)
-            and notebooks.is_current(name, study.results, keys[name])
-        ):
+        inputs = [f"{run} {rows[run]['folder'].name}" for run in needed]
+        keys[name] = notebooks.stamp(name, parameters, inputs)
+        there = not force and all(rows[run]["cached"] for run in needed)
+        if there and notebooks.is_current(name, study.results, keys[name]):
             fate[name] = "cached"
             continue
-        tasks += _trainings(
-            study, [link for last in needed for link in _with_starts(study, last)], rows, seen
-        )
+        tasks += _trainings(study, _with_starts(study, needed), rows, seen)
         trained = [seen[rows[run]["folder"]] for run in needed if rows[run]["folder"] in seen]
         tasks.append(Task(name, "notebook", NOTEBOOK_SECONDS, tuple(dict.fromkeys(trained))))
     return tasks, keys, fate
@@ -166,46 +146,29 @@ def _trainings(
     seconds, that are not in `seen`; notes them there."""
     tasks = []
     for run in runs:
-        folder = rows[run]["folder"]
+        folder, start, needs = rows[run]["folder"], study.runs[run].start, ()
         if folder not in seen and not rows[run]["cached"]:
-            start = study.runs[run].start
-            needs = (
-                (seen[rows[start.name]["folder"]],)
-                if start and not rows[start.name]["cached"]
-                else ()
-            )
-            tasks.append(
-                Task(
-                    run,
-                    "run",
-                    rows[run]["seconds"],
-                    needs,
-                    folder,
-                    study.runs[run].recipe.steps,
-                    progress_of(folder),
-                )
-            )
+            if start and not rows[start.name]["cached"]:
+                needs = (seen[rows[start.name]["folder"]],)
+            steps = study.runs[run].recipe.steps, progress_of(folder)
+            tasks.append(Task(run, "run", rows[run]["seconds"], needs, folder, *steps))
             seen[folder] = run
     return tasks
 
 
-def _with_starts(study: Study, run: str) -> list[str]:
-    start = study.runs[run].start
-    return [start.name, run] if start else [run]
+def _with_starts(study: Study, runs: Iterable[str]) -> list[str]:
+    """`runs`, each once and after the run that its training goes on from."""
+    chains = ((start.name, run) if (start := study.runs[run].start) else (run,) for run in runs)
+    return list(dict.fromkeys(link for chain in chains for link in chain))
 
 
 def _so_far(tasks: list[Task], done: set[str]) -> str:
     """What is made of `tasks` where the time was not enough for all of them."""
-    made = [
-        sum(task.kind == kind and task.name in done for task in tasks)
-        for kind in ("run", "notebook")
-    ]
-    of = [sum(task.kind == kind for task in tasks) for kind in ("run", "notebook")]
-    return (
-        f"the minutes are over: {made[0]} of {of[0]} runs are trained and {made[1]} of "
-        f"{of[1]} notebooks made; "
-        "what is done is kept, and the same command goes on from here"
-    )
+    told = []
+    for kind, what in (("run", "runs are trained"), ("notebook", "notebooks made")):
+        own = [task.name in done for task in tasks if task.kind == kind]
+        told.append(f"{sum(own)} of {len(own)} {what}")
+    return f"the minutes are over: {' and '.join(told)}; {GOES_ON}"
 
 
 def _work(
@@ -231,14 +194,11 @@ def _work(
     )
     try:
         while running or (waiting and study.minutes_left() > 0):
-            ready = (
-                [task for task in waiting if set(task.needs) <= done]
-                if study.minutes_left() > 0
-                else []
-            )
+            ready = [task for task in waiting if set(task.needs) <= done]
             # figures soon, and no long run alone at the end
             ready.sort(key=lambda task: (task.kind == "run", -task.seconds))
-            for task in ready[: jobs - len(running)]:
+            free = jobs - len(running) if study.minutes_left() > 0 else 0
+            for task in ready[:free]:
                 waiting.remove(task)
                 task.started = time.monotonic()
                 running[_start(pool, task, study, parameters, keys)] = task
@@ -252,16 +212,13 @@ def _work(
                 task.took = time.monotonic() - task.started
                 done.add(task.name)
                 if task.kind == "notebook":
-                    bar.write(
-                        f"{task.name} done after {_clock(bar.format_dict['elapsed'])}: "
-                        f"{', '.join(artifacts_of(task.name)) or 'figures'}"
-                    )
+                    after = _clock(bar.format_dict["elapsed"])
+                    made = ", ".join(artifacts_of(task.name)) or "figures"
+                    bar.write(f"{task.name} done after {after}: {made}")
             _show(bar, tasks, list(running.values()), done, jobs)
         return done
     except KeyboardInterrupt:
-        raise PaperlibError(
-            "stopped; what is done is kept, and the same command goes on from here"
-        ) from None
+        raise PaperlibError(f"stopped; {GOES_ON}") from None
     except BrokenProcessPool:
         raise PaperlibError(_killed(pool, names)) from None
     finally:
@@ -290,14 +247,11 @@ def _start(
 ) -> Future:
     if task.kind == "run":
         return pool.submit(_train_one, task.name)
-    runs = runs_of(task.name, study.runs)
-    parameters = notebooks.check_parameters(
-        task.name, ({"reuse": False} if runs else {}) | parameters
-    )
-    made_of = provenance_of(study, task.name, runs, parameters)
-    return pool.submit(
-        notebooks.execute, task.name, study.results, parameters, keys[task.name], made_of
-    )
+    name, runs = task.name, runs_of(task.name, study.runs)
+    parameters = ({"reuse": False} if runs else {}) | parameters
+    parameters = notebooks.check_parameters(name, parameters)
+    made_of = provenance_of(study, name, runs, parameters)
+    return pool.submit(notebooks.execute, name, study.results, parameters, keys[name], made_of)
 
 
 _STUDY: Study | None = None  # of a worker process
@@ -312,7 +266,7 @@ def _for_workers(study: Study) -> Study:
 
 
 def _begin(parent: int, study: Study) -> None:
-    """Of a worker process: it ends with its parent, and its runs share the people of one study."""
+    """Prepare a worker process: it ends with its parent, and its runs share one study's people."""
     global _STUDY
     die_with_parent(parent)
     _STUDY = study
@@ -341,16 +295,10 @@ def _train_one(name: str) -> None:
 
 def _show(bar: tqdm, tasks: list[Task], running: list[Task], done: set[str], jobs: int) -> None:
     """How far everything is, and the time left."""
-    share = {
-        task.name: 1.0 if task.name in done else task.share
-        for task in tasks
-        if task.name in done or task in running
-    }
+    share = dict.fromkeys(done, 1.0) | {task.name: task.share for task in running}
     bar.n = min(bar.total, sum(task.seconds * share.get(task.name, 0) for task in tasks))
-    names = ", ".join(
-        f"{task.name} {share[task.name]:.0%}" if task.kind == "run" else task.name
-        for task in running
-    )
+    runs = (f" {share[task.name]:.0%}" if task.kind == "run" else "" for task in running)
+    names = ", ".join(task.name + far for task, far in zip(running, runs, strict=True))
     bar.set_postfix_str(f"about {_clock(seconds_left(tasks, share, jobs))} left: {names}")
 
 
@@ -373,11 +321,12 @@ def seconds_left(tasks: list[Task], share: dict[str, float], jobs: int) -> float
             return pace * task.seconds * (1 - share.get(task.name, 0))
         return 0.0 if task.took else max(0.0, book - spent.get(task.name, 0.0))
 
-    last = [
-        left(task) + max((left(other) for other in tasks if other.name in task.needs), default=0)
-        for task in tasks
-    ]
-    return max(sum(map(left, tasks)) / jobs, *last)
+    ahead = {task.name: left(task) for task in tasks}
+    before = {
+        task.name: max((ahead.get(name, 0) for name in task.needs), default=0) for task in tasks
+    }
+    last = [ahead[name] + before[name] for name in ahead]
+    return max(sum(ahead.values()) / jobs, *last)
 
 
 def _clock(seconds: float) -> str:

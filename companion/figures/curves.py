@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from companion.figures.style import COLOURS
+from companion.figures.style import COLOURS, GRID
 
 CHANCE = {"color": "#888888", "linestyle": ":", "linewidth": 1}
-GRID = {"color": "#E5E5E5", "linewidth": 0.6}
 VISIBILITY = {"all": "#000000", "visible": COLOURS[0], "occluded": COLOURS[5]}
 EVERY_POINT = {"estimator": None, "sort": False}  # of seaborn: the rows as they are
 
@@ -38,15 +37,13 @@ def precision_recall(frame: pd.DataFrame) -> Figure:
     for row, (colour, found) in enumerate(zip(COLOURS, whole.itertuples(), strict=False)):
         right.plot([found.low, found.high], [row, row], color=colour, linewidth=2)
         right.plot(found.ap, row, "o", color=colour)
-        right.annotate(f"{found.ap:.1f}", (found.ap, row), (0, 6), **_ABOVE)
+        above = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+        right.annotate(f"{found.ap:.1f}", (found.ap, row), (0, 6), **above)
     right.axvline(100 * chance, **CHANCE)
     right.set_yticks(range(len(whole)), whole.index)
     right.set(ylim=(len(whole) - 0.5, -0.7), xlabel="average precision, %\n(dotted: chance)")
     right.grid(axis="x", **GRID)
     return figure
-
-
-_ABOVE = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
 
 
 def occlusion(frame: pd.DataFrame) -> Figure:
@@ -70,12 +67,9 @@ def occlusion(frame: pd.DataFrame) -> Figure:
         grid[row, column].set_title(f"{source.strip()}: {joint}")
     for axes in grid.flat:
         axes.label_outer()
-    left.legend(
-        *grid[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=3,
-        title="share of joints found, and at the right end its percent",
-    )
+    said = "share of joints found, and at the right end its percent"
+    handles = grid[0, 0].get_legend_handles_labels()
+    left.legend(*handles, loc="outside lower center", ncols=3, title=said)
     _presence(right, presence)
     return figure
 
@@ -94,7 +88,7 @@ def _by_visibility(axes: Axes, curves: pd.DataFrame) -> None:
 def _presence(figure, presence: pd.DataFrame) -> None:
     """Colour is the joint, dashes are of the heatmap's maximum; a dotted line at each chance."""
     axes = figure.subplots()
-    colours = dict(zip(("knee", "ankle"), (COLOURS[2], COLOURS[3]), strict=True))
+    colours = {"knee": COLOURS[2], "ankle": COLOURS[3]}
     for name, curve in presence.groupby("curve", sort=False):
         joint, signal = name.split(", ") if ", " in name else (name, "mean")
         area, chance = 100 * curve.area.iloc[0], 100 * curve.chance.iloc[0]
@@ -120,17 +114,14 @@ def pck_curves(frame: pd.DataFrame, columns: int = 4, title: str = "") -> Figure
     rows = -(-frame[frame.kind == "published"].group.nunique() // columns) or 1
     figure = Figure(figsize=(9.4, max(2.9, 1.85 * rows + 0.9)), layout="constrained")
     figure.suptitle(title, fontsize="medium")
-    parts = figure.subfigures(1, max(len(kinds), 1), squeeze=False, width_ratios=_widths(kinds))
+    widths = (2.3, 1) if len(kinds) == 2 else (1,)
+    parts = figure.subfigures(1, max(len(kinds), 1), squeeze=False, width_ratios=widths)
     for part, kind in zip(parts[0], sorted(kinds, reverse=True), strict=False):
         if kind == "published":
             _published(part, kinds[kind], rows, columns)
         else:
             _own_people(part, kinds[kind])
     return figure
-
-
-def _widths(kinds: dict) -> tuple[float, ...]:
-    return (2.3, 1) if len(kinds) == 2 else (1,)
 
 
 def _published(figure, frame: pd.DataFrame, rows: int, columns: int) -> None:
@@ -159,9 +150,8 @@ def _own_people(figure, frame: pd.DataFrame) -> None:
     sns.lineplot(frame, x="threshold", y="pck", linewidth=1.5, **look, **EVERY_POINT)
     _distance_axes(axes, frame.threshold.max())
     axes.set_title(frame.system.iloc[0])
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8
-    )
+    handles = axes.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
     axes.get_legend().remove()
 
 
@@ -172,18 +162,16 @@ def _palette(names) -> dict[str, str]:
 
 
 def _distance_axes(axes: Axes, widest: float) -> None:
-    axes.set(
-        xlim=(0, widest), ylim=(0, 100), xlabel="normalised distance", ylabel="joints found, %"
-    )
+    axes.set(xlim=(0, widest), ylim=(0, 100))
+    axes.set(xlabel="normalised distance", ylabel="joints found, %")
     axes.grid(**GRID)
 
 
 def _precision_axes(axes: Axes, lowest: float) -> None:
     """Recall and precision in percent; the axis of precision starts a little below what there is to
     see."""
-    axes.set(
-        xlim=(0, 1), ylim=(max(0, lowest - 0.05), 1.005), xlabel="recall, %", ylabel="precision, %"
-    )
+    axes.set(xlim=(0, 1), ylim=(max(0, lowest - 0.05), 1.005))
+    axes.set(xlabel="recall, %", ylabel="precision, %")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     axes.grid(**GRID)

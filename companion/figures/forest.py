@@ -4,7 +4,7 @@ measured (05-gains, 07-gains, 07-hard-joints)."""
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import COLOURS
+from companion.figures.style import COLOURS, GRID
 
 # How a source is drawn: colour, marker and whether the marker is filled.
 SOURCES = {
@@ -45,7 +45,7 @@ def gains(numbers: pd.DataFrame, title: str = "") -> Figure:
         axes.axhline(between - 0.5, color="#EEEEEE", linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
+    axes.grid(axis="x", **GRID)
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="gain, points (line: 95 % interval)", title=title)
     figure.legend(loc="outside lower center", ncols=len(sources))
     return figure

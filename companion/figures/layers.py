@@ -27,7 +27,7 @@ def layers(model: nn.Module, side: int, blocks: tuple[type[nn.Module], ...] = ()
 
     Nothing is written down twice: the model runs on the meta device, where only shapes flow, and
     every operation reports itself, so the table cannot drift from the code. A module of a class in
-    `blocks` is one row of its own, such as Residual, and is not looked into. Columns:
+    `blocks`, such as Residual, is one row, and what it is made of has none. Columns:
 
     name, kind  of the module that computes, "fusion.layer6.0", and what it does: one of KINDS, or
         the name of a block's class in lower case
@@ -83,12 +83,11 @@ class _Recorder(TorchFunctionMode):
         if kind and not self._inside and torch.is_tensor(output) and output.is_floating_point():
             given = args[0] if kind == "concatenate" else [args[0]]
             name, module = self._running[-1]
-            window = (
-                args[1:3]
-                if kind in ("max pool", "average pool")
-                else (getattr(module, "kernel_size", 0), getattr(module, "stride", 0))
-            )
-            self._keep(name or type(module).__name__, module, kind, given, output, *window)
+            window = getattr(module, "kernel_size", 0), getattr(module, "stride", 0)
+            if kind in ("max pool", "average pool"):
+                window = args[1:3] or (0,)
+            own = name or type(module).__name__, module
+            self._keep(own, kind, given, output, window)
         return output
 
     def _enter(self, name: str, module: nn.Module) -> None:
@@ -96,17 +95,19 @@ class _Recorder(TorchFunctionMode):
         self._inside += isinstance(module, self._blocks)
 
     def _leave(self, module: nn.Module, args: tuple, output) -> None:
-        name, _ = self._running.pop()
+        own = self._running.pop()
         if isinstance(module, self._blocks):
             self._inside -= 1
             if not self._inside:
-                self._keep(name, module, type(module).__name__.lower(), args[:1], output)
+                self._keep(own, type(module).__name__.lower(), args[:1], output)
 
     def _keep(
-        self, name: str, module: nn.Module, kind: str, given, output: Tensor, kernel=0, stride=None
+        self, own: tuple[str, nn.Module], kind: str, given, output: Tensor, window: tuple = (0,)
     ) -> None:
+        """`own` names the module that computes; `window` is its kernel and its stride, if any."""
+        (name, module), (kernel, stride) = own, (*window, None)[:2]
         times = self._times[name, kind] = self._times.get((name, kind), 0) + 1
-        own = module.parameters(recurse=isinstance(module, self._blocks)) if times == 1 else ()
+        learnt = module.parameters(recurse=isinstance(module, self._blocks)) if times == 1 else ()
         row = {
             "name": name,
             "kind": kind,
@@ -116,7 +117,7 @@ class _Recorder(TorchFunctionMode):
             "inputs": sum(tensor.shape[1] for tensor in given),
             "outputs": output.shape[1],
             "side": output.shape[-1] if output.ndim == 4 else 1,
-            "parameters": sum(parameter.numel() for parameter in own),
+            "parameters": sum(parameter.numel() for parameter in learnt),
             "call": times,
         }
         self.calls.append((row, given[0], output))

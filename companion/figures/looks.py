@@ -7,7 +7,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from companion.figures.pictures import FOUND, TRUTH, draw_heat, fit_picture, key
+from companion.figures.pictures import FOUND, bare, heat_row, key
 from companion.figures.style import COLOURS
 
 REPAIRED, SPOILT = COLOURS[2], COLOURS[5]
@@ -30,29 +30,16 @@ def looked_again(numbers: dict[str, np.ndarray]) -> Figure:
     for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
         axes.set_title(title)
     for i, row in enumerate(panels):
-        _row(row, i, numbers)
+        heat_row(row, numbers, i, FIRST)
+        for axes in row:
+            bare(axes)
+        for axes, error in zip(row[1:], numbers["error"][i], strict=True):
+            axes.set_xlabel(f"{error:.1f} {numbers['unit']} off", labelpad=2)
     key(figure, panels[0, 0], ("maximum at the first site", FIRST))
     above, below = right.subplots(2, 1)
     _balance(above, numbers)
     _false_peaks(below, numbers)
     return figure
-
-
-def _row(row: np.ndarray, i: int, numbers: dict[str, np.ndarray]) -> None:
-    image, maps = numbers["images"][i], numbers["maps"][i].astype(np.float32)
-    row[0].imshow(image)
-    row[0].set_ylabel(numbers["names"][i])
-    for k, axes in enumerate(row[1:]):
-        draw_heat(axes, image, maps[k], maps.max())
-        axes.scatter(*numbers["found"][i, k], **FOUND)
-        if k:
-            axes.scatter(*numbers["found"][i, 0], **FIRST)
-        axes.set_xlabel(f"{numbers['error'][i, k]:.1f} {numbers['unit']} off", labelpad=2)
-    for axes in row:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        axes.scatter(*numbers["truth"][i], **TRUTH)
-        fit_picture(axes, image)
 
 
 def _balance(axes: Axes, numbers: dict[str, np.ndarray]) -> None:
@@ -87,10 +74,8 @@ def _false_peaks(axes: Axes, numbers: dict[str, np.ndarray]) -> None:
     for k, middle in enumerate(np.median(share, axis=0)):
         axes.text(k + 0.28, middle, f"{middle:.0f}", fontsize=8, va="center")
     axes.axhline(100, color="#888888", linestyle=":", linewidth=1)
-    axes.set(
-        xlabel="", ylabel="height, % of the first site's", ylim=(min(0, share.min() - 5), None)
-    )
-    axes.set_xlim(-0.6, share.shape[1] - 0.3)
+    axes.set(xlabel="", ylabel="height, % of the first site's")
+    axes.set(xlim=(-0.6, share.shape[1] - 0.3), ylim=(min(0, share.min() - 5), None))
 
 
 def _short(titles: np.ndarray) -> list[str]:

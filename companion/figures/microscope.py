@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.figures.checks import one_of, within
-from companion.figures.style import COLOURS
+from companion.figures.style import COLOURS, GRID
 from paperlib import score as scoring
 from paperlib.conventions import CONVENTIONS, Convention, convention
 from paperlib.metrics import normalised_errors
@@ -54,22 +54,15 @@ def count_errors(data: Path, file: str = "mpii/preds/newell.h5") -> pd.DataFrame
     for truth, (labels, above) in TRUTHS.items():
         counted = {joint for rule in RULES if truth_of(rule) == truth for joint in rule.joints}
         known = mpii_truth(data / "mpii" / labels, above)
-        torso = np.linalg.norm(
-            known.points[:, MPII.index("left_shoulder")] - known.points[:, MPII.index("right_hip")],
-            axis=-1,
-        )
+        ends = (known.points[:, MPII.index(name)] for name in ("left_shoulder", "right_hip"))
+        torso = np.linalg.norm(np.subtract(*ends), axis=-1)
         for normaliser, length in zip(NORMALISERS, (known.reference, torso), strict=True):
             errors = normalised_errors(points, known.points, length)
             for joint in sorted(map(MPII.index, counted)):
                 seen = flags[:, joint] == VISIBLE
+                row = {"truth": truth, "normaliser": normaliser, "joint": MPII.joints[joint]}
                 for state, own in (("visible", seen), ("occluded", ~seen)):
-                    row = {
-                        "truth": truth,
-                        "normaliser": normaliser,
-                        "joint": MPII.joints[joint],
-                        "state": state,
-                    }
-                    rows.append(row | _counted(errors[own, joint]))
+                    rows.append(row | {"state": state} | _counted(errors[own, joint]))
     table = pd.DataFrame(rows)
     return table[table.annotated > 0].reset_index(drop=True)
 
@@ -78,11 +71,8 @@ def _counted(errors: np.ndarray) -> dict:
     errors = np.sort(errors[~np.isnan(errors)])
     inside, below = (np.searchsorted(errors, FINEST, side) for side in ("right", "left"))
     ties = " ".join(f"{k}:{n}" for k, n in enumerate(inside - below) if n)
-    return {
-        "annotated": len(errors),
-        "within": " ".join(map(str, np.diff(inside, prepend=0))),
-        "ties": ties,
-    }
+    within = " ".join(map(str, np.diff(inside, prepend=0)))
+    return {"annotated": len(errors), "within": within, "ties": ties}
 
 
 def shipped_counts() -> pd.DataFrame:
@@ -96,19 +86,14 @@ def _rows(
     numbers: pd.DataFrame, rule: Convention, normaliser: str, group: str, state: str
 ) -> pd.DataFrame:
     """The counts that enter a share."""
-    members = (
-        rule.joints
-        if group == "all"
-        else rule.head
-        if group == "head" and rule.head
-        else [MPII.joints[j] for j in dict(MPII.groups)[group]]
-    )
-    chosen = (
-        (numbers.truth == truth_of(rule))
-        & (numbers.normaliser == normaliser)
-        & numbers.joint.isin(members)
-    )
-    return numbers[chosen & ((state == "all") | (numbers.state == state))]
+    if group == "all":
+        members = rule.joints
+    elif group == "head" and rule.head:
+        members = rule.head
+    else:
+        members = [MPII.joints[j] for j in dict(MPII.groups)[group]]
+    own = numbers[(numbers.truth == truth_of(rule)) & (numbers.normaliser == normaliser)]
+    return own[own.joint.isin(members) & ((state == "all") | (own.state == state))]
 
 
 def share_curve(
@@ -132,9 +117,9 @@ def share_curve(
     annotated = rows.groupby("joint").annotated.sum().to_numpy()[:, None]
     # a group is the mean of its joints; by visibility they are pooled
     pooled = rule.total == "pooled" if group == "all" else state != "all"
-    return 100 * (
-        inside.sum(axis=0) / annotated.sum() if pooled else (inside / annotated).mean(axis=0)
-    )
+    if pooled:
+        return 100 * (inside.sum(axis=0) / annotated.sum())
+    return 100 * (inside / annotated).mean(axis=0)
 
 
 def microscope(
@@ -151,45 +136,24 @@ def microscope(
     The numbers of `shipped_counts`; `threshold` in head lengths or torsos; `group` and `state`
     choose the joints that are looked at.
     """
-    one_of("convention", convention_, NAMES)
-    one_of("normaliser", normaliser, NORMALISERS)
-    one_of("group", group, GROUPS)
-    one_of("state", state, STATES)
-    within("threshold", threshold, 0, FINEST[-1])
-    at = round(100 * threshold)
-    curves = {
-        name: share_curve(numbers, convention("mpii", name), normaliser, group, state)
-        for name in NAMES
-    }
+    one_of(convention_=(convention_, NAMES), normaliser=(normaliser, NORMALISERS))
+    one_of(group=(group, GROUPS), state=(state, STATES))
+    within(threshold=(threshold, 0, FINEST[-1]))
+    at, joints = round(100 * threshold), (normaliser, group, state)
+    curves = {rule.name: share_curve(numbers, rule, *joints) for rule in RULES}
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     for curve in curves.values():
         left.plot(FINEST, curve, color="#BBBBBB", linewidth=1, zorder=1)
     left.plot(FINEST, curves[convention_], color=COLOURS[0], linewidth=2.2)
     left.axvline(threshold, color=COLOURS[1], linewidth=1.2)
-    left.plot(
-        threshold,
-        curves[convention_][at],
-        "o",
-        color=COLOURS[1],
-        markeredgecolor="black",
-        markersize=8,
-    )
-    unit = "head lengths" if normaliser == "head" else "torso lengths"
-    count = _rows(
-        numbers, convention("mpii", convention_), normaliser, group, state
-    ).annotated.sum()
-    title = (
-        f"{group}{'' if state == 'all' else f', {state}'}: {count:,} joints under '{convention_}'"
-    )
-    left.set(
-        xlim=(0, FINEST[-1]),
-        ylim=(0, 100),
-        xlabel=f"distance, {unit}",
-        ylabel="joints found, %",
-        title=title,
-    )
-    left.grid(color="#E5E5E5", linewidth=0.6)
+    dot = {"color": COLOURS[1], "markeredgecolor": "black", "markersize": 8}
+    left.plot(threshold, curves[convention_][at], "o", **dot)
+    count = _rows(numbers, convention("mpii", convention_), *joints).annotated.sum()
+    which = group if state == "all" else f"{group}, {state}"
+    left.set(xlim=(0, FINEST[-1]), ylim=(0, 100), xlabel=f"distance, {normaliser} lengths")
+    left.set(ylabel="joints found, %", title=f"{which}: {count:,} joints under '{convention_}'")
+    left.grid(**GRID)
     _points(right, {name: curve[at] for name, curve in curves.items()}, convention_)
     return figure
 
@@ -212,10 +176,6 @@ def _points(axes: Axes, shares: dict[str, float], chosen: str) -> None:
         style = {"textcoords": "offset points", "va": "center", "fontweight": "bold"}
         axes.annotate(f"{value:.2f}", (value, row), (7, 0), **style)
     axes.set_yticks(rows, shares)
-    axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
-    axes.set(
-        ylim=(len(rows) - 0.5, -0.5),
-        xlim=(low - room, high + 2 * room),
-        xlabel="joints found at the threshold, %",
-        title="the same file, by convention",
-    )
+    axes.grid(axis="x", **GRID)
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(low - room, high + 2 * room))
+    axes.set(xlabel="joints found at the threshold, %", title="the same file, by convention")

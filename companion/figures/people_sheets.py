@@ -6,22 +6,15 @@ crop px.
 """
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from companion.figures.pictures import draw_pose, fit_picture, panel_grid
+from companion.figures.pictures import draw_pose, panel_grid, show
 from paperlib.people import OCCLUDED, VISIBLE
 from paperlib.skeleton import SKELETONS
 
 MARKS = {
-    VISIBLE: (
-        "visible",
-        {"facecolors": "white", "edgecolors": "black", "s": 16, "linewidths": 0.7},
-    ),
-    OCCLUDED: (
-        "occluded",
-        {"facecolors": "black", "edgecolors": "#F0E442", "s": 26, "linewidths": 1.4},
-    ),
+    VISIBLE: {"facecolors": "white", "edgecolors": "black", "s": 16, "linewidths": 0.7},
+    OCCLUDED: {"facecolors": "black", "edgecolors": "#F0E442", "s": 26, "linewidths": 1.4},
 }
 
 
@@ -32,21 +25,15 @@ def labelled(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
     figure, panels = panel_grid(2 * -(-len(images) // columns), columns, extra=0.2)
     for i, image in enumerate(images):
         row, column = 2 * (i // columns), i % columns
-        _picture(panels[row, column], image)
+        show(panels[row, column], image)
         axes = panels[row + 1, column]
+        show(axes, image)
         draw_pose(axes, numbers["points"][i], skeleton, width=1.3)
-        for flag, (_, mark) in MARKS.items():
+        for flag, mark in MARKS.items():
             axes.scatter(*numbers["points"][i][numbers["state"][i] == flag].T, zorder=4, **mark)
-        _picture(axes, image)
-    marks = [panels[0, 0].scatter([], [], **mark) for _, mark in MARKS.values()]
-    figure.legend(
-        marks,
-        [name for name, _ in MARKS.values()],
-        loc="outside lower center",
-        ncols=2,
-        facecolor="#9A9A9A",
-        frameon=True,
-    )
+    marks = [panels[0, 0].scatter([], [], **mark) for mark in MARKS.values()]
+    where = {"loc": "outside lower center", "ncols": 2, "facecolor": "#9A9A9A", "frameon": True}
+    figure.legend(marks, ["visible", "occluded"], **where)
     return figure
 
 
@@ -56,17 +43,10 @@ def difficulties(numbers: dict[str, np.ndarray]) -> Figure:
     The numbers of `difficulty_sheet`.
     """
     images = numbers["images"]
-    figure, panels = panel_grid(
-        *images.shape[:2], extra=0.2, shape=images.shape[2] / images.shape[3]
-    )
+    shape = images.shape[2] / images.shape[3]
+    figure, panels = panel_grid(*images.shape[:2], extra=0.2, shape=shape)
     for row, name, shown in zip(panels, numbers["names"], images, strict=True):
         row[0].set_ylabel(name)
         for axes, image in zip(row, shown, strict=True):
-            _picture(axes, image)
+            show(axes, image)
     return figure
-
-
-def _picture(axes: Axes, image: np.ndarray) -> None:
-    """Only the picture: a limb that leaves it is cut."""
-    axes.imshow(image)
-    fit_picture(axes, image)

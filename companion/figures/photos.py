@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
+from companion.figures.pictures import side_colour
 from companion.figures.style import LEFT, MIDDLE, RIGHT, plain_style
 from paperlib.skeleton import SKELETONS, Skeleton
 
@@ -62,53 +63,31 @@ def _draw_person(axes: Axes, person: dict, size: tuple[int, int]) -> None:
     thick = float(np.clip(0.012 * DPI * _height_in_inches(points, axes, size), 1.5, 4))
     for limb in skeleton.limbs:
         alpha = 0.25 + 0.75 * min(confidence[list(limb)].min() / 0.6, 1)
-        halo = [Stroke(linewidth=thick + 1.6, foreground="black", alpha=0.7 * alpha), Normal()]
-        axes.plot(
-            *points[list(limb)].T,
-            color=_side(skeleton, limb),
-            linewidth=thick,
-            alpha=alpha,
-            solid_capstyle="round",
-            path_effects=halo,
-        )
+        look = _limb(side_colour([skeleton.plain[j] for j in limb]), thick, alpha, 1.6)
+        axes.plot(*points[list(limb)].T, **look, solid_capstyle="round")
     seen = np.array([person["visible"][name] >= SEEN for name in skeleton.joints])
+    dot = {"s": (2.1 * thick) ** 2, "linewidths": 0.35 * thick, "zorder": 3}
     for which, colours in ((seen, VISIBLE), (~seen, HIDDEN)):
-        axes.scatter(
-            *points[which].T, s=(2.1 * thick) ** 2, linewidths=0.35 * thick, zorder=3, **colours
-        )
+        axes.scatter(*points[which].T, **dot, **colours)
     x0, y0, x1, y1 = person["box"]
     if (x0, y0, x1, y1) != (0, 0, size[0] - 1, size[1] - 1):
         for colour, dashes in (("black", "solid"), ("white", (0, (4, 3)))):
-            axes.add_patch(
-                Rectangle(
-                    (x0, y0),
-                    x1 - x0,
-                    y1 - y0,
-                    fill=False,
-                    edgecolor=colour,
-                    linewidth=1.2,
-                    linestyle=dashes,
-                )
-            )
+            edge = {"fill": False, "ec": colour, "lw": 1.2, "ls": dashes}
+            axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **edge))
     above, leftwards = y0 > 0.05 * size[1], x0 > 0.8 * size[0]
-    axes.annotate(
-        f"confidence {person['confidence']:.2f}"
-        + (": perhaps no person" if person["note"] else ""),
-        (x1 if leftwards else x0, y0),
-        (-3 if leftwards else 3, 4 if above else -4),
-        textcoords="offset points",
-        ha="right" if leftwards else "left",
-        va="bottom" if above else "top",
-        fontsize=8,
-        color="white",
-        zorder=5,
-        bbox={
-            "boxstyle": "round,pad=0.25",
-            "facecolor": "black",
-            "edgecolor": "none",
-            "alpha": 0.7,
-        },
-    )
+    corner, off = (x1 if leftwards else x0, y0), (-3 if leftwards else 3, 4 if above else -4)
+    place = {"ha": "right" if leftwards else "left", "va": "bottom" if above else "top"}
+    plate = {"boxstyle": "round,pad=0.25", "fc": "black", "ec": "none", "alpha": 0.7}
+    look = {"fontsize": 8, "color": "white", "zorder": 5, "bbox": plate}
+    said = f"confidence {person['confidence']:.2f}{': perhaps no person' * bool(person['note'])}"
+    axes.annotate(said, corner, off, textcoords="offset points", **place, **look)
+
+
+def _limb(colour: str, thick: float, alpha: float, halo: float) -> dict:
+    """How a limb is drawn: the fainter, the fainter the dark line around it."""
+    edge = Stroke(linewidth=thick + halo, foreground="black", alpha=0.7 * alpha)
+    look = {"color": colour, "linewidth": thick, "alpha": alpha}
+    return look | {"path_effects": [edge, Normal()]}
 
 
 def _skeleton(person: dict) -> Skeleton:
@@ -126,44 +105,22 @@ def _height_in_inches(points: np.ndarray, axes: Axes, size: tuple[int, int]) -> 
     return float(np.ptp(points, axis=0).max() * shown)
 
 
-def _side(skeleton: Skeleton, limb: tuple[int, int]) -> str:
-    sides = {skeleton.plain[joint].split("_")[0] for joint in limb} & {"left", "right"}
-    return MIDDLE if len(sides) != 1 else LEFT if "left" in sides else RIGHT
-
-
 def _key(figure: Figure) -> None:
     def line(colour, alpha=1.0):
-        halo = [Stroke(linewidth=4.4, foreground="black", alpha=0.7 * alpha), Normal()]
-        return Line2D([], [], color=colour, linewidth=3, alpha=alpha, path_effects=halo)
+        return Line2D([], [], **_limb(colour, 3, alpha, 1.4))
 
     def mark(colours):
         face, edge = colours.values()
-        return Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="o",
-            markersize=7,
-            markerfacecolor=face,
-            markeredgecolor=edge,
-        )
+        return Line2D([], [], ls="none", marker="o", markersize=7, mfc=face, mec=edge)
 
-    figure.legend(
-        [line(RIGHT), mark(VISIBLE), line(LEFT), mark(HIDDEN), line(MIDDLE), line(MIDDLE, 0.25)],
-        [
-            "the person's right",
-            "probably visible",
-            "left",
-            "probably hidden",
-            "midline",
-            "fainter: less sure",
-        ],
-        loc="lower center",
-        ncols=3,
-        fontsize=8,
-        frameon=False,
-        handlelength=1.6,
-        columnspacing=1.2,
-        borderaxespad=0.1,
-        labelspacing=0.25,
-    )
+    entries = {
+        "the person's right": line(RIGHT),
+        "probably visible": mark(VISIBLE),
+        "left": line(LEFT),
+        "probably hidden": mark(HIDDEN),
+        "midline": line(MIDDLE),
+        "fainter: less sure": line(MIDDLE, 0.25),
+    }
+    space = {"handlelength": 1.6, "columnspacing": 1.2, "borderaxespad": 0.1, "labelspacing": 0.25}
+    place = {"loc": "lower center", "ncols": 3, "fontsize": 8, "frameon": False}
+    figure.legend(entries.values(), entries.keys(), **place, **space)

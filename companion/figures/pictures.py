@@ -51,19 +51,11 @@ def heatmap_overview(numbers: dict[str, np.ndarray]) -> Figure:
                 _outline(axes, one, image, side_colour(joints))
         axes.set_title(title)
         fit_picture(axes, image)
-    axes = panels[0, 3]
-    axes.imshow(image)
-    draw_pose(axes, numbers["points"], skeleton)
-    axes.set_title("(d) keypoint prediction")
-    fit_picture(axes, image)
-    figure.colorbar(
-        bar,
-        ax=panels[0].tolist(),
-        orientation="horizontal",
-        shrink=0.4,
-        aspect=40,
-        label="heatmap value / the highest of its kind",
-    )
+    show(panels[0, 3], image, "(d) keypoint prediction")
+    draw_pose(panels[0, 3], numbers["points"], skeleton)
+    below = {"orientation": "horizontal", "shrink": 0.4, "aspect": 40}
+    label = "heatmap value / the highest of its kind"
+    figure.colorbar(bar, ax=panels[0].tolist(), label=label, **below)
     return figure
 
 
@@ -83,27 +75,42 @@ def occluded_joint(numbers: dict[str, np.ndarray]) -> Figure:
     2); `found` (N, K, 2); `error` (N, K), written below in units of `unit`; `names` (N,) of the
     rows; `titles` (K,) of the models; `poses` (N, J, 2) of `skeleton`, its name.
     """
-    images, maps = numbers["images"], numbers["maps"].astype(np.float32)
+    images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
     titles = ("what hides it, twice as large", f"pose, {numbers['titles'][0]}", *numbers["titles"])
     figure, panels = panel_grid(len(images), len(titles), extra=0.1 * len(images) + 0.42)
     for axes, title in zip(panels[0], titles, strict=True):
         axes.set_title(title)
-    for i, (first, second, *heated) in enumerate(panels):
-        first.imshow(images[i])
-        second.imshow(images[i])
-        draw_pose(second, numbers["poses"][i], SKELETONS[str(numbers["skeleton"])], width=1.8)
-        first.set_ylabel(str(numbers["names"][i]))
-        for k, axes in enumerate(heated):
-            draw_heat(axes, images[i], maps[i, k], maps[i].max())
-            axes.scatter(*numbers["found"][i, k], **FOUND)
-            off = f"{numbers['error'][i, k]:.2f} {numbers['unit']} off"
-            axes.set_xlabel(f"{off}, peak {maps[i, k].max():.1f}", fontsize=8, labelpad=2)
-        for axes in panels[i]:
-            axes.scatter(*numbers["truth"][i], **TRUTH)
-            fit_picture(axes, images[i])
-        _look_closer(first, images[i], numbers["truth"][i])
+    for i, row in enumerate(panels):
+        heat_row(row, numbers, i)
+        draw_pose(row[1], numbers["poses"][i], skeleton, width=1.8)
+        for axes, error, heat in zip(
+            row[2:], numbers["error"][i], numbers["maps"][i].astype(np.float32), strict=True
+        ):
+            off = f"{error:.2f} {numbers['unit']} off"
+            axes.set_xlabel(f"{off}, peak {heat.max():.1f}", fontsize=8, labelpad=2)
+        _look_closer(row[0], images[i], numbers["truth"][i])
     key(figure, panels[0, 0])
     return figure
+
+
+def heat_row(
+    row: np.ndarray, numbers: dict[str, np.ndarray], i: int, first: dict | None = None
+) -> None:
+    """Sample `i` in a row of panels: its crop, and in the last K panels its heatmaps with their
+    maxima and, where a mark `first` is given, that of the first heatmap; the label in all."""
+    image, maps, found = (numbers[name][i] for name in ("images", "maps", "found"))
+    maps = maps.astype(np.float32)
+    for axes in row[: -len(maps)]:
+        axes.imshow(image)
+    for k, axes in enumerate(row[-len(maps) :]):
+        draw_heat(axes, image, maps[k], maps.max())
+        axes.scatter(*found[k], **FOUND)
+        if k and first:
+            axes.scatter(*found[0], **first)
+    for axes in row:
+        axes.scatter(*numbers["truth"][i], **TRUTH)
+        fit_picture(axes, image)
+    row[0].set_ylabel(str(numbers["names"][i]))
 
 
 def _look_closer(axes: Axes, image: np.ndarray, point: np.ndarray) -> None:
@@ -111,34 +118,6 @@ def _look_closer(axes: Axes, image: np.ndarray, point: np.ndarray) -> None:
     half = (image.shape[0] - 1) / 4
     x, y = np.clip(np.nan_to_num(point), half, image.shape[0] - 1 - half)
     axes.set(xlim=(x - half, x + half), ylim=(y + half, y - half))
-
-
-def _heatmap_rows(numbers: dict[str, np.ndarray]) -> tuple[Figure, np.ndarray]:
-    """A row a sample: the crop, then a column a heatmap, with its maximum, the label, and how far
-    apart they are."""
-    images, maps = numbers["images"], numbers["maps"].astype(np.float32)
-    columns = 1 + maps.shape[1]
-    figure, panels = panel_grid(
-        len(images), columns, width=min(7.0, 2.4 * columns), extra=0.1 * len(images) + 0.42
-    )
-    for axes, title in zip(panels[0], ("crop", *numbers["titles"]), strict=True):
-        axes.set_title(title)
-    for i, row in enumerate(panels):
-        row[0].imshow(images[i])
-        row[0].set_ylabel(numbers["names"][i])
-        for k, axes in enumerate(row[1:]):
-            draw_heat(axes, images[i], maps[i, k], maps[i].max())
-            axes.scatter(*numbers["found"][i, k], **FOUND)
-            axes.set_xlabel(
-                f"{numbers['error'][i, k]:.2f} {numbers['unit']} off, peak {maps[i, k].max():.1f}",
-                fontsize=7,
-                labelpad=2,
-            )
-        for axes in row:
-            axes.scatter(*numbers["truth"][i], **TRUTH)
-            fit_picture(axes, images[i])
-    key(figure, panels[0, 0])
-    return figure, panels
 
 
 def one_heatmap(
@@ -157,30 +136,20 @@ def one_heatmap(
     scale of colours.
     """
     people, sites, joints = numbers["error"].shape
-    for what, value, low, high in (
-        ("image", image, 0, people - 1),
-        ("joint", joint, 0, joints - 1),
-        ("site", site, -1, sites - 1),
-    ):
-        within(what, value, low, high)
+    within(image=(image, 0, people - 1), joint=(joint, 0, joints - 1), site=(site, -1, sites - 1))
     site %= sites
-    crop, maps, errors = (
-        numbers["images"][image],
-        numbers["maps"][image, :, joint].astype(np.float32),
-        numbers["error"][image, :, joint],
-    )
+    crop, errors = numbers["images"][image], numbers["error"][image, :, joint]
+    maps = numbers["maps"][image, :, joint].astype(np.float32)
     figure, panels = panel_grid(1, 3, extra=0.2)
     pose, heat, peaks = panels[0]
-    pose.imshow(crop)
+    show(pose, crop, f"pose at {numbers['titles'][site]}")
     draw_pose(pose, numbers["found"][image, site], SKELETONS[str(numbers["skeleton"])], width=1.5)
-    pose.set_title(f"pose at {numbers['titles'][site]}")
     if overlay:
         bar = draw_heat(heat, crop, maps[site], maps.max())
     else:
         edges = (-0.5, crop.shape[1] - 0.5, crop.shape[0] - 0.5, -0.5)
-        bar = heat.imshow(
-            maps[site], cmap=HEAT, vmin=0, vmax=max(float(maps.max()), 1e-6), extent=edges
-        )
+        top = max(float(maps.max()), 1e-6)
+        bar = heat.imshow(maps[site], cmap=HEAT, vmin=0, vmax=top, extent=edges)
     heat.scatter(*numbers["found"][image, site, joint], **FOUND)
     heat.set_title(": ".join([numbers["names"][joint], *_off(errors[site], f" {numbers['unit']}")]))
     figure.colorbar(bar, ax=heat, shrink=0.8, aspect=20, label="heatmap value")
@@ -188,21 +157,14 @@ def one_heatmap(
         axes.scatter(*numbers["truth"][image, joint], **TRUTH)
         fit_picture(axes, crop)
     highest = maps.max(axis=(1, 2))
-    peaks.bar(
-        np.arange(sites),
-        highest,
-        color=[RIGHT if k == site else LEFT for k in range(sites)],
-        width=0.7,
-    )
-    peaks.set(
-        ylim=(0, 1.15 * max(float(highest.max()), 1e-6)), title="confidence: maximum of the heatmap"
-    )
+    colours = [RIGHT if k == site else LEFT for k in range(sites)]
+    peaks.bar(np.arange(sites), highest, color=colours, width=0.7)
+    peaks.set(ylim=(0, 1.15 * max(float(highest.max()), 1e-6)))
+    peaks.set(title="confidence: maximum of the heatmap")
     peaks.set_yticks([0, round(float(highest.max()), 1)])
     short = [str(title).split()[0] if sites > 2 else str(title) for title in numbers["titles"]]
-    peaks.set_xticks(
-        np.arange(sites),
-        ["\n".join([title, *_off(error)]) for title, error in zip(short, errors, strict=True)],
-    )
+    ticks = ["\n".join([title, *_off(error)]) for title, error in zip(short, errors, strict=True)]
+    peaks.set_xticks(np.arange(sites), ticks)
     return figure
 
 
@@ -219,15 +181,9 @@ def every_heatmap(
 
     The numbers of `one_heatmap`. Site -1 is the last.
     """
-    crop, maps, points = (
-        numbers["images"][image],
-        numbers["maps"][image, site].astype(np.float32),
-        numbers["found"][image, site],
-    )
+    crop, maps = numbers["images"][image], numbers["maps"][image, site].astype(np.float32)
     figure, panels = panel_grid(-(-len(maps) // columns), columns, extra=0.5)
-    used, unused = panels.flat[: len(maps)].tolist(), panels.flat[len(maps) :]
-    for axes in unused:
-        axes.remove()
+    used, points = first_panels(panels, len(maps)), numbers["found"][image, site]
     for axes, name, heat, point in zip(used, numbers["names"], maps, points, strict=True):
         bar = draw_heat(axes, crop, heat, maps.max())
         axes.scatter(*point, **FOUND | {"s": 25, "linewidths": 1.2})
@@ -246,14 +202,11 @@ def gallery(numbers: dict[str, np.ndarray], columns: int = 6) -> Figure:
     """
     images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
     figure, panels = panel_grid(-(-len(images) // columns), columns, width=WIDTH)
-    for axes in panels.flat[len(images) :]:
-        axes.remove()
-    for i, axes in enumerate(panels.flat[: len(images)]):
-        axes.imshow(images[i])
+    for i, axes in enumerate(first_panels(panels, len(images))):
+        show(axes, images[i])
         draw_pose(axes, numbers["points"][i], skeleton)
         if "truth" in numbers:
             axes.scatter(*numbers["truth"][i].T, **TRUTH | {"s": 25, "linewidths": 1})
-        fit_picture(axes, images[i])
     for axes, name in zip(panels[:, 0], numbers.get("rows", ()), strict=False):
         axes.set_ylabel(name)
     return figure
@@ -270,21 +223,17 @@ def truth_and_pose(numbers: dict[str, np.ndarray], columns: int = 4) -> Figure:
     images, skeleton = numbers["images"], SKELETONS[str(numbers["skeleton"])]
     rows = -(-len(images) // columns)
     figure, panels = panel_grid(rows, 2 * columns, width=WIDTH, extra=0.22 * rows + 0.2)
-    for axes in panels.flat[2 * len(images) :]:
-        axes.remove()
-    for i, image in enumerate(images):
+    used = first_panels(panels, 2 * len(images))
+    for i, (truth, found) in enumerate(zip(used[::2], used[1::2], strict=True)):
         labelled, right = numbers["labelled"][i], numbers["right"][i]
-        truth, found = panels.flat[2 * i], panels.flat[2 * i + 1]
         for axes, points in ((truth, numbers["truth"][i]), (found, numbers["points"][i])):
-            axes.imshow(image)
+            show(axes, images[i])
             draw_pose(axes, points, skeleton, width=1.4)
-            fit_picture(axes, image)
         found.scatter(*numbers["points"][i][labelled & ~right].T, **WRONG)
         found.set_xlabel(f"{right.sum()} of {labelled.sum()} right", labelpad=2)
         truth.set_xlabel("labels", labelpad=2)
-    figure.legend(
-        [found.scatter([], [], **WRONG)], ["not within the threshold"], loc="outside lower center"
-    )
+    ring = found.scatter([], [], **WRONG)
+    figure.legend([ring], ["not within the threshold"], loc="outside lower center")
     return figure
 
 
@@ -297,19 +246,13 @@ def targets_and_weights(numbers: dict[str, np.ndarray]) -> Figure:
     """
     maps, weights = numbers["maps"].astype(np.float32), numbers["weights"].astype(np.float32)
     figure, panels = panel_grid(2, len(maps), width=min(WIDTH, 2.3 * len(maps) + 1), extra=0.1)
-    images = (
-        numbers["images"]
-        if "images" in numbers
-        else [numbers["image"]] * len(maps)
-        if "image" in numbers
-        else None
-    )
-    for k, name in enumerate(numbers["names"]):
+    images = numbers.get("images", [numbers.get("image")] * len(maps))
+    for k, (name, image) in enumerate(zip(numbers["names"], images, strict=True)):
         panels[0, k].set_title(name)
-        if images is None:
+        if image is None:
             target = panels[0, k].imshow(maps[k], cmap=HEAT, vmin=0, vmax=maps.max())
         else:
-            target = draw_heat(panels[0, k], images[k], maps[k], maps.max())
+            target = draw_heat(panels[0, k], image, maps[k], maps.max())
         weight = panels[1, k].imshow(weights[k], cmap="cividis", vmin=0, vmax=max(1, weights.max()))
     panels[0, 0].set_ylabel("target")
     panels[1, 0].set_ylabel("weight in the loss")
@@ -363,10 +306,8 @@ def draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray, top: float) -> Sc
     share = np.clip(np.nan_to_num(heat.astype(np.float32)) / bar.norm.vmax, 0, 1)
     share = cv2.resize(share, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)[..., None]
     share = np.clip(share, 0, 1)
-    colour, grey = (
-        bar.get_cmap()(share[..., 0])[..., :3],
-        0.55 / 255 * image.mean(axis=-1, keepdims=True),
-    )
+    colour = bar.get_cmap()(share[..., 0])[..., :3]
+    grey = 0.55 / 255 * image.mean(axis=-1, keepdims=True)
     axes.imshow(share**0.6 * colour + (1 - share**0.6) * grey)
     return bar
 
@@ -377,9 +318,8 @@ def draw_pose(axes: Axes, points: np.ndarray, skeleton: Skeleton, width: float =
         ends, colour = points[list(limb)].T, side_colour([skeleton.joints[j] for j in limb])
         axes.plot(*ends, color="black", linewidth=width + 1.2, solid_capstyle="round", alpha=0.6)
         axes.plot(*ends, color=colour, linewidth=width, solid_capstyle="round")
-    axes.scatter(
-        *points.T, s=3 * width**1.5, color="white", edgecolors="black", linewidths=0.5, zorder=3
-    )
+    dot = {"color": "white", "edgecolors": "black", "linewidths": 0.5}
+    axes.scatter(*points.T, s=3 * width**1.5, zorder=3, **dot)
 
 
 def side_colour(joints: list[str]) -> str:
@@ -397,9 +337,29 @@ def panel_grid(
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+        bare(axes)
     return figure, panels
+
+
+def first_panels(panels: np.ndarray, count: int) -> list[Axes]:
+    """The first `count` panels; the others are removed."""
+    for axes in panels.flat[count:]:
+        axes.remove()
+    return panels.flat[:count].tolist()
+
+
+def bare(axes: Axes) -> None:
+    """No ticks and no frame."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def show(axes: Axes, image: np.ndarray, title: str = "") -> None:
+    """A crop and nothing around it but a title."""
+    axes.imshow(image)
+    bare(axes)
+    fit_picture(axes, image)
+    axes.set_title(title)
 
 
 def fit_picture(axes: Axes, image: np.ndarray) -> None:
@@ -410,15 +370,7 @@ def fit_picture(axes: Axes, image: np.ndarray) -> None:
 def key(figure: Figure | SubFigure, axes: Axes, *more: tuple[str, dict]) -> None:
     """What the ring, the cross and `more` marks are, below a figure of which `axes` is a panel."""
     known = (("where the joint is labelled", TRUTH), ("maximum of the heatmap", FOUND), *more)
-    figure.legend(
-        [axes.scatter([], [], **mark) for _, mark in known],
-        [name for name, _ in known],
-        loc="outside lower center",
-        ncols=len(known),
-        frameon=True,
-        facecolor=BACKDROP,
-        labelcolor="white",
-        edgecolor="none",
-        columnspacing=1,
-        handletextpad=0.2,
-    )
+    frame = {"frameon": True, "facecolor": BACKDROP, "labelcolor": "white", "edgecolor": "none"}
+    space = {"columnspacing": 1, "handletextpad": 0.2}
+    marks, names = [axes.scatter([], [], **mark) for _, mark in known], [name for name, _ in known]
+    figure.legend(marks, names, loc="outside lower center", ncols=len(known), **frame, **space)

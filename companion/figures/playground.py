@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.figures.checks import one_of, within
-from companion.figures.pictures import draw_heat
+from companion.figures.pictures import bare, draw_heat
 from companion.figures.style import COLOURS
 from paperlib.codecs import RecurrentCodec, Targets
 from paperlib.losses import recurrent_loss
@@ -49,24 +49,17 @@ def playground(
     heatmap px, `along` and `across` in limb lengths; `weights` are "balanced" (R sec. III) or
     "equal". Everything is drawn by RecurrentCodec and recurrent_loss.
     """
-    what = what or choices(numbers)[0]
-    one_of("what", what, choices(numbers))
-    one_of("occluded", occluded, POLICIES)
-    one_of("weights", weights, WEIGHTS)
-    for name, value, low, high in (
-        ("sigma", sigma, 0.3, 6),
-        ("peak", peak, 0.1, 50),
-        ("along", along, 0.02, 1),
-        ("across", across, 0.01, 1),
-    ):
-        within(name, value, low, high)
+    known = choices(numbers)
+    what = what or known[0]
+    one_of(what=(what, known), occluded=(occluded, POLICIES), weights=(weights, WEIGHTS))
+    within(sigma=(sigma, 0.3, 6), peak=(peak, 0.1, 50))
+    within(along=(along, 0.02, 1), across=(across, 0.01, 1))
     codec = replace(PAPER, sigma=sigma, peak=peak, along=along, across=across, occluded=occluded)
     target, weight, would_be = targets_at(codec, numbers, what, weights)
     figure = Figure(figsize=(9, 2.7), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.25))
     for axes in (left, middle):
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+        bare(axes)
     heat = draw_heat(left, numbers["image"], target.numpy(), peak)
     left.set_title(f"target: {what}")
     figure.colorbar(heat, ax=left, shrink=0.75, aspect=18, label="heatmap value")
@@ -127,15 +120,11 @@ def _losses(
     axes.set_yticks(rows, guesses)
     count, inside, outside = int(foreground.sum()), weight[foreground], weight[~foreground]
     means = [f"{part.mean().item():.3f}" if part.numel() else "-" for part in (inside, outside)]
-    axes.set(
-        ylim=(2.5, -0.5),
-        xlim=(0, 1.25 * max((fore + back).max(), 1e-6)),
-        xlabel="half the weighted squared error, summed",
-    )
+    axes.set(ylim=(2.5, -0.5), xlim=(0, 1.25 * max((fore + back).max(), 1e-6)))
+    axes.set_xlabel("half the weighted squared error, summed")
     axes.set_title(
         f"loss; {count} of {foreground.numel()} px foreground,\nweight {means[0]} on it, "
         f"{means[1]} elsewhere"
     )
-    axes.figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower right", ncols=2, fontsize=8
-    )
+    handles = axes.get_legend_handles_labels()
+    axes.figure.legend(*handles, loc="outside lower right", ncols=2, fontsize=8)

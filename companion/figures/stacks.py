@@ -1,9 +1,5 @@
 """Pictures of the hourglass at work: a pose and its heatmaps, two people close together, early and
-final predictions.
-
-For each there are two functions. The first measures: it asks a model, or takes its predictions, and
-returns arrays. The second draws these arrays and nothing else. Points are crop px.
-"""
+final predictions. Points are crop px; `samples.stacks` measures what is drawn here."""
 
 import numpy as np
 import pandas as pd
@@ -12,18 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from companion.figures.pictures import draw_heat, draw_pose
-from companion.figures.style import COLOURS
+from companion.figures.pictures import draw_heat, draw_pose, first_panels, show
+from companion.figures.style import COLOURS, GRID
 from paperlib.skeleton import MPII, SKELETONS
 
-JOINTS = (
-    "upper_neck",
-    "left_elbow",
-    "left_wrist",
-    "right_knee",
-    "right_ankle",
-)  # of H fig. 2, from left to right
+# of H fig. 2, from left to right
+JOINTS = ("upper_neck", "left_elbow", "left_wrist", "right_knee", "right_ankle")
 PERSON = (COLOURS[4], COLOURS[1])  # the first and the second of a pair
+# the axes of a crop that is shifted from the first to the second
+WAY = {
+    "xlabel": "crop, from one person (0) to the other (1)",
+    "ylabel": "joints nearer to the other person, %",
+}
 
 
 def pose_and_heatmaps(numbers: dict[str, np.ndarray], skeleton: str = "mpii") -> Figure:
@@ -34,12 +30,11 @@ def pose_and_heatmaps(numbers: dict[str, np.ndarray], skeleton: str = "mpii") ->
     """
     figure = Figure(figsize=(9, 1.9), layout="constrained")
     first, *others = figure.subplots(1, 1 + len(numbers["maps"]))
-    _picture(first, numbers["image"], "prediction")
+    show(first, numbers["image"], "prediction")
     draw_pose(first, numbers["points"], SKELETONS[skeleton])
-    for axes, heat, name in zip(
-        others, numbers["maps"].astype(np.float32), numbers["names"], strict=True
-    ):
-        _picture(axes, numbers["image"], name)
+    maps = numbers["maps"].astype(np.float32)
+    for axes, heat, name in zip(others, maps, numbers["names"], strict=True):
+        show(axes, numbers["image"], name)
         draw_heat(axes, numbers["image"], heat, heat.max())
         axes.set_xlabel(f"peak {heat.max():.1f}", labelpad=2)
     return figure
@@ -55,51 +50,38 @@ def pairs(numbers: dict[str, np.ndarray]) -> Figure:
     figure = Figure(figsize=(9, 1.75 * len(rows)), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.6, 1))
     panels = left.subplots(len(rows), 3, squeeze=False)
-    for axes, title in zip(
-        panels[0],
-        ("the picture, and both crops", "centred on one", "centred on the other"),
-        strict=True,
-    ):
-        axes.set_title(title)
+    titles = ("the picture, and both crops", "centred on one", "centred on the other")
     for i, row in enumerate(rows):
-        _picture(panels[i, 0], numbers["scenes"][i])
-        panels[i, 0].set_ylabel(f"pair {row}")
-        for person, (x, y, side) in enumerate(numbers["boxes"][i]):
-            panels[i, 0].add_patch(
-                Rectangle(
-                    (x - side / 2, y - side / 2), side, side, fill=False, ec=PERSON[person], lw=1.6
-                )
-            )
-            panels[i, 0].plot(x, y, "+", color=PERSON[person], markersize=9, markeredgewidth=2)
-            axes = panels[i, 1 + person]
-            _picture(axes, numbers["crops"][i, person])
+        both, *crops = panels[i]
+        show(both, numbers["scenes"][i])
+        both.set_ylabel(f"pair {row}")
+        for person, axes in enumerate(crops):
+            draw_square(both, numbers["boxes"][i, person], PERSON[person], lw=1.6, cross=9)
+            show(axes, numbers["crops"][i, person])
             draw_pose(axes, numbers["poses"][i, person], MPII)
             axes.spines[:].set(visible=True, color=PERSON[person], linewidth=2)
-            axes.set_xlabel(
-                f"{second[row, -1 if person else 0]:.0f} % of the joints on the other",
-                fontsize=8,
-                labelpad=2,
-            )
+            share = f"{second[row, -person]:.0f} % of the joints on the other"
+            axes.set_xlabel(share, fontsize=8, labelpad=2)
+    for axes, title in zip(panels[0], titles, strict=True):
+        axes.set_title(title)
     axes = right.subplots()
     positions = np.linspace(0, 1, second.shape[1])
     for row, colour in zip(rows, COLOURS, strict=False):
         axes.plot(positions, second[row], color=colour, linewidth=1.2, label=f"pair {row}")
-    axes.plot(
-        positions,
-        second.mean(axis=0),
-        color="black",
-        linewidth=2.2,
-        label=f"mean of {len(second)} pairs",
-    )
-    axes.set(
-        xlim=(0, 1),
-        ylim=(0, 100),
-        xlabel="crop, from one person (0) to the other (1)",
-        ylabel="joints nearer to the other person, %",
-    )
-    axes.grid(color="#E5E5E5", linewidth=0.6)
+    mean = {"color": "black", "linewidth": 2.2, "label": f"mean of {len(second)} pairs"}
+    axes.plot(positions, second.mean(axis=0), **mean)
+    axes.set(xlim=(0, 1), ylim=(0, 100), **WAY)
+    axes.grid(**GRID)
     axes.legend(loc="upper left", fontsize=8)
     return figure
+
+
+def draw_square(axes: Axes, box: np.ndarray, colour: str, lw: float, cross: float) -> None:
+    """A crop (x, y, side) as a square, with a cross at its centre."""
+    x, y, side = box
+    corner = (x - side / 2, y - side / 2)
+    axes.add_patch(Rectangle(corner, side, side, fill=False, ec=colour, lw=lw))
+    axes.plot(x, y, "+", color=colour, markersize=cross, markeredgewidth=2)
 
 
 STAGES = ("stacks", "stage", "accuracy_gain", "gain", "gain_low", "gain_high")
@@ -115,12 +97,10 @@ def early_and_final(numbers: dict[str, np.ndarray], early: str = "early") -> Fig
     figure = Figure(figsize=(9.6, 0.75 + 1.4 * -(-people // columns)), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.4, 1))
     panels = left.subplots(-(-people // columns), 2 * columns, squeeze=False)
-    for axes in panels.flat[2 * people :]:
-        axes.remove()
-    for i, axes in enumerate(panels.flat[: 2 * people]):
+    for i, axes in enumerate(first_panels(panels, 2 * people)):
         person, last = divmod(i, 2)
         title = ("final" if last else early) if i < 2 * columns else ""
-        _picture(axes, numbers["images"][person], title)
+        show(axes, numbers["images"][person], title)
         draw_pose(axes, numbers["poses"][person, last], MPII, width=1.5)
         right_ones, labelled = numbers["right"][person, last], numbers["labelled"][person]
         axes.set_xlabel(f"{right_ones} of {labelled} right", fontsize=7.5, labelpad=2)
@@ -151,18 +131,7 @@ def _gain_over_depth(figure, numbers: dict[str, np.ndarray]) -> None:
     for axes, label in ((above, "heatmap accuracy"), (below, "PCKh@0.5, all joints")):
         axes.axhline(0, color="#888888", linewidth=0.8)
         axes.set(xlim=(0, 104), ylabel=f"{label},\npoints", xlabel="")
-        axes.grid(color="#E5E5E5", linewidth=0.6)
+        axes.grid(**GRID)
     above.set_title("gained since half-way")
     below.set_xlabel("way through the network, % (band: 95 % over people)")
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", fontsize=8)
-
-
-def _picture(axes: Axes, image: np.ndarray, title: str = "") -> None:
-    """A crop without ticks; a limb that leaves it is cut."""
-    axes.imshow(image)
-    axes.set(
-        xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
-    )
-    axes.spines[:].set_visible(False)
-    if title:
-        axes.set_title(title)

@@ -31,41 +31,29 @@ def shade(kernel: int) -> str:
 
 def box(
     ax: Axes,
-    x: float,
-    y: float,
-    width: float,
-    height: float,
+    corner: tuple[float, float],
+    extent: tuple[float, float],
     colour: str,
     text: str = "",
-    turn: int = 0,
-    edge: str = INK,
-    size: float = 8,
-    lw=0.8,
+    border: tuple[str, float] = (INK, 0.8),
+    **writing,
 ):
-    """A box with its left edge at x and its middle at y."""
-    ax.add_patch(
-        Rectangle(
-            (x, y - height / 2), width, height, facecolor=colour, edgecolor=edge, lw=lw, zorder=2
-        )
-    )
-    write(ax, x + width / 2, y, text, size=size, rotation=turn, zorder=3)
+    """A box of `extent`, width and height, with its left edge at x and its middle at y of `corner`;
+    `border` is a colour and a line width."""
+    (x, y), (width, height) = corner, extent
+    look = {"facecolor": colour, "edgecolor": border[0], "lw": border[1], "zorder": 2}
+    ax.add_patch(Rectangle((x, y - height / 2), width, height, **look))
+    write(ax, x + width / 2, y, text, zorder=3, **writing)
+
+
+def conv(row) -> str:
+    """A convolution in words: its kernel, and the maps that it gives."""
+    return f"{row.kernel}x{row.kernel}, {row.outputs}"
 
 
 def arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str = INK):
-    ax.annotate(
-        "",
-        end,
-        start,
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": colour,
-            "lw": 0.9,
-            "shrinkA": 0,
-            "shrinkB": 0,
-            "mutation_scale": 7,
-        },
-        zorder=1.5,
-    )
+    head = {"arrowstyle": "-|>", "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops={"color": colour, "lw": 0.9, **head}, zorder=1.5)
 
 
 def line(
@@ -95,12 +83,11 @@ def loss(ax: Axes, x: float, y: float, text: str = ""):
 
 
 def write(ax: Axes, x: float, y: float, text: str, size: float = 8, ha: str = "center", **options):
-    ax.text(
-        x,
-        y,
-        text,
-        fontsize=size,
-        ha=ha,
-        va="center",
-        **{"color": INK, "linespacing": 1.15} | options,
-    )
+    look = {"color": INK, "linespacing": 1.15} | options
+    ax.text(x, y, text, fontsize=size, ha=ha, va="center", **look)
+
+
+def notes(ax: Axes, y: float, *lines: str):
+    """Lines of text under a drawing, the first at `y`."""
+    for number, note in enumerate(lines):
+        write(ax, 0.12, y - 0.17 * number, note, ha="left")

@@ -10,6 +10,7 @@ import matplotlib
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
 LEFT, RIGHT, MIDDLE = "#0072B2", "#D55E00", "#E5E5E5"  # limbs of a skeleton
 HEAT = "magma"
+GRID = {"color": "#E5E5E5", "linewidth": 0.6}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from companion.figures.checks import within
 from companion.figures.pictures import FOUND, TRUTH, draw_heat
-from companion.figures.style import COLOURS
+from companion.figures.style import COLOURS, GRID
 
 MEASURES = {
     "accuracy": "heatmap accuracy, %\n(wrists, elbows, knees, ankles)",
@@ -45,7 +45,7 @@ def training_progress(numbers: pd.DataFrame) -> Figure:
         look |= {"dashes": False, "errorbar": ("pi", 100), "legend": False, "markersize": 5}
         sns.lineplot(numbers[numbers.measure == measure], x="step", y="value", **look)
         axes.set(xlabel="training step", ylabel=label, ylim=(0, None))
-        axes.grid(color="#E5E5E5", linewidth=0.6)
+        axes.grid(**GRID)
     seeds = numbers.groupby("curve").seed.nunique()
     many = f"{seeds.min()} to {seeds.max()}" if seeds.min() < seeds.max() else str(seeds.max())
     band = "mean, lowest and highest" if seeds.max() > 1 else "no band"
@@ -81,38 +81,25 @@ def learning(numbers: dict[str, np.ndarray], look: int = -1) -> Figure:
     of. Look -1 is the last.
     """
     count = len(numbers["step"])
-    within("look", look, -1, count - 1)
+    within(look=(look, -1, count - 1))
     look %= count
     figure = Figure(figsize=(9, 3), layout="constrained")
     *curves, picture = figure.subplots(1, 3, width_ratios=(1.15, 1.15, 1))
-    for axes, name, label, colour in zip(
-        curves, ("loss", "pckh"), ("loss", "PCKh@0.5, %"), COLOURS, strict=False
-    ):
-        axes.plot(numbers["step"], numbers[name], "o-", color=colour, markersize=3.5)
-        axes.plot(
-            numbers["step"][look],
-            numbers[name][look],
-            "o",
-            color=colour,
-            markersize=10,
-            markeredgecolor="black",
-        )
-        axes.set(
-            xlabel="training step",
-            title=f"{label}, {numbers['people']} people",
-            ylim=(0, 1.1 * max(numbers[name].max(), 1e-6)),
-        )
-        axes.grid(color="#E5E5E5", linewidth=0.6)
+    labels = {"loss": "loss", "pckh": "PCKh@0.5, %"}
+    for axes, (name, label), colour in zip(curves, labels.items(), COLOURS, strict=False):
+        steps, values = numbers["step"], numbers[name]
+        axes.plot(steps, values, "o-", color=colour, markersize=3.5)
+        here = {"color": colour, "markersize": 10, "markeredgecolor": "black"}
+        axes.plot(steps[look], values[look], "o", **here)
+        axes.set(xlabel="training step", ylim=(0, 1.1 * max(values.max(), 1e-6)))
+        axes.set_title(f"{label}, {numbers['people']} people")
+        axes.grid(**GRID)
     heat = numbers["maps"][look].astype(np.float32)
     # one scale of colours for all looks
     bar = draw_heat(picture, numbers["image"], heat, numbers["maps"].max())
     figure.colorbar(bar, ax=picture, shrink=0.8, aspect=20, label="heatmap value")
     picture.scatter(*numbers["truth"], **TRUTH)
     picture.scatter(*numbers["found"][look], **FOUND)
-    picture.set(
-        xticks=[],
-        yticks=[],
-        title=f"{numbers['joint']} at step {numbers['step'][look]}",
-        xlabel=f"peak {heat.max():.2f}",
-    )
+    picture.set(xticks=[], yticks=[], xlabel=f"peak {heat.max():.2f}")
+    picture.set_title(f"{numbers['joint']} at step {numbers['step'][look]}")
     return figure

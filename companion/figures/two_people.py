@@ -4,11 +4,10 @@ larger or smaller (H sec. 5.1)."""
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from companion.figures.checks import within
-from companion.figures.pictures import draw_pose
-from companion.figures.stacks import PERSON
+from companion.figures.pictures import draw_pose, fit_picture
+from companion.figures.stacks import PERSON, WAY, draw_square
 from paperlib.skeleton import MPII
 
 
@@ -21,16 +20,12 @@ def shifted_crop(
     The numbers of `whose_pose_grid`; `pair`, `position` and `zoom` count from 0 along its first
     three axes.
     """
-    for what, value, count in zip(
-        ("pair", "position", "zoom"), (pair, position, zoom), numbers["second"].shape, strict=True
-    ):
-        within(what, value, 0, count - 1)
-    scene, pose, (x, y, side) = (
-        numbers["scenes"][pair],
-        numbers["poses"][pair, position, zoom],
-        numbers["boxes"][pair, position, zoom],
+    pairs, positions, zooms = numbers["second"].shape
+    within(
+        pair=(pair, 0, pairs - 1), position=(position, 0, positions - 1), zoom=(zoom, 0, zooms - 1)
     )
-    share = numbers["second"][pair, :, zoom]
+    scene, box = numbers["scenes"][pair], numbers["boxes"][pair, position, zoom]
+    share, (x, y, side) = numbers["second"][pair, :, zoom], box
     colour = PERSON[int(share[position] > 0.5)]
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     whole, crop, curve = figure.subplots(1, 3)
@@ -39,44 +34,23 @@ def shifted_crop(
         (crop, "what the network sees, and says"),
     ):
         axes.imshow(scene)
-        axes.set(
-            xticks=[],
-            yticks=[],
-            title=title,
-            xlim=(-0.5, scene.shape[1] - 0.5),
-            ylim=(scene.shape[0] - 0.5, -0.5),
-        )
-    whole.add_patch(
-        Rectangle((x - side / 2, y - side / 2), side, side, fill=False, ec=colour, lw=2)
-    )
-    whole.plot(x, y, "+", color=colour, markersize=10, markeredgewidth=2)
-    draw_pose(crop, pose, MPII)
+        axes.set(xticks=[], yticks=[], title=title)
+        fit_picture(axes, scene)
+    draw_square(whole, box, colour, lw=2, cross=10)
+    draw_pose(crop, numbers["poses"][pair, position, zoom], MPII)
     crop.set(xlim=(x - side / 2, x + side / 2), ylim=(y + side / 2, y - side / 2))
     crop.set_facecolor("black")
     crop.spines[:].set(visible=True, color=colour, linewidth=3)
-    _shares(curve, numbers["positions"], 100 * share, position, f"zoom {numbers['zooms'][zoom]:g}")
+    _shares(curve, numbers["positions"], 100 * share, position)
+    curve.set(xlim=(-0.03, 1.03), ylim=(0, 100), title=f"zoom {numbers['zooms'][zoom]:g}", **WAY)
     return figure
 
 
-def _shares(
-    axes: Axes, positions: np.ndarray, percent: np.ndarray, position: int, title: str
-) -> None:
+def _shares(axes: Axes, positions: np.ndarray, percent: np.ndarray, position: int) -> None:
     """Joints on the second person along the way, with a dot at this position."""
     axes.axhspan(0, 50, color=PERSON[0], alpha=0.12, linewidth=0)
     axes.axhspan(50, 100, color=PERSON[1], alpha=0.15, linewidth=0)
     axes.plot(positions, percent, color="#333333", linewidth=1.2)
-    axes.plot(
-        positions[position],
-        percent[position],
-        "o",
-        color=PERSON[int(percent[position] > 50)],
-        markersize=10,
-        markeredgecolor="black",
-    )
-    axes.set(
-        xlim=(-0.03, 1.03),
-        ylim=(0, 100),
-        title=title,
-        xlabel="crop, from one person (0) to the other (1)",
-    )
-    axes.set_ylabel("joints nearer to the other person, %")
+    colour = PERSON[int(percent[position] > 50)]
+    dot = {"color": colour, "markersize": 10, "markeredgecolor": "black"}
+    axes.plot(positions[position], percent[position], "o", **dot)
