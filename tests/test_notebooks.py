@@ -349,7 +349,7 @@ def test_a_photograph_is_found_from_where_we_are_called(folder, tmp_path, monkey
     assert check_parameters("01_data", {"image": "../my pictures/me.png"}) == found
     assert check_parameters("01_data", {"image": ""}) == {"image": ""}
     (here / "no.png").write_text("hello")
-    for name, why in (("you.png", "cannot be read .No such file"), ("no.png", "not a whole pict")):
+    for name, why in (("you.png", "no such image file"), ("no.png", "not a whole pict")):
         with pytest.raises(PaperlibError, match=f"--set image={name}: {here / name}: {why}"):
             check_parameters("01_data", {"image": name})
 

@@ -151,7 +151,9 @@ def test_the_page_is_one_file(results, page):
         and len(page.of("img")) == 2
     )
     assert not re.search(r"url\(|@import|https?://", text.split("</style>")[0])
-    assert all(re.match(r"#|figures/|tables/|notebooks/", link["href"]) for link in page.of("a"))
+    papers = r"https://arxiv\.org/abs/"  # the only links that lead elsewhere
+    inside = rf"#|figures/|tables/|notebooks/|{papers}"
+    assert all(re.match(inside, link["href"]) for link in page.of("a"))
 
 
 def test_every_claim_and_artifact_is_on_it(page, results):
@@ -298,7 +300,7 @@ def test_filters_work_by_keyboard(opened):
     assert len(shown(tab)) == 33 and "30 claims, 3 artifacts" in tab.inner_text("[role=status]")
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.className") == "skip"
-    for _ in range(3):  # past the skip link and 'both', to R and H
+    for _ in range(5):  # past the skip link, two papers and 'both', to R and H
         tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "H, hourglass"
     assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"

@@ -416,7 +416,7 @@ def test_weights_that_are_not_the_records_are_one_clear_error(tiny, copied, dama
 def test_a_full_disk_while_predictions_are_kept(tiny, monkeypatch):
     monkeypatch.setattr(
         prediction_cache.np,
-        "savez_compressed",
+        "save",
         lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")),
     )
     with pytest.raises((PaperlibError, OSError), match="No space left"):

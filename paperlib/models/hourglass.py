@@ -6,8 +6,6 @@ Layers and widths are those of the authors' Torch7 code, FACTS C.1; H sec. 3.1 (
 fig. 8).
 """
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,39 +14,6 @@ from paperlib import PaperlibError
 HEADS = ("released", "paper")
 SUPERVISIONS = ("every", "last", "upsampling")
 STEMS = ("released", "wide")
-
-
-@dataclass(frozen=True)
-class Variant:
-    """What tells apart the networks that are called stacked hourglass. Raises PaperlibError for a
-    word that it does not know.
-
-    `head` is what stands between an hourglass and its heatmaps (FACTS C.1):
-      "released"    `modules` residuals and one 1x1 round, the authors' code since September 2016;
-      "paper"       `modules` 1x1 rounds, their code in June 2016 and the text of the paper.
-    `supervision` names the curves of H fig. 8 (FACTS C.3):
-      "every"       a loss after every hourglass, its heatmaps re-injected (HG-Stacked-Int, and the
-                    network of the paper);
-      "last"        a loss at the end only (HG; HG-Stacked). Earlier hourglasses predict nothing and
-                    only their features are handed on;
-      "upsampling"  one hourglass, with losses after upsampling at the two resolutions below the
-                    output's, H/16 first, then H/8 (HG-Int). No code of it is public; here each is
-                    one 1x1 round and the heatmap convolution, and nothing is re-injected.
-    `stem` says where the stem becomes as wide as the hourglasses:
-      "released"    in its last residual, as in the authors' code;
-      "wide"        in the last but one, right after the pooling, as in two public ports (FACTS
-                    C.2).
-    """
-
-    head: str = "released"
-    supervision: str = "every"
-    stem: str = "released"
-
-    def __post_init__(self):
-        known = {"head": HEADS, "supervision": SUPERVISIONS, "stem": STEMS}
-        for name, words in known.items():
-            if (word := getattr(self, name)) not in words:
-                raise PaperlibError(f"{name}={word!r}: choose it from {words}")
 
 
 class Residual(nn.Module):
@@ -130,10 +95,25 @@ class StackedHourglass(nn.Module):
     """H's network. `forward`: images (B, 3, H, W) -> the heatmaps of every supervised site, in the
     order computed.
 
-    The last is the output, (B, joints, H/4, W/4); so are the others but with "upsampling". There
-    are `stacks` hourglasses with `modules` residuals at each step, pooling `depth` times; `variant`
-    are the options of Variant. Raises PaperlibError for numbers that make no network and for images
-    whose sides are not multiples of 4 * 2 ** depth.
+    The last is the output, (B, joints, H/4, W/4); so are the others but with "upsampling" below.
+    There are `stacks` hourglasses with `modules` residuals at each step, pooling `depth` times.
+    `head` is what stands between an hourglass and its heatmaps (FACTS C.1):
+      "released"    `modules` residuals and one 1x1 round, the authors' code since September 2016;
+      "paper"       `modules` 1x1 rounds, their code in June 2016 and the text of the paper.
+    `supervision` names the curves of H fig. 8 (FACTS C.3):
+      "every"       a loss after every hourglass, its heatmaps re-injected (HG-Stacked-Int, and the
+                    network of the paper);
+      "last"        a loss at the end only (HG; HG-Stacked). Earlier hourglasses predict nothing and
+                    only their features are handed on;
+      "upsampling"  one hourglass, with losses after upsampling at the two resolutions below the
+                    output's, H/16 first, then H/8 (HG-Int). No code of it is public; here each is
+                    one 1x1 round and the heatmap convolution, and nothing is re-injected.
+    `stem` says where the stem becomes as wide as the hourglasses:
+      "released"    in its last residual, as in the authors' code;
+      "wide"        in the last but one, right after the pooling, as in two public ports (FACTS
+                    C.2).
+    Raises PaperlibError for an option it does not know and for images whose sides are not multiples
+    of 4 * 2 ** depth.
     """
 
     def __init__(
@@ -143,22 +123,30 @@ class StackedHourglass(nn.Module):
         joints: int = 16,
         features: int = 256,
         depth: int = 4,
-        **variant: str,
+        head: str = "released",
+        supervision: str = "every",
+        stem: str = "released",
     ):
         super().__init__()
-        kind = Variant(**variant)
+        if head not in HEADS or supervision not in SUPERVISIONS:
+            raise PaperlibError(
+                f"head={head!r}, supervision={supervision!r}: choose head from {HEADS} and "
+                f"supervision from {SUPERVISIONS}"
+            )
+        if stem not in STEMS:
+            raise PaperlibError(f"stem={stem!r}: choose it from {STEMS}")
         if min(stacks, modules, depth) < 1 or features % 4 or features < 4:
             raise PaperlibError(
                 f"{stacks=}, {modules=}, {depth=}, {features=}: give at least one of each, and "
                 "features in multiples of 4"
             )
-        if kind.supervision == "upsampling" and (stacks != 1 or depth < 3):
+        if supervision == "upsampling" and (stacks != 1 or depth < 3):
             raise PaperlibError(
                 f"supervision='upsampling' with {stacks=}, {depth=}: it is for one hourglass of "
                 "depth 3 or more"
             )
         self.side_multiple = 4 * 2**depth
-        pooled = features if kind.stem == "wide" else features // 2
+        pooled = features if stem == "wide" else features // 2
         self.stem = nn.Sequential(
             *(
                 nn.Conv2d(3, features // 4, 7, stride=2, padding=3),
@@ -169,11 +157,11 @@ class StackedHourglass(nn.Module):
             *(Residual(features // 2, pooled), Residual(pooled, features)),
         )
         self.hourglasses = nn.ModuleList(Hourglass(depth, features, modules) for _ in range(stacks))
-        self.rounds = nn.ModuleList(_rounds(kind.head, features, modules) for _ in range(stacks))
+        self.rounds = nn.ModuleList(_rounds(head, features, modules) for _ in range(stacks))
         self.junctions = nn.ModuleList(
-            Junction(features, joints, kind.supervision == "every") for _ in range(stacks - 1)
+            Junction(features, joints, supervision == "every") for _ in range(stacks - 1)
         )
-        coarse = 2 if kind.supervision == "upsampling" else 0
+        coarse = 2 if supervision == "upsampling" else 0
         self.coarse_heads = nn.ModuleList(
             nn.Sequential(lin(features), nn.Conv2d(features, joints, 1)) for _ in range(coarse)
         )

@@ -11,8 +11,6 @@ Layer names are R's (fig. 3); kernels, widths and what is shared between the pas
 code's (FACTS A.1).
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -55,24 +53,6 @@ class Fusion(nn.Module):
         return F.relu(self.layer7(x))  # (B, 4w, h, w)
 
 
-@dataclass(frozen=True)
-class Ends:
-    """How the network begins and ends. The defaults are the paper's; short schedules at small
-    widths need the others, or the output layers die.
-
-    `init` "paper" draws filters from N(0, 0.01^2) with zero biases (FACTS A.2); "torch" keeps
-    PyTorch's own. `relu_heads`: a ReLU after each output layer. Raises PaperlibError for an unknown
-    init.
-    """
-
-    relu_heads: bool = True
-    init: str = "paper"
-
-    def __post_init__(self):
-        if self.init not in ("paper", "torch"):
-            raise PaperlibError(f"init={self.init!r}: choose 'paper' or 'torch'")
-
-
 class Recurrent(nn.Module):
     """R's network. `forward` gives the maps of every supervised site, (B, joints + parts, H/4, W/4)
     each; the last one is the output.
@@ -80,9 +60,10 @@ class Recurrent(nn.Module):
     `iterations=T` makes T + 1 fusion passes and so T + 2 sites: 8A on the feed-forward features,
     then one after each pass (8B, 8C, 8D at R's T=2). The first `joints` maps are keypoints, the
     `parts` maps after them body parts (R sec. II-C). `width=64` is the paper's, every layer scales
-    with it; `kernels` are the five large ones, of conv7, conv8 and the three fusion convolutions;
-    `ends` are the options of Ends. Raises PaperlibError for an even kernel, a negative T, and
-    images whose sides are not multiples of 4.
+    with it; `kernels` are the five large ones, of conv7, conv8 and the three fusion convolutions.
+    `init="paper"` draws filters from N(0, 0.01^2) with zero biases (FACTS A.2); `init="torch"`
+    keeps PyTorch's own, which short schedules at small widths need. Raises PaperlibError for an
+    even kernel, a negative T, an unknown init, and images whose sides are not multiples of 4.
     """
 
     def __init__(
@@ -92,10 +73,10 @@ class Recurrent(nn.Module):
         iterations: int = 2,
         width: int = 64,
         kernels: tuple[int, int, int, int, int] = (9, 9, 7, 13, 13),
-        **ends: bool | str,
+        relu_heads: bool = True,
+        init: str = "paper",
     ):
         super().__init__()
-        ends = Ends(**ends)
         if len(kernels) != 5 or any(kernel % 2 == 0 for kernel in kernels):
             raise PaperlibError(
                 f"kernels={kernels}: give five odd sizes, of conv7, conv8 and the three fusion "
@@ -106,8 +87,10 @@ class Recurrent(nn.Module):
                 f"iterations={iterations}: give 0 (the feed-forward part and one fusion pass) or "
                 "more"
             )
+        if init not in ("paper", "torch"):
+            raise PaperlibError(f"init={init!r}: choose 'paper' or 'torch'")
         w, maps = width, joints + parts
-        self.relu_heads = ends.relu_heads
+        self.relu_heads = relu_heads
         self.layer1 = nn.Sequential(conv_bn(3, w, 3), conv_bn(w, w, 3), nn.MaxPool2d(2))
         self.layer2 = nn.Sequential(conv_bn(w, w, 3), conv_bn(w, 2 * w, 3), nn.MaxPool2d(2))
         self.layer3 = nn.Sequential(conv_bn(2 * w, 2 * w, 3), conv_bn(2 * w, 2 * w, 3))
@@ -123,7 +106,7 @@ class Recurrent(nn.Module):
         self.fusion = Fusion(2 * w, 4 * w, w, kernels[2:], passes=iterations + 1)
         self.layer8a = conv(4 * w, maps, 1)
         self.layer8 = conv(4 * w, maps, 1)  # 8B, 8C, 8D: shared by all passes
-        if ends.init == "paper":
+        if init == "paper":
             self.apply(_draw_small_filters)
 
     def forward(self, images: Tensor) -> list[Tensor]:
