@@ -78,7 +78,7 @@ def test_it_begins_with_its_title_what_it_makes_and_its_parameters(notebook, nam
         1
     ) == 1 and "parameters" in tags(second)
     for line in (
-        'size: str = ""  # one of: tiny, smoke, short, paper',
+        'size: str = ""  # one of: tiny, smoke, night, short, paper',
         'data: str = "synthetic"  # one of: synthetic, real',
         'device: str = "auto"  # one of: auto, cpu, cuda',
     ):
