@@ -165,14 +165,23 @@ def progress(study: Study) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["curve", "seed", "step", "measure", "value"]]
 
 
+def deepest(study: Study) -> str:
+    """The run of most stacks among those of equal capacity that can be had."""
+    there = [run for run in ARRANGEMENTS.values() if study.seeds(run)]
+    return (there or list(ARRANGEMENTS.values()))[-1]
+
+
 def stages(study: Study) -> pd.DataFrame:
     """The networks of equal capacity after each of their hourglasses, means over seeds, percent:
     `accuracy` in heatmap space at the end of training, of the people watched (FACTS C.7), and
     `pckh` of all test people with its 95 % interval `low` to `high`. `accuracy gain` and `gain`
     (of PCKh, paired, with `gain low` to `gain high`) are since half-way. `stage` 1 is the first of
-    `stacks` hourglasses. The intervals hold no luck of a seed where there is one."""
+    `stacks` hourglasses. The intervals hold no luck of a seed where there is one. Networks that
+    are not trained are left out."""
     rows = []
     for stacks, run in ARRANGEMENTS.items():
+        if not study.seeds(run):
+            continue
         accuracy = _accuracy_by_site(study, run)
         every = [measure_seeds(study, run, site=site) for site in range(stacks)]
         half = stacks // 2 - 1
