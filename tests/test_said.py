@@ -24,7 +24,7 @@ def prose(name: str) -> str:
 
 
 def test_readme_says_what_the_second_hourglass_repairs():
-    stored = np.load(FIGURES / "04-twice.npz")
+    stored = np.load(ROOT / "results" / "synthetic-night" / "figures" / "04-twice.npz")
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     said = re.search(
         r"repairs (\d+) and spoils (\d+): ([-+.\d]+) points \[([\d.]+), ([\d.]+)\]", readme
