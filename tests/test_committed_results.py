@@ -34,8 +34,9 @@ COMMITTED = Path(__file__).parents[1] / "results" / "synthetic-smoke"
 TOLERANCE = 6.0
 
 
-def test_every_committed_artifact_follows_from_its_numbers():
-    count, problems = verify(COMMITTED)
+@pytest.mark.parametrize("results", ["synthetic-smoke", "synthetic-night"])
+def test_every_committed_artifact_follows_from_its_numbers(results):
+    count, problems = verify(COMMITTED.parent / results)
     assert count >= 26 and not problems
 
 
