@@ -49,7 +49,7 @@ def test_readme_shows_the_committed_verdicts():
 @pytest.mark.parametrize("notebook", [name for name in ORDER if name > "03"])
 def test_everything_that_a_notebook_is_read_from_is_kept(notebook):
     """Record, log and predictions of each of its runs, of the very training that its numbers are
-    of; of one that a picture looks into the weights."""
+    of; of one whose heatmaps a figure shows the weights."""
     made_of = json.loads((COMMITTED / "notebooks" / f"{notebook}.ipynb").read_text())["metadata"][
         "paperlib"
     ]["runs"]
@@ -61,11 +61,11 @@ def test_everything_that_a_notebook_is_read_from_is_kept(notebook):
         assert {"record.json", "log.csv"} <= kept and (
             "predictions" in kept or name.endswith("-coco")
         ), name
-        assert ("weights.safetensors" in kept) == catalogue("smoke")[name].looked_into, name
+        assert ("weights.safetensors" in kept) == catalogue("smoke")[name].shows_heatmaps, name
 
 
 @pytest.mark.parametrize("notebook", ["03_recurrent", "04_hourglass", "06_occlusion"])
-def test_a_notebook_that_looks_into_networks_is_read_without_training_them(
+def test_a_notebook_that_shows_heatmaps_is_read_without_training_them(
     study, notebook, tmp_path, monkeypatch
 ):
     """As on a fresh machine: people are drawn, nothing is trained, and the networks are those that

@@ -374,7 +374,7 @@ def test_no_large_file():
 
 
 def test_no_images_of_people_no_caches_and_no_weights_but_the_shipped_and_the_kept_are_stored():
-    """Shipped with the package, or kept with the results of a run that a figure looks into."""
+    """Shipped with the package, or kept with the results of a run whose heatmaps a figure shows."""
     kinds = {".pt", ".safetensors", ".jpg", ".jpeg", ".h5", ".mat", ".npy", ".part", ".pyc"}
     shipped = {
         path

@@ -77,7 +77,7 @@ def test_a_reader_gets_the_same_numbers_and_trains_nothing(made, reader, untrain
 
 
 def test_what_was_not_computed_here_says_so(made, reader, untrained):
-    assert f"1 of {len(made.runs)} runs are as kept in results/synthetic-tiny" in reader().sources()
+    assert f"1 of {len(made.runs)} runs come from results/synthetic-tiny" in reader().sources()
     assert (
         provenance_of(reader(), "R-tab1", (RUN,))["reused"] == [RUN]
         and provenance_of(made, "R-tab1", (RUN,))["reused"] == []
@@ -106,7 +106,7 @@ def test_another_training_is_never_taken(reader, untrained):
     assert study.sources().startswith("Every run is trained here: 0 of ")
 
 
-def test_a_run_that_is_looked_into_is_kept_with_its_weights(made, reader, untrained):
+def test_a_run_whose_heatmaps_are_shown_is_kept_with_its_weights(made, reader, untrained):
     """Its network is that of the training, to the last bit; what it is asked anew is computed, and
     what is kept stays as it is."""
     study = reader()
@@ -248,7 +248,7 @@ def test_predictions_that_cannot_be_read_are_one_clear_error(made, reader, conte
         study.predict(RUN)
 
 
-def test_only_what_a_picture_looks_into_has_weights(made, tmp_path, monkeypatch):
+def test_only_a_run_whose_heatmaps_are_shown_has_weights(made, tmp_path, monkeypatch):
     """No run but those whose heatmaps a notebook shows, and no large network."""
     study = Study(
         "tiny", device="cpu", progress=False, folders=replace(made.folders, results=tmp_path)

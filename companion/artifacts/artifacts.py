@@ -118,7 +118,7 @@ def save_run(study: Study, name: str) -> Path:
     home, run = study.results / "runs" / given.name, given.name.rpartition("-")[0]
     files = {home / file: (given / file).read_bytes() for file in ("log.csv", "record.json")}
     weights = given / "weights.safetensors"
-    if study.runs[name].looked_into and weights.stat().st_size <= SMALL:
+    if study.runs[name].shows_heatmaps and weights.stat().st_size <= SMALL:
         files[home / weights.name] = weights.read_bytes()
     files |= {
         home / path.name: path.read_bytes()

@@ -1,12 +1,11 @@
 """The best evidence: results are kept at several sizes; of each claim the row that says most is the
 one to read, and beside a figure of a small size stands that of the largest."""
 
-import json
 from pathlib import Path
 
 from IPython.display import Image
 
-from companion.artifacts.artifacts import draw_figure, light_copy
+from companion.artifacts.artifacts import draw_figure, light_copy, read_manifest
 from companion.artifacts.claims_file import read_claims
 from companion.measure.verdict import VERDICTS
 from companion.published.claims import claims
@@ -71,7 +70,7 @@ def kept_figure(study: Study, artifact: str) -> Image | None:
     is kept."""
     larger = SIZES[SIZES.index(study.size) + 1 :]
     for size, folder in kept_results(study.kept.parent, study.data).items():
-        entry = json.loads((folder / "manifest.json").read_text()).get(artifact)
+        entry = read_manifest(folder).get(artifact)
         if size not in larger or entry is None:
             continue
         about = entry["provenance"]

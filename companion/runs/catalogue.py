@@ -74,7 +74,7 @@ class Run:
     start: "Run | None" = None  # the run whose weights this one goes on from
 
     @property
-    def looked_into(self) -> bool:
+    def shows_heatmaps(self) -> bool:
         """Whether an artifact shows the heatmaps that it draws: then its weights are kept with the
         results, and not only what it predicts."""
         return self.seed == 0 and not SHOW_HEATMAPS.isdisjoint(self.artifacts)

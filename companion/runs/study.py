@@ -71,7 +71,7 @@ class Study:
         (0: one to a core).
 
         With `reuse` a run that is not trained here is taken as kept with the results (predictions,
-        log and record, and the weights if it is looked into), if it is exactly that run.
+        log and record, and the weights if a figure shows its heatmaps), if it is exactly that run.
         `precision` is the arithmetic of training and prediction (empty: PAPERLIB_PRECISION, else
         auto, the device's own). Raises PaperlibError for an unknown size, data, device or
         precision, seeds that are no number, or an absent data folder.
@@ -273,10 +273,9 @@ class Study:
             )
         weighed = sum(map(is_cached, kept))
         return (
-            f"{len(kept)} of {len(names)} runs are as kept in "
-            f"results/{kept[0].parents[1].name} (predictions, logs, records; {weighed} with "
-            "weights, "
-            "to be looked into). reuse=False, or `paperlib reproduce`, trains them all."
+            f"{len(kept)} of {len(names)} runs come from results/{kept[0].parents[1].name}: "
+            f"predictions, logs and records, and the weights of {weighed}. reuse=False, or "
+            "`paperlib reproduce`, trains them all."
         )
 
     def log(self, name: str) -> pd.DataFrame:
