@@ -188,7 +188,7 @@ class RecurrentRow:
     balanced: bool = True
     train_on: tuple[str, ...] = ("mpii",)
     start: str = ""  # the row that it goes on from
-    # row; main: wider, and trained longer; fine: more cells, for claims about body parts
+    # row; main: trained longer; fine: more cells, for claims about body parts
     scale: str = "row"
 
 
@@ -254,7 +254,7 @@ def _recurrent_runs(size: str, scale: Scale, data: str) -> list[Run]:
     for row in RECURRENT:
         if row.scale == "fine" and not scale.fine_side:
             continue
-        options = {"row": {}, "main": scale.main, "fine": scale.fine}[row.scale]
+        options = scale.fine if row.scale == "fine" else {}
         codec = RecurrentCodec(parts=row.parts, occluded=row.occluded, balanced=row.balanced)
         if size != "paper":
             side = scale.fine_side if row.scale == "fine" else scale.side

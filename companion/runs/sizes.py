@@ -27,8 +27,6 @@ class Scale:
     longer: float
     drawn: dict[str, tuple[int, int]]  # data set -> people to train on, people to test on
     batch: int = 16  # people in a step
-    # options of the main recurrent models, where they differ
-    main: dict = field(default_factory=dict)
     # options of the recurrent models with more cells, for claims about body parts
     fine: dict = field(default_factory=dict)
     fine_side: int = 0  # their input, px; 0: there are none
@@ -71,7 +69,6 @@ SCALES = {
             "flic": (2000, 500),
             "coco": (8000, 100),
         },
-        main={"width": 32},
         fine={"kernels": (5, 7, 7, 9, 11)},
         fine_side=192,
         seeds=3,
