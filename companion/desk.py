@@ -9,9 +9,9 @@ from IPython.display import Image
 
 from companion import drawn, figures, measure, published, samples
 from companion.app import photos, pretrained
+from companion.artifacts import evidence
 from companion.artifacts.artifacts import light_copy, save_figure, save_table
 from companion.artifacts.claims_file import write_claims
-from companion.artifacts.evidence import kept_figure
 from companion.artifacts.table_formats import spelled
 from companion.execute.schedule import train_side_by_side
 from companion.figures.source import show_source
@@ -22,7 +22,7 @@ __all__ = [
     "Image",
     "Study",
     "catalogue",
-    "kept_figure",
+    "evidence",
     "light_copy",
     "photos",
     "pretrained",

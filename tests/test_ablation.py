@@ -188,11 +188,6 @@ def test_the_offset_moves_by_a_quarter_of_a_heatmap_pixel(study):
     assert np.nanmax(apart - 0.25 * np.sqrt(2) * pixel[:, None]) <= kept and np.nanmax(apart) > 0
 
 
-def test_claims_are_the_ledgers(study):
-    table = ablation.claims_table(study, "H-c3", "R-c2")
-    assert table.id.tolist() == ["R-c2", "H-c3"] and table.ours.ne("").all()
-
-
 def test_a_crop_between_two_people_goes_from_one_to_the_other(study):
     pairs, codec = draw_pairs(2, 64, seed=0), study.runs["hourglass"].codec
     crops = between(pairs, codec, study.device, np.array([0.0, 0.5, 1.0]))

@@ -13,6 +13,7 @@ from companion.artifacts.evidence import (
     COLUMNS,
     SAID,
     best_rows,
+    claims_here,
     columns,
     kept_figure,
     kept_results,
@@ -130,3 +131,20 @@ def test_beside_a_figure_stands_that_of_the_largest_size_kept(tmp_path, capsys):
     ):
         assert kept_figure(none, "05-gains") is None
         assert "no larger size than" in capsys.readouterr().out
+
+
+def test_beside_a_claim_stands_the_best_of_larger_sizes(home, monkeypatch):
+    def measured(study, claim):
+        return not_measured(claim, "") | said("inconclusive", "here")
+
+    monkeypatch.setattr("companion.artifacts.evidence.measure_claim", measured)
+    reader = SimpleNamespace(size="smoke", data="synthetic", kept=home / "synthetic-smoke")
+    header, rule, first, second = claims_here(reader, "R-c2", "H-c6").data.splitlines()
+    assert header == "| claim | paper | here, size smoke | the best that is kept |"
+    assert first.endswith(
+        "| here; +1.00 [+0.50, +1.50]: **inconclusive** "
+        "| night; +1.00 [+0.50, +1.50]: **agrees in miniature** (size night) |"
+    )
+    assert second.endswith("| - |")  # night has not measured it, and smoke is no larger
+    reader.size = "night"
+    assert {line.count("|") for line in claims_here(reader, "R-c2").data.splitlines()} == {4}

@@ -11,12 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from companion.measure.claims import SCALES, measure_claim
+from companion.measure.claims import SCALES
 from companion.measure.comparisons import against, mean_scores, total_of
 from companion.measure.intervals import contrasts, less
 from companion.measure.scores import Measured, baseline, measure_run, measure_seeds
-from companion.measure.verdict import COLUMNS
-from companion.published.claims import claims
 from companion.published.printed import table, text_numbers
 from companion.runs.study import Study
 from paperlib.metrics import bootstrap_interval, pck
@@ -225,13 +223,6 @@ def printed_stages() -> pd.DataFrame:
                 )
             )
     return pd.DataFrame(rows, columns=["stacks", "stage", "accuracy"])
-
-
-def claims_table(study: Study, *ids: str) -> pd.DataFrame:
-    """The rows of the claims ledger that are named: the paper's figure, ours, its interval, the
-    verdict and why."""
-    rows = [measure_claim(study, claim) for claim in claims() if claim["id"] in ids]
-    return pd.DataFrame(rows)[[name for name in COLUMNS if name != "seeds"]]
 
 
 def _scores(found: Measured) -> dict[str, float]:
