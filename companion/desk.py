@@ -12,7 +12,7 @@ from companion.app import photos, pretrained
 from companion.artifacts import evidence
 from companion.artifacts.artifacts import light_copy, save_figure, save_table
 from companion.artifacts.claims_file import write_claims
-from companion.artifacts.table_formats import spelled
+from companion.artifacts.table_formats import shown
 from companion.execute.schedule import train_side_by_side
 from companion.figures.source import show_source
 from companion.runs.catalogue import catalogue
@@ -29,7 +29,7 @@ __all__ = [
     "save_figure",
     "save_table",
     "show_source",
-    "spelled",
+    "shown",
     "train_side_by_side",
     "write_claims",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from companion.artifacts.table_formats import sheet, short_form, spelled
+from companion.artifacts.table_formats import sheet, short_form, shown, spelled
 from companion.figures.curves import occlusion, pck_curves, precision_recall
 from companion.measure.comparisons import against, comparison, made_of, recomputed, sizes_table
 from companion.measure.detection_curves import curves, every_convention
@@ -132,6 +132,13 @@ def test_absent_files_and_runs_say_so(study, monkeypatch):
     assert not stored.isin(["", "0", "nan"]).any(axis=None) and (
         stored.loc[table.source == "paper", ["difference", "low", "inside"]] == "-"
     ).all(axis=None)
+    read = shown(table).data.splitlines()
+    assert sum(line.startswith("| ") for line in read) == 2 + (table.source == "paper").sum()
+    assert (
+        "difference" not in read[0]
+        and "Not measured, FLIC images absent: ours: hourglass-flic." in read
+    )
+    assert shown(table[:0]).data == "None."
     ours = next(row for row in short_form(table).rows if row[0].text == "Our model")
     assert [cell.text for cell in ours] == [
         "Our model",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import jinja2
 import pandas as pd
+from IPython.display import Markdown
 
 PARTS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total", "auc")
 BEST = dict.fromkeys(PARTS, max) | dict.fromkeys(("parameters", "k*k*C_out", "GMACs"), min)
@@ -66,6 +67,19 @@ def sheet(table: pd.DataFrame) -> Sheet:
             ends = map(_interval, table[low], table[high], missing)
             columns[title] = [Cell(text, number=True) for text in ends]
     return Sheet(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+
+
+def shown(table: pd.DataFrame) -> Markdown:
+    """`table` as a notebook shows it, text to the left and numbers to the right, without columns in
+    which nothing stands; what could not be measured is named beneath it, with the reason."""
+    missing, reasons = _missing(table), {}
+    for row in table[missing].itertuples(index=False):
+        reasons.setdefault(row.note.removeprefix(f"{ABSENT}: "), []).append(str(row[0]))
+    whole = sheet(table[[not gone for gone in missing]].reset_index(drop=True))
+    said = [i for i in range(len(whole.columns)) if {row[i].text for row in whole.rows} - {NONE}]
+    brief = Sheet([whole.columns[i] for i in said], [[row[i] for i in said] for row in whole.rows])
+    lines = [f"Not measured, {why}: {'; '.join(names)}.\n" for why, names in reasons.items()]
+    return Markdown("\n".join([_rows(brief)] * bool(brief.rows) + lines) or "None.")
 
 
 def short_form(table: pd.DataFrame) -> Sheet | None:
@@ -123,14 +137,18 @@ def template(name: str) -> jinja2.Template:
 def _markdown(artifact: str, sheets: list[Sheet], entry: dict) -> str:
     parts = [f"**{artifact}**: {entry['caption']}\n"]
     for one in sheets:
-        rows = [one.columns, ["---:" if number else "---" for number in one.numeric]]
-        rows += [
-            [f"**{cell.text}**" if cell.best else cell.text.replace("|", "\\|") for cell in row]
-            for row in one.rows
-        ]
-        parts.append("".join(f"| {' | '.join(row)} |\n" for row in rows))
+        parts.append(_rows(one))
     parts.append("".join(f"* {note}\n" for note in (*entry["notes"], *entry["deviations"])))
     return "\n".join(parts)
+
+
+def _rows(one: Sheet) -> str:
+    rows = [one.columns, ["---:" if number else ":---" for number in one.numeric]]
+    rows += [
+        [f"**{cell.text}**" if cell.best else cell.text.replace("|", "\\|") for cell in row]
+        for row in one.rows
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _latex(artifact: str, sheets: list[Sheet], entry: dict) -> str:
