@@ -25,13 +25,14 @@ from companion.execute.notebooks import execute
 from companion.measure.scores import measure_run
 from companion.measure.verdict import VERDICTS
 from companion.runs.catalogue import SHOW_HEATMAPS, catalogue
-from companion.runs.notebook_index import ORDER, artifacts_of
+from companion.runs.notebook_index import FOLDER, ORDER, artifacts_of
 from companion.runs.study import Study
 from companion.settings import Folders
 from tools.readme_board import END, START, board
 
 COMMITTED = Path(__file__).parents[1] / "results" / "synthetic-smoke"
 TOLERANCE = 6.0
+pytestmark = pytest.mark.slow  # draws every figure again, and trains two networks
 
 
 @pytest.mark.parametrize("results", ["synthetic-smoke", "synthetic-night"])
@@ -44,6 +45,24 @@ def test_readme_shows_the_committed_verdicts():
     """If it does not: tools.readme_board.write_board('README.md', 'results') puts it right."""
     readme = (COMMITTED.parents[1] / "README.md").read_text()
     assert f"{START}\n{board(columns(COMMITTED.parent))}\n{END}" in readme
+
+
+def code_of(path: Path) -> list[str]:
+    cells = json.loads(path.read_text())["cells"]
+    return [
+        "".join(cell["source"])
+        for cell in cells
+        if cell["cell_type"] == "code"
+        and "injected-parameters" not in cell["metadata"].get("tags", ())
+    ]
+
+
+@pytest.mark.parametrize("notebook", ORDER)
+def test_an_executed_copy_holds_the_notebooks_code(notebook):
+    """So `make test` runs the copies and need not run the notebooks beside them. If it does not:
+    paperlib reproduce --only NN --force."""
+    name = f"{notebook}.ipynb"
+    assert code_of(COMMITTED / "notebooks" / name) == code_of(FOLDER / name)
 
 
 @pytest.mark.parametrize("notebook", [name for name in ORDER if name > "03"])
