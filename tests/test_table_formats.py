@@ -16,6 +16,7 @@ from companion.artifacts.artifacts import provenance_of, save_figure, save_run, 
 from companion.artifacts.verify import verify
 from companion.execute import schedule
 from companion.execute.notebooks import check_parameters
+from companion.execute.plan import plan
 from companion.figures import training
 from companion.measure.scores import measure_run
 from companion.runs import train_or_load
@@ -95,6 +96,13 @@ def test_it_is_only_taken_where_that_is_asked_for(reader, untrained):
     ):
         with pytest.raises(AssertionError, match="trained"):
             ask(reader(reuse=False))
+
+
+def test_a_reproduction_that_may_reuse_it_does_not_plan_it(reader, untrained, monkeypatch):
+    monkeypatch.setattr("companion.execute.plan.seconds_ahead", lambda study, names: {})
+    for reuse in (True, False):
+        rows = {row["run"]: row["cached"] for row in plan(reader(reuse=reuse))}
+        assert rows[RUN] is reuse and not rows["recurrent-t0"]
 
 
 def test_another_training_is_never_taken(reader, untrained):

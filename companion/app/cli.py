@@ -11,7 +11,7 @@ import typer
 
 from companion.app.cli_data import data_app
 from companion.app.cli_files import export, predict, score
-from companion.app.cli_options import AsJson, Asked, Force, Jobs, Minutes, Only, spread, tell
+from companion.app.cli_options import AsJson, Asked, Force, Jobs, Minutes, Only, Reuse, spread, tell
 from paperlib import PaperlibError, __version__
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ def reproduce(
     jobs: Jobs = 2,
     force: Force = False,
     minutes: Minutes = math.inf,
+    reuse: Reuse = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="a notebook parameter, NAME=VALUE")
     ] = None,
@@ -63,7 +64,7 @@ def reproduce(
         if not equals:
             raise PaperlibError(f"--set {word}: it is NAME=VALUE")
     choose(only)
-    study = asked.study(jobs, minutes)
+    study = asked.study(jobs, minutes, reuse=reuse)
     fate = run_all(study, only, parameters, jobs, force)
     page = write_page(study.results)
     print(summary(study.results, fate))
@@ -73,7 +74,12 @@ def reproduce(
 @app.command()
 @spread
 def plan(
-    asked: Asked, only: Only = "", jobs: Jobs = 2, force: Force = False, as_json: AsJson = False
+    asked: Asked,
+    only: Only = "",
+    jobs: Jobs = 2,
+    force: Force = False,
+    reuse: Reuse = False,
+    as_json: AsJson = False,
 ) -> None:
     """What would run, what is cached, and the time, disk and memory it will need."""
     from companion.execute.plan import in_words
@@ -82,7 +88,7 @@ def plan(
     from companion.runs.notebook_index import choose
 
     chosen = set(choose(only))
-    study = asked.study(jobs, quiet=as_json)
+    study = asked.study(jobs, quiet=as_json, reuse=reuse)
     planned = make_plan(study)
     rows = [row for row in planned if not only or chosen & set(row["notebooks"])]
     left = ", ".join(notebooks_left(study, planned, only, force)) or "none, nothing changed"

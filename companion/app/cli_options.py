@@ -19,6 +19,9 @@ AsJson = Annotated[
 Only = Annotated[str, typer.Option(help="notebooks by number, such as 03,05")]
 Jobs = Annotated[int, typer.Option(min=1, help="runs and notebooks side by side, one thread each")]
 Force = Annotated[bool, typer.Option(help="execute notebooks again even if nothing changed")]
+Reuse = Annotated[
+    bool, typer.Option(help="take runs as kept with the results, where they are not trained here")
+]
 Minutes = Annotated[
     float,
     typer.Option(
@@ -41,7 +44,7 @@ class Asked:
     device: Device = "auto"
     precision: Annotated[str, typer.Option(help="auto (the device's own), fp32, bf16 or fp16")] = ""
 
-    def study(self, jobs: int, minutes: float = math.inf, quiet: bool = False):
+    def study(self, jobs: int, minutes: float = math.inf, quiet: bool = False, reuse: bool = False):
         """The study whose results `paperlib reproduce` writes."""
         deadline = time.monotonic() + 60 * minutes  # imports and the drawing of people count too
         from companion.runs.study import Study
@@ -54,6 +57,7 @@ class Asked:
             jobs,
             progress=not quiet,
             folders=Folders.of_results(),
+            reuse=reuse,
             precision=self.precision,
         )
         study.deadline = deadline

@@ -4,7 +4,7 @@ from companion.execute.pace import measure
 from companion.runs.cost import cost_of, memory
 from companion.runs.notebook_index import ORDER, runs_of
 from companion.runs.study import Study
-from companion.runs.train_or_load import is_cached, progress_of
+from companion.runs.train_or_load import progress_of
 
 
 def plan(study: Study) -> list[dict]:
@@ -24,7 +24,7 @@ def plan(study: Study) -> list[dict]:
                 "notebooks": [notebook for notebook, runs in needed.items() if name in runs],
                 "missing": missing,
                 "folder": folder,
-                "cached": bool(folder and is_cached(folder)),
+                "cached": bool(folder and study.found(name)),
                 "disk_mb": 4 * cost_of(run).weights_mb,
                 "memory_mb": memory(run, study.precision),
             }

@@ -248,7 +248,7 @@ def _start(
     if task.kind == "run":
         return pool.submit(_train_one, task.name)
     name, runs = task.name, runs_of(task.name, study.runs)
-    parameters = ({"reuse": False} if runs else {}) | parameters
+    parameters = ({"reuse": study.reuse} if runs else {}) | parameters
     parameters = notebooks.check_parameters(name, parameters)
     made_of = provenance_of(study, name, runs, parameters)
     return pool.submit(notebooks.execute, name, study.results, parameters, keys[name], made_of)

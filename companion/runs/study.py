@@ -186,7 +186,7 @@ class Study:
             run = self._find(name)
             self.training_people(run), self.test_people(run.test_on)
             if not self.trains:
-                return "" if self._given(name) else f"{name} not trained"
+                return "" if self.found(name) else f"{name} not trained"
             return self.missing(run.start.name) if run.start else ""
         except NotMeasured as reason:
             return str(reason)
@@ -232,14 +232,15 @@ class Study:
 
         What is kept has the run's identity in its name, so it is never of another training.
         """
-        return self._given(name) or self.trained(name).folder
+        return self.found(name) or self.trained(name).folder
 
     def weights_of(self, name: str) -> Path | None:
         """The folder of run `name`'s weights, if they are there without training: trained here,
         else kept with the results."""
         return next((home for home in self._homes(name) if is_cached(home)), None)
 
-    def _given(self, name: str) -> Path | None:
+    def found(self, name: str) -> Path | None:
+        """The same folder, if it is there without training."""
         own, *kept = self._homes(name)
         there = [
             home
@@ -263,7 +264,7 @@ class Study:
         kept = [
             home
             for folder, name in names.items()
-            if (home := self._given(name)) not in (folder, None)
+            if (home := self.found(name)) not in (folder, None)
         ]
         if not kept:
             ready = sum(map(is_cached, names))
