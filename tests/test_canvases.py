@@ -281,6 +281,7 @@ def anonymous_memory() -> int:
     return 1024 * int(re.search(r"RssAnon:\s+(\d+)", status.read_text())[1])
 
 
+@pytest.mark.slow
 def test_building_many_canvases_takes_no_memory_for_each(tmp_path):
     """Of 800 people's 157 MB of canvases, and of the batches made of them, the process never holds
     more than a few; so neither of 22,246 people's."""
@@ -304,6 +305,7 @@ def test_building_many_canvases_takes_no_memory_for_each(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {table.name}  # the canvases are deleted
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_without_official_files(tmp_path):
     script = Path(__file__).parents[1] / "benchmarks" / "data_path.py"
     subprocess.run(

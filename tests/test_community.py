@@ -269,6 +269,7 @@ def test_what_lies_outside_the_photograph_is_black(checkpoint):
     assert image[:, 0].unique().tolist() == [-0.5] and image[:, 128, 128].tolist() == [0.28125] * 3
 
 
+@pytest.mark.slow
 def test_predict_takes_it(checkpoint, tmp_path):
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 70, 3), np.uint8)).save(
         tmp_path / "a.png"

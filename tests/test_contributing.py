@@ -64,6 +64,7 @@ class Little(nn.Module):
 '''
 
 
+@pytest.mark.slow
 def test_a_new_model_is_its_file_a_line_and_a_row(copy):
     (copy / "paperlib/models/little.py").write_text(LITTLE)
     row = re.search(r"```python\n(   Run\(.*?)```", GUIDE, re.S)[1]
@@ -178,6 +179,7 @@ mind = "an interval below zero"
 """
 
 
+@pytest.mark.slow
 def test_a_claim_is_an_entry_and_a_function_and_older_results_stay_readable(copy):
     toml = copy / "companion/published/claims.toml"
     toml.write_text(toml.read_text() + CLAIM)

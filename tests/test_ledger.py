@@ -686,6 +686,7 @@ def test_two_names_of_one_training_share_it(tiny):
     assert study.records("twin")[0]["name"] == "twin"
 
 
+@pytest.mark.slow
 def test_one_training_of_two_names_is_scheduled_once(tmp_path):
     study = study_with(tmp_path, tmp_path / "absent")
     study.runs = study.runs | {"twin": replace(study.runs["recurrent-t0"], name="twin")}
@@ -751,6 +752,7 @@ def test_unweighted_training_is_judged_by_the_height_of_its_maxima(tmp_path, mon
         )
 
 
+@pytest.mark.slow
 def test_tiny_study_measures_every_run_claim_of_the_main_models(tmp_path):
     """The measures that need more than two scores, on real predictions of barely trained
     networks."""
