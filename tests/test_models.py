@@ -109,6 +109,7 @@ def test_compared_models_have_their_exact_sizes():
     assert gmacs(ief, 224) / ief.steps == pytest.approx(2.25, rel=0.005)
 
 
+@pytest.mark.slow
 def test_the_ports_of_bearpaw_and_anibali_have_a_wider_stem():
     """FACTS C.2: 3.59, 6.73 and 25.59 million, 5.80, 8.99 and 28.09 GMACs."""
     ports = [row for row in model_sizes() if row["model"].endswith("bearpaw and anibali")]
@@ -116,6 +117,7 @@ def test_the_ports_of_bearpaw_and_anibali_have_a_wider_stem():
     assert [row["gmacs"] for row in ports] == pytest.approx([5.80, 8.99, 28.09], abs=0.005)
 
 
+@pytest.mark.slow
 def test_model_sizes_is_table_iii_of_r():
     rows = model_sizes()
     assert json.loads(json.dumps(rows)) == rows
@@ -220,6 +222,7 @@ def test_each_stage_of_the_pose_machine_refines_the_one_before():
     ) == [False, True, True]
 
 
+@pytest.mark.slow
 def test_a_smaller_pose_machine_sees_as_much_of_its_crop():
     """Kernels at which each stage's receptive field, in parts of a crop of 128 px, is within 15 %
     of the paper's, in parts of 368."""

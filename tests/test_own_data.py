@@ -340,6 +340,7 @@ def test_images_of_one_name_in_two_folders(tmp_path):
 QUIET = How(device="cpu", progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hourglass", "recurrent"])
 def test_train_predict_score(tmp_path, name):
     path = own_coco(tmp_path / "cats", images=10)
@@ -371,6 +372,7 @@ def test_without_a_labelled_torso_the_box_is_taken(tmp_path):
     assert run.summary.startswith("PCK@0.1 (box)") and "on 1 people of my.json" in run.summary
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path):
     """Forty drawn animals, 80 steps of the tiny network: better than chance on those held out."""
     path = own_coco(tmp_path, images=40)
