@@ -3,10 +3,12 @@ one to read, and beside a figure of a small size stands that of the largest."""
 
 from pathlib import Path
 
+import pandas as pd
 from IPython.display import Image, Markdown
 
 from companion.artifacts.artifacts import draw_figure, light_copy, read_manifest
 from companion.artifacts.claims_file import read_claims
+from companion.artifacts.table_formats import shown
 from companion.measure.claims import measure_claim
 from companion.measure.verdict import VERDICTS
 from companion.published.claims import claim_of, claims
@@ -69,24 +71,26 @@ def claims_here(study: Study, *ids: str) -> Markdown:
     """The claims `ids` as a table for a reader: the paper's figure, what this study finds, and the
     best that larger sizes found, where they are kept with the results. Why each has its verdict
     stands in the ledger."""
-    kept, size = {}, SIZES.index(study.size)
-    for name, row in best_rows(study.kept.parent, study.data).items():
-        kept |= {name: row} if SIZES.index(row["size"]) > size else {}
-    lines = []
-    for claim in map(claim_of, ids):
-        cells = [f"**{claim['id']}** {claim['text']}", claim["printed"]]
-        cells += [_cell(measure_claim(study, claim)), _cell(kept.get(claim["id"]))]
-        lines.append(cells if kept else cells[:3])
-    header = ["claim", "paper", f"here, size {study.size}", "the best that is kept"]
-    table = [header[: len(lines[0])], [":--"] * len(lines[0]), *lines]
-    return Markdown("\n".join(f"| {' | '.join(cells)} |" for cells in table))
+    best, size = best_rows(study.kept.parent, study.data), SIZES.index(study.size)
+    larger = {name: row for name, row in best.items() if SIZES.index(row["size"]) > size}
+    rows = [
+        {
+            "claim": f"**{claim['id']}** {claim['text']}",
+            "paper": claim["printed"],
+            f"here, size {study.size}": _told(measure_claim(study, claim)),
+            "the best that is kept": _told(larger.get(claim["id"])),
+        }
+        for claim in map(claim_of, ids)
+    ]
+    return shown(pd.DataFrame(rows))
 
 
-def _cell(row: dict | None) -> str:
+def _told(row: dict | None) -> str:
+    """A row of a ledger in one cell; nothing where there is no row."""
     if not row:
-        return "-"
+        return ""
     size = f" (size {row['size']})" if "size" in row else ""
-    if row["verdict"] not in SAID or row["verdict"] == "exact":
+    if row["verdict"] not in SAID:
         return row["verdict"] + size
     return f"{row['ours']}; {row['interval']}: **{row['verdict']}**{size}"
 

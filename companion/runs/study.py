@@ -240,7 +240,7 @@ class Study:
         return next((home for home in self._homes(name) if is_cached(home)), None)
 
     def found(self, name: str) -> Path | None:
-        """The same folder, if it is there without training."""
+        """The folder of `given` if it is there without training, else None."""
         own, *kept = self._homes(name)
         there = [
             home
