@@ -379,7 +379,7 @@ def test_a_run_of_another_version_is_refused(tiny, tmp_path):
         (
             "hourglass-lsp-longer",
             "no weights of run 'hourglass-lsp-longer' in .*; train some with 'paperlib train "
-            "hourglass-lsp-longer --data real'",
+            "hourglass-lsp-longer --size night --data real'",
         ),
         ("recurrent-t0-seed2", "train some with 'paperlib train recurrent-t0-seed2 --size night'"),
         ("gone.safetensors", "gone.safetensors: no such file"),

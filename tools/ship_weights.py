@@ -1,9 +1,9 @@
 """Shipping: a cached run becomes weights of the package, with a record of how good they are and of
 what their peaks mean.
 
-    paperlib train hourglass-lsp-longest --data real     trains what is shipped, in two runs
-    python -m tools.ship_weights hourglass-lsp-longest   ships it as hourglass-lsp
-    python -m tools.ship_weights                         measures all shipped weights anew
+    paperlib train hourglass-lsp-longer --size night --data real   trains what is shipped
+    python -m tools.ship_weights hourglass-lsp-longer              ships it as hourglass-lsp
+    python -m tools.ship_weights                                   measures all shipped weights anew
 
 Everything in the record is measured as `paperlib predict` works, on the 16-bit weights: three
 scales and the mirrored image averaged, fp32.
@@ -58,7 +58,7 @@ def ship(study: Study, trained: Trained, kind: str, folder: Path = SHIPPED) -> P
         known.pop(key, None)
     often = {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)}
     record = {
-        "name": run.name.removesuffix("-longer").removesuffix("-longest"),
+        "name": run.name.removesuffix("-longer"),
         "kind": kind,
         "train_on": often,  # data set -> how often each of its people occurs
         "people": len(study.training_people(replace(run, train_on=tuple(often)))),
@@ -185,7 +185,7 @@ def main(
     run: Annotated[
         str, typer.Argument(help="a run of the catalogue; none: measure all shipped weights anew")
     ] = "",
-    size: str = "smoke",
+    size: str = "night",
 ) -> None:
     """Ship a cached run, or measure what is shipped anew; needs the official data
     (PAPERLIB_DATA)."""
@@ -195,8 +195,7 @@ def main(
             print(assess(study, path))
         return
     trained = study.trained(run)
-    long = run.endswith(("-longer", "-longest"))
-    kind = "trained longer than a smoke run" if long else f"{size} run"
+    kind = "trained longer than a night's run" if run.endswith("-longer") else f"{size} run"
     print(ship(study, trained, f"{kind}, on photographs"))
 
 

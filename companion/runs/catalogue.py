@@ -124,12 +124,8 @@ def catalogue(size: str = "smoke", data: str = "synthetic", seeds: int = 0) -> d
         for family in (_recurrent_runs, _hourglass_runs, _other_runs)
         for run in family(size, scale, data)
     }
-    if (size, data) == ("smoke", "real"):
-        longer = _longer(runs["hourglass-lsp"], 9000, 128)
-        further = replace(longer.recipe, steps=14_000, rate=1.5e-3)
-        longest = replace(longer, name="hourglass-lsp-longest", start=longer, recipe=further)
-        recurrent = _longer(runs["recurrent-lsp"], 4000, 96)
-        runs |= {run.name: run for run in (longer, longest, recurrent)}
+    if (size, data) == ("night", "real"):
+        runs |= {run.name: run for run in _shipped_runs(runs)}
     compared = [
         runs[name] for claim in claims() if len(claim["runs"]) > 1 for name in claim["runs"]
     ]
@@ -156,18 +152,20 @@ def first_of(name: str) -> str:
     return name.partition("-seed")[0]
 
 
-def _longer(run: Run, steps: int, side: int) -> Run:
-    """A training behind the weights of the package (paperlib/weights): an hour or so of one CPU
-    thread, clean labels first. `hourglass-lsp-longest` goes on from it for another."""
-    recipe = replace(run.recipe, steps=steps, batch=16, log_every=50, watch_every=1000)
-    return replace(
-        run,
-        name=f"{run.name}-longer",
-        codec=replace(run.codec, side=side),
-        recipe=recipe,
-        train_on=CLEAN_FIRST,
-        artifacts=(),
-    )
+def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
+    """The trainings behind the weights of the package (paperlib/weights): night's networks for LSP,
+    twice as wide and trained for some two hours of one thread with native bf16."""
+
+    def longer(name: str, steps: int, rate: float, **wider) -> Run:
+        run = runs[name]
+        network = replace(run.network, options=tuple((dict(run.network.options) | wider).items()))
+        recipe = replace(run.recipe, steps=steps, rate=rate, log_every=50, watch_every=1000)
+        return replace(run, name=f"{name}-longer", network=network, recipe=recipe, artifacts=())
+
+    return [
+        longer("hourglass-lsp", 9000, 1.5e-3, features=128),
+        longer("recurrent-lsp", 6000, 2e-3, width=32),
+    ]
 
 
 def _repeat(run: Run, seed: int) -> Run:
