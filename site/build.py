@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from generate import api, board, front, gallery, notebooks, reference  # noqa: E402
+from generate import api, board, front, gallery, notebooks, reference, weights  # noqa: E402
 from sphinx.cmd.build import build_main  # noqa: E402
 
 
@@ -23,7 +23,7 @@ def gather(source: Path) -> None:
     for folder in (source, source.parent / "extra"):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(HERE / "pages", source)
-    for room in (front, notebooks, board, gallery, reference, api):
+    for room in (front, notebooks, board, gallery, reference, api, weights):
         room.write(source)
 
 

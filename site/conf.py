@@ -17,6 +17,7 @@ extensions += ["sphinx.ext.githubpages", "sphinx_copybutton", "prose"]
 
 nb_execution_mode = "off"  # the executed copies, as they are
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # a notebook shows its tables as Markdown; commonmark has none
 nb_mime_priority_overrides = [("html", "text/markdown", 5)]
 myst_enable_extensions = ["dollarmath", "amsmath", "attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -200,7 +200,7 @@ def test_a_run_is_shipped_with_what_was_measured(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "tools.ship_weights.empty_pictures", lambda: {"uniform": [np.zeros((9, 9, 3), np.uint8)]}
     )
-    path = ship(tiny, tiny.trained(RUN), "tiny run", tmp_path)
+    path = ship(tiny, tiny.trained(RUN), "tiny run", 0.5, tmp_path)
     record, loaded = json.loads(path.read_text()), load_weights(path)
     assert (
         path.name == f"{RUN}.json"
@@ -211,6 +211,11 @@ def test_a_run_is_shipped_with_what_was_measured(tiny, tmp_path, monkeypatch):
         entry["people"] for entry in record["scores"]
     ] == [24, 24]
     assert {"visibility", "no_person", "licence", "intended_use"} <= set(record)
+    assert record["hours"] == 0.5 and record["earlier"] == []
+    again = json.loads(ship(tiny, tiny.trained(RUN), "tiny run", 2, tmp_path).read_text())
+    (before,) = again["earlier"]
+    assert again["hours"] == 2 and before["hours"] == 0.5
+    assert before["scores"][0]["total"] == record["scores"][0]["total"]
 
 
 # ---------------------------------------------------------------- what does not belong together

@@ -27,6 +27,7 @@ from companion.runs.study import Study
 from companion.runs.train_or_load import Trained
 from paperlib import PaperlibError
 from paperlib.data.images import read_image
+from paperlib.models import parameters
 from paperlib.people import ABSENT, VISIBLE, People
 from paperlib.photograph import SCALES, people_in, see
 from paperlib.skeleton import joint_map
@@ -50,25 +51,50 @@ MEASURES = {
 }
 
 
-def ship(study: Study, trained: Trained, kind: str, folder: Path = SHIPPED) -> Path:
+def ship(
+    study: Study, trained: Trained, kind: str, hours: float = 0, folder: Path = SHIPPED
+) -> Path:
     """Write the weights of `trained` and their record into `folder`, measured on `study`'s test
-    people. Returns the record's path."""
+    people. `hours` of a processor went into them (0: as long as the training took). The record
+    remembers what its predecessor in `folder` reached. Returns the record's path."""
     run, known = trained.run, dict(trained.record)
+    name = run.name.removesuffix("-longer")
     for key in ("name", "left_out", "mathematics"):
         known.pop(key, None)
     often = {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)}
     record = {
-        "name": run.name.removesuffix("-longer"),
+        "name": name,
         "kind": kind,
         "train_on": often,  # data set -> how often each of its people occurs
         "people": len(study.training_people(replace(run, train_on=tuple(often)))),
         # the record of the training, in 32 bits; its people are counted as often as they occur
         "run": known,
+        "hours": round(hours or known["seconds"] / 3600, 2),
+        "earlier": earlier(folder / f"{name}.json"),
         "licence": LICENCE,
         "intended_use": INTENDED,
     }
     path = save_weights(record, trained.model, run.codec, dict(run.network.options), folder)
     return assess(study, path)
+
+
+def earlier(path: Path) -> list[dict]:
+    """What the weights before those to come reached, the oldest first, from the record that is
+    replaced."""
+    if not path.exists():
+        return []
+    record = json.loads(path.read_text())
+    scores = [
+        {key: one[key] for key in ("measure", "total", "interval")} for one in record["scores"]
+    ]
+    reached = {
+        "parameters": parameters(load_weights(path).model),
+        "side": record["codec"]["options"]["side"],
+        "hours": record["hours"],
+        "precision": record["run"]["precision"],
+        "scores": scores,
+    }
+    return [*record["earlier"], reached]
 
 
 def assess(study: Study, path: Path) -> Path:
@@ -186,6 +212,7 @@ def main(
         str, typer.Argument(help="a run of the catalogue; none: measure all shipped weights anew")
     ] = "",
     size: str = "night",
+    hours: Annotated[float, typer.Option(help="of a processor; 0: as long as it took")] = 0,
 ) -> None:
     """Ship a cached run, or measure what is shipped anew; needs the official data
     (PAPERLIB_DATA)."""
@@ -196,7 +223,7 @@ def main(
         return
     trained = study.trained(run)
     kind = "trained longer than a night's run" if run.endswith("-longer") else f"{size} run"
-    print(ship(study, trained, f"{kind}, on photographs"))
+    print(ship(study, trained, f"{kind}, on photographs", hours))
 
 
 if __name__ == "__main__":

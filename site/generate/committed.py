@@ -5,15 +5,28 @@ import json
 import re
 from pathlib import Path
 
+from companion.artifacts.evidence import kept_results
+
 ROOT = Path(__file__).resolve().parents[2]
 DRAWN = ROOT / "results" / "synthetic-smoke"
 PHOTOGRAPHS = ROOT / "results" / "real-smoke-public"
-RESULTS = {"drawn people": DRAWN, "photographs": PHOTOGRAPHS}
+RESULTS = {
+    "drawn people": DRAWN,
+    "drawn people, size night": ROOT / "results" / "synthetic-night",
+    "photographs": PHOTOGRAPHS,
+}
 PAPERS = {"R": "Recurrent Human Pose Estimation", "H": "Stacked Hourglass Networks"}
 
 
 def manifest(results: Path) -> dict:
     return json.loads((results / "manifest.json").read_text(encoding="utf-8"))
+
+
+def largest(artifact: str) -> Path | None:
+    """The results folder on drawn people that made `artifact` at the largest size; None if none
+    did."""
+    folders = kept_results(ROOT / "results", "synthetic").values()
+    return next((folder for folder in folders if artifact in manifest(folder)), None)
 
 
 def study_of(results: Path) -> tuple[str, str]:

@@ -8,19 +8,27 @@ from pathlib import Path
 
 from companion.figures.alt import alt_text
 from companion.published.claims import captions, claims, deviations
-from generate.committed import DRAWN, PAPERS, RESULTS, manifest, plain, scrolling, slug, study_of
+from generate.committed import (
+    PAPERS,
+    PHOTOGRAPHS,
+    largest,
+    manifest,
+    plain,
+    scrolling,
+    slug,
+    study_of,
+)
 
 
 def write(source: Path) -> None:
     """gallery.md: a section an artifact; its picture or its table lies in gallery/."""
     (source / "gallery").mkdir()
-    entries = manifest(DRAWN)
     lines = []
     groups = {paper: title for paper, title in PAPERS.items()} | {"0": "Behind both papers"}
     for mark, title in groups.items():
         lines.append(f"## {f'{mark}: ' if mark in PAPERS else ''}{title}")
         lines += [
-            section(name, caption, entries.get(name), source)
+            section(name, caption, source)
             for name, caption in captions().items()
             if name[0] == mark
         ]
@@ -28,14 +36,16 @@ def write(source: Path) -> None:
     (source / "gallery.md").write_text(page.replace("%GALLERY%", "\n\n".join(lines)), "utf-8")
 
 
-def section(name: str, caption: str, entry: dict | None, source: Path) -> str:
-    """An artifact: what it shows, ours, the claims beside it, and the departures that touch it."""
+def section(name: str, caption: str, source: Path) -> str:
+    """An artifact: what it shows, ours at the largest size that is kept, the claims beside it, and
+    the departures that touch it."""
+    home = largest(name)
     lines = [f"({slug(name)})=", f"### {name}", "", f"{plain(caption)}.", ""]
-    lines += [ours(name, entry, source) if entry else "Not made yet.", ""]
+    lines += [ours(name, home, source) if home else "Not made yet.", ""]
     beside = [claim["id"] for claim in claims() if name in claim["artifacts"]]
     if beside:
         lines += ["Claims: " + ", ".join(f"[{claim}](#{slug(claim)})" for claim in beside), ""]
-    differ = departures(name)
+    differ = departures(name, *study_of(home)) if home else []
     if differ:
         count = f"{len(differ)} difference{'s' if len(differ) > 1 else ''}"
         lines += [
@@ -48,31 +58,29 @@ def section(name: str, caption: str, entry: dict | None, source: Path) -> str:
     return "\n".join(lines)
 
 
-def ours(name: str, entry: dict, source: Path) -> str:
+def ours(name: str, home: Path, source: Path) -> str:
     """The picture, with the files that it was drawn of; or the table."""
+    entry = manifest(home)[name]
     files = {Path(file).suffix: file for file in entry["files"]}
-    home = f"results/{DRAWN.name}"
     if entry["kind"] == "figure":
         picture = f"gallery/{Path(files['.png']).name}"
-        shutil.copy(DRAWN / files[".png"], source / picture)
+        shutil.copy(home / files[".png"], source / picture)
         shown = f"![{plain(told(name, entry['draw']))}]({picture})"
         numbers = next(file for end, file in files.items() if end != ".png")
         kept = {"picture": files[".png"], "numbers": numbers}
     else:
-        page = (DRAWN / files[".html"]).read_text(encoding="utf-8")
+        page = (home / files[".html"]).read_text(encoding="utf-8")
         table = re.search(r"<table>.*?</table>", page, re.S)[0]
         shown = scrolling(re.sub(r"\n\s*\n", "\n", table), f"{name}, ours")
         kept = {"page": files[".html"], "numbers": files[".csv"]}
-    links = ", ".join(f'<a href="{home}/{file}">{word}</a>' for word, file in kept.items())
-    elsewhere = ""
-    for data, results in RESULTS.items():
-        picture = manifest(results).get(name, {})
-        if results != DRAWN and picture.get("kind") in ("figure", "table"):
-            file = next(file for file in picture["files"] if file.endswith((".png", ".html")))
-            elsewhere = (
-                f'; on {data}: <a href="results/{results.name}/{file}">{Path(file).name}</a>'
-            )
-    return f"{shown}\n\nOurs, on drawn people at size smoke: {links}{elsewhere}."
+    links = [f'<a href="results/{home.name}/{file}">{word}</a>' for word, file in kept.items()]
+    said = f"Ours, on drawn people at size {study_of(home)[0]}: {', '.join(links)}"
+    other = manifest(PHOTOGRAPHS).get(name, {})
+    if other.get("kind") in ("figure", "table"):
+        file = next(file for file in other["files"] if file.endswith((".png", ".html")))
+        link = f'<a href="results/{PHOTOGRAPHS.name}/{file}">{Path(file).name}</a>'
+        said += f"; on photographs: {link}"
+    return f"{shown}\n\n{said}."
 
 
 def told(name: str, drawn_by: str) -> str:
@@ -85,9 +93,8 @@ def told(name: str, drawn_by: str) -> str:
         return f"{name}: {captions()[name]}"
 
 
-def departures(name: str) -> list[dict]:
-    """The entries of deviations.toml that touch an artifact at the size and on the data shown."""
-    size, data = study_of(DRAWN)
+def departures(name: str, size: str, data: str) -> list[dict]:
+    """The entries of deviations.toml that touch an artifact at a size on a kind of data."""
     return [
         entry
         for entry in deviations()
