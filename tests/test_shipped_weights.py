@@ -1,8 +1,8 @@
 """Weights that come with the package: rebuilt from their record alone, as good as they say, and one
 clear line for whatever does not belong together.
 
-`python tests/test_shipped_weights.py` writes the fixture anew: six drawn people and what the
-shipped weights say of them.
+`PYTHONPATH=. python tests/test_shipped_weights.py` writes the fixture anew: six drawn people and
+what the shipped weights say of them.
 """
 
 import json

@@ -84,6 +84,8 @@ def earlier(path: Path) -> list[dict]:
     if not path.exists():
         return []
     record = json.loads(path.read_text())
+    if "scores" not in record:  # its measuring was stopped
+        return record["earlier"]
     scores = [
         {key: one[key] for key in ("measure", "total", "interval")} for one in record["scores"]
     ]
