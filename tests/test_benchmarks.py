@@ -38,8 +38,9 @@ def test_every_way_makes_a_step_and_heatmaps(networks, monkeypatch):
             if row["what"] == what
         }
         faster = max(rate for way, (rate, _) in here.items() if "plain" in way)
+        # the rates are rounded to 0.001 a second, and a busy machine makes less than one
         assert all(
-            rate > 0 and speedup == pytest.approx(rate / faster, abs=0.01)
+            rate > 0 and speedup == pytest.approx(rate / faster, rel=0.002, abs=0.01)
             for rate, speedup in here.values()
         )
     own = f"here, {choose_precision('cpu')}"
