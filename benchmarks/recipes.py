@@ -8,10 +8,11 @@ where its steps are dearer. An ending goes on from the first trial at a quarter 
 """
 
 import argparse
+import functools
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,6 @@ from tqdm.auto import tqdm
 from companion.measure.scores import Measured, measure
 from companion.runs.catalogue import Run, catalogue
 from companion.runs.study import Study
-from paperlib.data.crops import Crops
 from paperlib.predict import predict
 from paperlib.skeleton import joint_map
 from paperlib.train import Session, loss_on, train
@@ -38,8 +38,8 @@ Change = Callable[[Run], Run]
 
 def first_run() -> Run:
     run = catalogue("night", "real")["hourglass-lsp"]
-    recipe = replace(run.recipe, steps=STEPS, log_every=50, watch_every=0)
-    return replace(run, recipe=recipe, train_on=(*CLEAN, "lspet"), test_on=HELD_OUT)
+    short = replace(run.recipe, steps=STEPS, log_every=50, watch_every=0)
+    return replace(run, recipe=short, train_on=(*CLEAN, "lspet"), test_on=HELD_OUT)
 
 
 def recipe(**changes) -> Change:
@@ -50,41 +50,41 @@ def sets(*names: str) -> Change:
     return lambda run: replace(run, train_on=names)
 
 
-def side(px: int) -> Change:
-    return lambda run: replace(run, codec=replace(run.codec, side=px))
+def twice_as_wide(run: Run) -> Run:
+    options = dict(run.network.options) | {"features": 128}
+    network = replace(run.network, options=tuple(options.items()))
+    return recipe(steps=STEPS // 2)(replace(run, network=network))
 
 
-def features(count: int) -> Change:
-    def wider(run: Run) -> Run:
-        options = dict(run.network.options) | {"features": count}
-        return replace(run, network=replace(run.network, options=tuple(options.items())))
-
-    return wider
+def at_192_px(run: Run) -> Run:
+    fewer = recipe(steps=round(ENDING * (128 / 192) ** 2))
+    return fewer(replace(run, codec=replace(run.codec, side=192)))
 
 
-def both(*changes: Change) -> Change:
-    def changed(run: Run) -> Run:
-        for change in changes:
-            run = change(run)
-        return run
+@dataclass(frozen=True)
+class Trial:
+    """What the first run becomes; an ending goes on from it, with another seed and averaged with
+    that of the first seed where it is a `mean`."""
 
-    return changed
+    change: Change = lambda run: run
+    ending: bool = False
+    drops: bool = False  # LSP-extended's people whose labels the first trial believes least
+    mean: bool = False
 
 
-WHOLE: dict[str, Change] = {
-    "as shipped": both(),
-    "each set once": sets("lsp-rest", "mpii", "lspet"),
-    "clean sets alone": sets(*CLEAN),
-    "doubtful labels dropped": both(),
-    "batches of 32": recipe(steps=STEPS // 2, batch=32),
-    "twice as wide": both(features(128), recipe(steps=STEPS // 2)),
-    "H's augmentation": recipe(augmentation="hourglass"),
-}
-ENDINGS: dict[str, Change] = {
-    "ending: as before": both(),
-    "ending: clean sets": sets(*CLEAN),
-    "ending: 192 px": both(side(192), recipe(steps=round(ENDING * (128 / 192) ** 2))),
-    "ending: mean of two": lambda run: replace(run, seed=1),
+FIRST, ENDS = "as night's", "ending: as before"  # what the others are compared with
+TRIALS = {
+    FIRST: Trial(),
+    "each set once": Trial(sets("lsp-rest", "mpii", "lspet")),
+    "clean sets alone": Trial(sets(*CLEAN)),
+    "doubtful labels dropped": Trial(drops=True),
+    "batches of 32": Trial(recipe(steps=STEPS // 2, batch=32)),
+    "twice as wide": Trial(twice_as_wide),
+    "H's augmentation": Trial(recipe(augmentation="hourglass")),
+    ENDS: Trial(ending=True),
+    "ending: clean sets": Trial(sets(*CLEAN), ending=True),
+    "ending: 192 px": Trial(at_192_px, ending=True),
+    "ending: mean of two": Trial(ending=True, mean=True),
 }
 
 
@@ -93,51 +93,45 @@ class Trials:
 
     def __init__(self):
         self.study = Study("night", "real", "cpu")
-        self.begun: nn.Module | None = None
 
-    def learn(self, run: Run, crops: Crops, start: nn.Module | None = None) -> nn.Module:
+    @functools.cached_property
+    def first(self) -> nn.Module:
+        return self.learn(first_run())
+
+    def run(self, name: str) -> tuple[Run, nn.Module]:
+        """The run of a trial and its network, trained now."""
+        trial, run = TRIALS[name], first_run()
+        if name == FIRST:
+            return run, self.first
+        if not trial.ending:
+            run = trial.change(run)
+            return run, self.learn(run, believed=trial.drops)
+        run = trial.change(recipe(steps=ENDING, rate=run.recipe.rate / 4)(run))
+        model = self.learn(run, self.first)
+        if trial.mean:
+            average(model, self.learn(replace(run, seed=1), self.first))
+        return run, model
+
+    def learn(self, run: Run, start: nn.Module | None = None, believed: bool = False) -> nn.Module:
+        people = self.study.training_people(run)
+        people = people.select(self.believed(run)) if believed else people
         torch.manual_seed(run.seed)
         model = run.network.build()
         if start:
             model.load_state_dict(start.state_dict())
         with tempfile.TemporaryDirectory() as folder:
             session = Session(precision=self.study.precision, title="trial")
+            crops = self.study.crops(people, run.codec)
             train(model, crops, run.recipe, run.seed, Path(folder), session)
         return model
-
-    def first(self) -> nn.Module:
-        if self.begun is None:
-            self.begun = self.learn(run := first_run(), self.crops(run))
-        return self.begun
-
-    def crops(self, run: Run) -> Crops:
-        return self.study.crops(self.study.training_people(run), run.codec)
-
-    def whole(self, name: str) -> tuple[Run, nn.Module]:
-        run = WHOLE[name](first_run())
-        if name == "as shipped":
-            return run, self.first()
-        if name != "doubtful labels dropped":
-            return run, self.learn(run, self.crops(run))
-        people = self.study.training_people(run).select(self.believed(run))
-        return run, self.learn(run, self.study.crops(people, run.codec))
-
-    def ending(self, name: str) -> tuple[Run, nn.Module]:
-        run = first_run()
-        run = recipe(steps=ENDING, rate=run.recipe.rate / 4)(run)
-        run = ENDINGS[name](run)
-        model = self.learn(run, self.crops(run), self.first())
-        if name == "ending: mean of two":
-            other = replace(run, seed=0)
-            average(model, self.learn(other, self.crops(other), self.first()))
-        return run, model
 
     def believed(self, run: Run) -> np.ndarray:
         """Which rows of the training people stay: the clean sets, and of LSP-extended those whose
         loss under the first trial's network is not among the highest DROPPED."""
-        crops, model, losses = self.crops(run), self.first().eval(), []
+        crops = self.study.crops(self.study.training_people(run), run.codec)
+        extended, losses = len(self.study.people("lspet", "train")), []
+        model = self.first.eval()
         with torch.inference_mode():
-            extended = len(self.study.people("lspet", "train"))
             for row in tqdm(range(len(crops) - extended, len(crops)), desc="labels", mininterval=2):
                 loss = loss_on(model, run.codec, crops.batch(np.array([row])), self.study.precision)
                 losses.append(float(loss))
@@ -167,22 +161,21 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    known = [*WHOLE, *ENDINGS]
-    options.add_argument("trials", nargs="*", metavar="TRIAL", help=", ".join(known))
-    wanted = options.parse_args().trials or known
-    if unknown := set(wanted) - set(known):
-        options.error(f"{', '.join(sorted(unknown))}: no such trial; there are {', '.join(known)}")
+    options.add_argument("trials", nargs="*", metavar="TRIAL", help=", ".join(TRIALS))
+    wanted = options.parse_args().trials or list(TRIALS)
+    if unknown := set(wanted) - set(TRIALS):
+        options.error(f"{', '.join(sorted(unknown))}: no such trial; there are {', '.join(TRIALS)}")
     one_thread()
     trials, measured, rows = Trials(), {}, []
     busy = time.process_time()
-    trials.first()  # what goes on from it does not count its time
+    _ = trials.first  # what goes on from it does not count its time
     for name in wanted:
-        run, model = trials.whole(name) if name in WHOLE else trials.ending(name)
+        run, model = trials.run(name)
         minutes = (time.process_time() - busy) / 60
         found = measured[name] = trials.score(run, model)
-        against = "ending: as before" if name in ENDINGS else "as shipped"
         row = {"trial": name, "steps": run.recipe.steps, "cpu_minutes": f"{minutes:.1f}"}
         row |= {"pck": f"{found.scores.total:.1f}"}
+        against = ENDS if TRIALS[name].ending else FIRST
         if against in measured and name != against:
             gain, low, high = found.gain_over(measured[against])
             row |= {"over": against, "gain": f"{gain:+.1f}", "low": f"{low:+.1f}"}
@@ -190,7 +183,7 @@ def main() -> None:
         rows.append(row)
         print(row, flush=True)
         busy = time.process_time()
-    if len(wanted) == len(known):
+    if len(wanted) == len(TRIALS):
         print(write_rows(rows, "recipes", "cpu", Path(__file__).parent))
 
 

@@ -218,6 +218,16 @@ def test_a_run_is_shipped_with_what_was_measured(tiny, tmp_path, monkeypatch):
     assert before["scores"][0]["total"] == record["scores"][0]["total"]
 
 
+def test_a_shipping_that_is_stopped_leaves_what_was_there(tiny, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tools.ship_weights.assess", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        ship(tiny, tiny.trained(RUN), "tiny run", 0.5, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 # ---------------------------------------------------------------- what does not belong together
 
 

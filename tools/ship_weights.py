@@ -11,6 +11,7 @@ scales and the mirrored image averaged, fp32.
 
 import json
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -74,8 +75,12 @@ def ship(
         "licence": LICENCE,
         "intended_use": INTENDED,
     }
-    path = save_weights(record, trained.model, run.codec, dict(run.network.options), folder)
-    return assess(study, path)
+    options = dict(run.network.options)
+    with tempfile.TemporaryDirectory() as aside:  # measuring takes minutes and may be stopped
+        made = assess(study, save_weights(record, trained.model, run.codec, options, Path(aside)))
+        for file in sorted(Path(aside).iterdir(), key=lambda file: file == made):
+            write_whole(folder / file.name, file.read_bytes())
+    return folder / made.name
 
 
 def earlier(path: Path) -> list[dict]:
@@ -84,8 +89,6 @@ def earlier(path: Path) -> list[dict]:
     if not path.exists():
         return []
     record = json.loads(path.read_text())
-    if "scores" not in record:  # its measuring was stopped
-        return record["earlier"]
     scores = [
         {key: one[key] for key in ("measure", "total", "interval")} for one in record["scores"]
     ]

@@ -154,7 +154,7 @@ def first_of(name: str) -> str:
 
 def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
     """The trainings behind the weights of the package (paperlib/weights): night's networks for LSP,
-    twice as wide and trained for some two hours of one thread with native bf16."""
+    twice as wide, each an hour or two of one thread with native bf16."""
 
     def longer(name: str, steps: int, rate: float, **wider) -> Run:
         run = runs[name]

@@ -10,11 +10,7 @@ from companion.artifacts.evidence import kept_results
 ROOT = Path(__file__).resolve().parents[2]
 DRAWN = ROOT / "results" / "synthetic-smoke"
 PHOTOGRAPHS = ROOT / "results" / "real-smoke-public"
-RESULTS = {
-    "drawn people": DRAWN,
-    "drawn people, size night": ROOT / "results" / "synthetic-night",
-    "photographs": PHOTOGRAPHS,
-}
+RESULTS = (DRAWN, ROOT / "results" / "synthetic-night", PHOTOGRAPHS)
 PAPERS = {"R": "Recurrent Human Pose Estimation", "H": "Stacked Hourglass Networks"}
 
 

@@ -101,13 +101,14 @@ def panel(image: np.ndarray, heat: tuple | None, truth: np.ndarray, found: np.nd
 def second_hourglass() -> dict[str, str]:
     """Points that the second hourglass adds, with their interval, over how many people, and how
     many joints it repairs and spoils: {"points": "+8.2", "low": "7.6", ...}."""
-    stored = np.load(numbers("04-twice"))
+    path = numbers("04-twice")
+    stored, results = np.load(path), path.parents[1]
     points, low, high = stored["gain"]
     said = {"points": f"{points:+.1f}", "low": f"{low:.1f}", "high": f"{high:.1f}"}
     counts = {key: str(stored[key].sum()) for key in ("repaired", "spoilt")}
-    kept = manifest(folder := numbers("04-twice").parents[1])["run hourglass"]["files"]
+    kept = manifest(results)["run hourglass"]["files"]
     file = next(file for file in kept if file.endswith("/predictions-mpii-flip-1.npz"))
-    return said | counts | {"people": str(len(np.load(folder / file)["points"]))}
+    return said | counts | {"people": str(len(np.load(results / file)["points"]))}
 
 
 def verdicts() -> str:

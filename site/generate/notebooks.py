@@ -20,7 +20,7 @@ def write(source: Path) -> None:
     index = index.replace("%LIST%", listed).replace("%LINKS%", elsewhere())
     (source / "notebooks.md").write_text(index, encoding="utf-8")
     shutil.copy(ROOT / "CITATION.cff", source)
-    for results in RESULTS.values():
+    for results in RESULTS:
         shutil.copytree(
             results,
             source.parent / "extra" / "results" / results.name,

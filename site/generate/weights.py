@@ -81,11 +81,15 @@ def scores(record: dict) -> str:
 
 
 def fails(record: dict) -> str:
+    """Where it fails, in words: joints, empty pictures and hidden joints."""
     first, seen = record["scores"][0], record["visibility"]
     hardest = ", ".join(sorted(first["groups"], key=first["groups"].get)[:3])
     shares = record["no_person"]["empty_below"].items()
     nobody = ", ".join(f"{math.floor(100 * share)} % ({kind})" for kind, share in shares)
     return f"""Both scores average over {first["averaged_over"]}. It fails most often at {hardest}.
-Of pictures without a person it calls so {nobody}. That an annotator marked a joint as visible it
-tells with a Brier score of {seen["brier"]:.3f}; always saying the share of such joints has
+
+*Pictures without a person.* It says that nobody is there in {nobody}.
+
+*Visibility.* Its Brier score for "an annotator marked this joint as visible" is
+{seen["brier"]:.3f}; the share of such joints, said of every joint, has
 {seen["brier_of_share"]:.3f}."""
