@@ -1,9 +1,9 @@
 """Shipping: a cached run becomes weights of the package, with a record of how good they are and of
 what their peaks mean.
 
-    paperlib train hourglass-lsp-longer --size night --data real   trains what is shipped
-    python -m tools.ship_weights hourglass-lsp-longer              ships it as hourglass-lsp
-    python -m tools.ship_weights                                   measures all shipped weights anew
+    paperlib train hourglass-lsp-192px --size night --data real   trains what is shipped
+    python -m tools.ship_weights hourglass-lsp-192px              ships it as hourglass-lsp
+    python -m tools.ship_weights                                  measures all shipped weights anew
 
 Everything in the record is measured as `paperlib predict` works, on the 16-bit weights: three
 scales and the mirrored image averaged, fp32.
@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from companion.drawn.backdrop import develop, new_canvas
 from companion.measure.scores import measure
+from companion.runs.catalogue import Run
 from companion.runs.study import Study
 from companion.runs.train_or_load import Trained
 from paperlib import PaperlibError
@@ -59,7 +60,7 @@ def ship(
     people. `hours` of a processor went into them (0: as long as the training took). The record
     remembers what its predecessor in `folder` reached. Returns the record's path."""
     run, known = trained.run, dict(trained.record)
-    name = run.name.removesuffix("-longer")
+    name = shipped_as(run)
     for key in ("name", "left_out", "mathematics"):
         known.pop(key, None)
     often = {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)}
@@ -81,6 +82,13 @@ def ship(
         for file in sorted(Path(aside).iterdir(), key=lambda file: file == made):
             write_whole(folder / file.name, file.read_bytes())
     return folder / made.name
+
+
+def shipped_as(run: Run) -> str:
+    """The name of the weights: of the first run that it goes on from, without "-longer"."""
+    while run.start:
+        run = run.start
+    return run.name.removesuffix("-longer")
 
 
 def earlier(path: Path) -> list[dict]:
@@ -227,7 +235,7 @@ def main(
             print(assess(study, path))
         return
     trained = study.trained(run)
-    kind = "trained longer than a night's run" if run.endswith("-longer") else f"{size} run"
+    kind = f"{size} run" if shipped_as(trained.run) == run else "trained longer than a night's run"
     print(ship(study, trained, f"{kind}, on photographs", hours))
 
 

@@ -154,7 +154,7 @@ def first_of(name: str) -> str:
 
 def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
     """The trainings behind the weights of the package (paperlib/weights): night's networks for LSP,
-    twice as wide, each an hour or two of one thread with native bf16."""
+    twice as wide, each hours of one thread. The hourglass ends with larger crops."""
 
     def longer(name: str, steps: int, rate: float, **wider) -> Run:
         run = runs[name]
@@ -162,10 +162,15 @@ def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
         recipe = replace(run.recipe, steps=steps, rate=rate, log_every=50, watch_every=1000)
         return replace(run, name=f"{name}-longer", network=network, recipe=recipe, artifacts=())
 
-    return [
-        longer("hourglass-lsp", 9000, 1.5e-3, features=128),
-        longer("recurrent-lsp", 6000, 2e-3, width=32),
-    ]
+    hourglass = longer("hourglass-lsp", 9000, 1.5e-3, features=128)
+    at_192_px = replace(
+        hourglass,
+        name="hourglass-lsp-192px",
+        codec=replace(hourglass.codec, side=192),
+        recipe=replace(hourglass.recipe, steps=3200, rate=1e-3),
+        start=hourglass,
+    )
+    return [hourglass, at_192_px, longer("recurrent-lsp", 6000, 2e-3, width=32)]
 
 
 def _repeat(run: Run, seed: int) -> Run:
