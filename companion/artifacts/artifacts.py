@@ -200,7 +200,7 @@ def _rendered(figure: Figure, **how) -> PIL.Image.Image:
     """The figure's pixels in the house style, RGB, each channel rounded to 64 steps."""
     buffer = io.BytesIO()
     with house_style():
-        figure.savefig(buffer, format="png", **how)
+        figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 0}, **how)
     return PIL.Image.open(buffer).convert("RGB").point(STEPS * 3)
 
 

@@ -8,10 +8,10 @@ alone, so that `paperlib verify` can make it again.
 import base64
 import importlib
 import io
+import json
 from collections import Counter
 from pathlib import Path
 
-import nbformat
 import PIL
 from PIL import Image
 
@@ -218,12 +218,12 @@ def _cells(results: Path) -> dict[str, dict[str, str]]:
     for path in sorted((results / "notebooks").glob("??_*.ipynb")):
         if path.stem not in ORDER:
             continue
-        for cell in nbformat.read(path, 4).cells:
-            for tag in cell.metadata.get("tags", []):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for tag in cell["metadata"].get("tags", []):
                 if tag == "claims" or tag.startswith(("figure:", "table:")):
                     found[tag.rpartition(":")[2]] = {
                         "file": f"notebooks/{path.name}",
-                        "name": f"{path.stem}, cell [{cell.execution_count}]",
+                        "name": f"{path.stem}, cell [{cell['execution_count']}]",
                     }
     return found
 

@@ -1,7 +1,8 @@
 """paperlib reproduce: the notebooks in order, their runs trained side by side first, one thread
 each, under one progress bar.
 
-A notebook that is read trains its own runs side by side in the same way: `train_side_by_side`.
+A notebook that is read trains its own runs side by side in the same way: `train_side_by_side`. It
+executes no other: what that takes is imported where it is done, for it takes five seconds.
 """
 
 import copy
@@ -21,7 +22,6 @@ import torch
 from tqdm.auto import tqdm
 
 from companion.artifacts.artifacts import provenance_of, save_run
-from companion.execute import notebooks
 from companion.execute.plan import plan, seconds_ahead
 from companion.runs.notebook_index import artifacts_of, choose, runs_of
 from companion.runs.study import Study
@@ -68,6 +68,8 @@ def reproduce(
     OutOfTime once the study's deadline is over: trainings have stopped at a checkpoint, and a
     notebook whose runs are not trained has not been started.
     """
+    from companion.execute import notebooks
+
     chosen = choose(only)
     parameters = _parameters(study) | (parameters or {})
     for name in chosen:
@@ -122,6 +124,8 @@ def _tasks(
     study: Study, planned: list[dict], chosen: tuple[str, ...], parameters: dict, force: bool
 ) -> tuple[list[Task], dict[str, str], dict[str, str]]:
     """What is left to do, in the order in which it should start."""
+    from companion.execute import notebooks
+
     rows = {row["run"]: row for row in planned}
     tasks, keys, fate = [], {}, {}
     seen = {}  # folder -> the task that fills it; two names of one training share it
@@ -247,6 +251,8 @@ def _start(
 ) -> Future:
     if task.kind == "run":
         return pool.submit(_train_one, task.name)
+    from companion.execute import notebooks
+
     name, runs = task.name, runs_of(task.name, study.runs)
     parameters = ({"reuse": study.reuse} if runs else {}) | parameters
     parameters = notebooks.check_parameters(name, parameters)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from companion.runs.catalogue import Network, Run
-from paperlib.models.complexity import gmacs, parameters
+from paperlib.models.complexity import gmacs, norms_as, parameters
 
 PROCESS = 600  # MB that a process takes before the first network
 
@@ -40,9 +40,12 @@ def memory(run: Run, precision: str) -> float:
 @functools.cache
 def _cost(network: Network, side: int) -> Cost:
     """Counted at 64 px on the meta device, for all of it grows with the area."""
+    area = (side / 64) ** 2
     with torch.device("meta"):
         model, image = network.build(), torch.zeros(1, 3, 64, 64)
-    kept, area = {}, (side / 64) ** 2
+    flops = 6 * gmacs(model, 64) * area
+    norms_as(lambda maps: maps * maps, model)  # which, like batch norm, needs its input again
+    kept = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         if not isinstance(tensor, nn.Parameter):
@@ -57,4 +60,4 @@ def _cost(network: Network, side: int) -> Cost:
         for floating in (True, False)
     )
     layers = sum(isinstance(module, nn.Conv2d) for module in model.modules())
-    return Cost(4e-6 * parameters(model), 6 * gmacs(model, 64) * area, layers, numbers, places)
+    return Cost(4e-6 * parameters(model), flops, layers, numbers, places)

@@ -1,8 +1,7 @@
 """The notebooks in order, and which artifacts and runs each of them names."""
 
+import json
 from pathlib import Path
-
-import nbformat
 
 from companion.published.claims import claims
 from companion.runs.catalogue import Run, first_of, runs_of_claim
@@ -67,9 +66,6 @@ def runs_of(name: str, runs: dict[str, Run]) -> tuple[str, ...]:
 
 
 def tags_of(name: str) -> list[str]:
-    """The tags of all cells of a notebook."""
-    return [
-        tag
-        for cell in nbformat.read(notebook_file(name), 4).cells
-        for tag in cell.metadata.get("tags", [])
-    ]
+    """The tags of all cells of a notebook. Read as JSON: importing nbformat takes three seconds."""
+    cells = json.loads(notebook_file(name).read_text(encoding="utf-8"))["cells"]
+    return [tag for cell in cells for tag in cell["metadata"].get("tags", [])]

@@ -8,6 +8,7 @@ both for each.
 
 import copy
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -41,10 +42,19 @@ def paper_rule(model: nn.Module) -> int:
 def gmacs(model: nn.Module, side: int) -> float:
     """Billions of multiply-adds for one square image of `side` px. A model built on the meta device
     is counted without computing anything."""
-    probe = copy.deepcopy(model).eval()
+    probe = norms_as(lambda maps: maps, copy.deepcopy(model).eval())
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         probe(torch.zeros(1, 3, side, side, device=next(model.parameters()).device))
     return counter.get_total_flops() / 2 / 1e9
+
+
+def norms_as(function: Callable[[torch.Tensor], torch.Tensor], model: nn.Module) -> nn.Module:
+    """`model` with `function` in the place of every batch norm, which is in no count of arithmetic
+    and takes most of the time on the meta device."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.forward = function
+    return model
 
 
 def receptive_field(model: nn.Module, side: int = 512) -> list[int]:
