@@ -167,6 +167,8 @@ def main() -> None:
     wanted = options.parse_args().trials or list(TRIALS)
     if unknown := set(wanted) - set(TRIALS):
         options.error(f"{', '.join(sorted(unknown))}: no such trial; there are {', '.join(TRIALS)}")
+    against = {name: ENDS if trial.ending else FIRST for name, trial in TRIALS.items()}
+    wanted = list(dict.fromkeys(one for name in wanted for one in (against[name], name)))
     one_thread()
     trials, measured, rows = Trials(), {}, []
     busy = time.process_time()
@@ -177,10 +179,9 @@ def main() -> None:
         found = measured[name] = trials.score(run, model)
         row = {"trial": name, "steps": run.recipe.steps, "cpu_minutes": f"{minutes:.1f}"}
         row |= {"pck": f"{found.scores.total:.1f}"}
-        against = ENDS if TRIALS[name].ending else FIRST
-        if against in measured and name != against:
-            gain, low, high = found.gain_over(measured[against])
-            row |= {"over": against, "gain": f"{gain:+.1f}", "low": f"{low:+.1f}"}
+        if name != against[name]:
+            gain, low, high = found.gain_over(measured[against[name]])
+            row |= {"over": against[name], "gain": f"{gain:+.1f}", "low": f"{low:+.1f}"}
             row |= {"high": f"{high:+.1f}"}
         rows.append(row)
         print(row, flush=True)

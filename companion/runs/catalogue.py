@@ -17,7 +17,8 @@ from paperlib.skeleton import FLIC, MPII, SKELETONS, Skeleton
 
 # LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once
 # for five times an LSP and three an MPII person.
-CLEAN_FIRST = ("lsp",) * 5 + ("mpii",) * 3 + ("lspet",)
+CLEAN = ("lsp",) * 5 + ("mpii",) * 3
+CLEAN_FIRST = (*CLEAN, "lspet")
 EVEN = ("lsp", "lspet", "mpii")
 SHOW_HEATMAPS = {
     "R-fig1",
@@ -154,7 +155,8 @@ def first_of(name: str) -> str:
 
 def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
     """The trainings behind the weights of the package (paperlib/weights): night's networks for LSP,
-    twice as wide, each hours of one thread. The hourglass ends with larger crops."""
+    twice as wide, each hours of one thread. Both end on the clean sets alone, the hourglass with
+    larger crops."""
 
     def longer(name: str, steps: int, rate: float, **wider) -> Run:
         run = runs[name]
@@ -162,15 +164,18 @@ def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
         recipe = replace(run.recipe, steps=steps, rate=rate, log_every=50, watch_every=1000)
         return replace(run, name=f"{name}-longer", network=network, recipe=recipe, artifacts=())
 
+    def further(run: Run, ending: str, steps: int, rate: float, **changes) -> Run:
+        name = f"{run.name.rpartition('-')[0]}-{ending}"
+        recipe = replace(run.recipe, steps=steps, rate=rate)
+        return replace(run, name=name, recipe=recipe, start=run, **changes)
+
     hourglass = longer("hourglass-lsp", 9000, 1.5e-3, features=128)
-    at_192_px = replace(
-        hourglass,
-        name="hourglass-lsp-192px",
-        codec=replace(hourglass.codec, side=192),
-        recipe=replace(hourglass.recipe, steps=3200, rate=1e-3),
-        start=hourglass,
-    )
-    return [hourglass, at_192_px, longer("recurrent-lsp", 6000, 2e-3, width=32)]
+    larger = further(hourglass, "192px", 3200, 1e-3, codec=replace(hourglass.codec, side=192))
+    recurrent = longer("recurrent-lsp", 6000, 2e-3, width=32)
+    return [
+        *(hourglass, larger, further(larger, "clean", 700, 2.5e-4, train_on=CLEAN)),
+        *(recurrent, further(recurrent, "clean", 1400, 5e-4, train_on=CLEAN)),
+    ]
 
 
 def _repeat(run: Run, seed: int) -> Run:
