@@ -226,7 +226,7 @@ def test_each_stage_of_the_pose_machine_refines_the_one_before():
 def test_a_smaller_pose_machine_sees_as_much_of_its_crop():
     """Kernels at which each stage's receptive field, in parts of a crop of 128 px, is within 15 %
     of the paper's, in parts of 368."""
-    paper = receptive_field(PoseMachine(width=4, stages=3), 768)
+    paper = receptive_field(PoseMachine(width=4, stages=3), 1024)
     assert paper == [167, 407, 647]
     for kernels, stride in (((5, 3, 5, 7), 4), ((3, 3, 3, 5), 8)):
         model = PoseMachine(width=4, stages=3, kernels=kernels, stride=stride)
