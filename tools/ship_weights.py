@@ -1,8 +1,8 @@
 """Shipping: a cached run becomes weights of the package, with a record of how good they are and of
 what their peaks mean.
 
-    paperlib train hourglass-lsp-192px --size night --data real   trains what is shipped
-    python -m tools.ship_weights hourglass-lsp-192px              ships it as hourglass-lsp
+    paperlib train hourglass-lsp-clean --size night --data real   trains what is shipped
+    python -m tools.ship_weights hourglass-lsp-clean              ships it as hourglass-lsp
     python -m tools.ship_weights                                  measures all shipped weights anew
 
 Everything in the record is measured as `paperlib predict` works, on the 16-bit weights: three

@@ -155,8 +155,7 @@ def first_of(name: str) -> str:
 
 def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
     """The trainings behind the weights of the package (paperlib/weights): night's networks for LSP,
-    twice as wide, each hours of one thread. Both end on the clean sets alone, the hourglass with
-    larger crops."""
+    twice as wide, each an hour or two of one thread, and then their ending on the clean sets."""
 
     def longer(name: str, steps: int, rate: float, **wider) -> Run:
         run = runs[name]
@@ -164,18 +163,16 @@ def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
         recipe = replace(run.recipe, steps=steps, rate=rate, log_every=50, watch_every=1000)
         return replace(run, name=f"{name}-longer", network=network, recipe=recipe, artifacts=())
 
-    def further(run: Run, ending: str, steps: int, rate: float, **changes) -> Run:
-        name = f"{run.name.rpartition('-')[0]}-{ending}"
-        recipe = replace(run.recipe, steps=steps, rate=rate)
-        return replace(run, name=name, recipe=recipe, start=run, **changes)
+    def ended(run: Run) -> Run:
+        recipe = replace(run.recipe, steps=1400, rate=5e-4)  # each of its people twice
+        name = run.name.replace("-longer", "-clean")
+        return replace(run, name=name, recipe=recipe, train_on=CLEAN, start=run)
 
-    hourglass = longer("hourglass-lsp", 9000, 1.5e-3, features=128)
-    larger = further(hourglass, "192px", 3200, 1e-3, codec=replace(hourglass.codec, side=192))
-    recurrent = longer("recurrent-lsp", 6000, 2e-3, width=32)
-    return [
-        *(hourglass, larger, further(larger, "clean", 700, 2.5e-4, train_on=CLEAN)),
-        *(recurrent, further(recurrent, "clean", 1400, 5e-4, train_on=CLEAN)),
+    trained = [
+        longer("hourglass-lsp", 9000, 1.5e-3, features=128),
+        longer("recurrent-lsp", 6000, 2e-3, width=32),
     ]
+    return [*trained, *map(ended, trained)]
 
 
 def _repeat(run: Run, seed: int) -> Run:
