@@ -90,7 +90,7 @@ def test_shipped_weights_say_what_they_said_when_they_were_shipped(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_record_says_what_they_are(name):
     record = json.loads(shipped()[name].read_text())
-    assert {"name", "kind", "train_on", "people", "run", "licence", "intended_use"} <= set(record)
+    assert {"name", "kind", "stages", "people", "run", "licence", "intended_use"} <= set(record)
     assert {"spec", "people", "steps", "seed", "data_sha256", "commit"} <= set(record["run"])
     assert record["name"] == name and "research" in record["licence"]
     lsp, mpii = record["scores"]
@@ -205,7 +205,7 @@ def test_a_run_is_shipped_with_what_was_measured(tiny, tmp_path, monkeypatch):
     assert (
         path.name == f"{RUN}.json"
         and record["run"]["identity"] == tiny.trained(RUN).folder.name
-        and record["train_on"] == {"mpii": 1}
+        and record["stages"] == [{"train_on": {"mpii": 1}, "steps": 4}]
     )
     assert loaded.codec == tiny.runs[RUN].codec and [
         entry["people"] for entry in record["scores"]

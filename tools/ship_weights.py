@@ -12,6 +12,7 @@ scales and the mirrored image averaged, fp32.
 import json
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -63,13 +64,11 @@ def ship(
     name = shipped_as(run)
     for key in ("name", "left_out", "mathematics"):
         known.pop(key, None)
-    often = {name: run.train_on.count(name) for name in dict.fromkeys(run.train_on)}
     record = {
         "name": name,
         "kind": kind,
-        "train_on": often,  # data set -> how often each of its people occurs
-        "people": len(study.training_people(replace(run, train_on=tuple(often)))),
-        # the record of the training, in 32 bits; its people are counted as often as they occur
+        **learnt_from(study, run),
+        # the record of the last training, in 32 bits; people count as often as they occur
         "run": known,
         "hours": round(hours or known["seconds"] / 3600, 2),
         "earlier": earlier(folder / f"{name}.json"),
@@ -84,11 +83,25 @@ def ship(
     return folder / made.name
 
 
+def trainings(run: Run) -> list[Run]:
+    """`run` and those that it goes on from, the first one first."""
+    return [*trainings(run.start), run] if run.start else [run]
+
+
 def shipped_as(run: Run) -> str:
-    """The name of the weights: of the first run that it goes on from, without "-longer"."""
-    while run.start:
-        run = run.start
-    return run.name.removesuffix("-longer")
+    """The name of the weights: of the first of their trainings, without "-longer"."""
+    return trainings(run)[0].name.removesuffix("-longer")
+
+
+def learnt_from(study: Study, run: Run) -> dict:
+    """Of all its trainings: `people` and, a training each, the steps and how often an epoch has
+    each person of a data set."""
+    stages = [
+        {"train_on": dict(Counter(one.train_on)), "steps": one.recipe.steps}
+        for one in trainings(run)
+    ]
+    sets = tuple(dict.fromkeys(name for stage in stages for name in stage["train_on"]))
+    return {"stages": stages, "people": len(study.training_people(replace(run, train_on=sets)))}
 
 
 def earlier(path: Path) -> list[dict]:

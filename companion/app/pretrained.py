@@ -74,7 +74,8 @@ def describe(weights: Weights) -> str:
     """Which weights, what they learnt from and how good they are, in one line."""
     record, learnt = weights.record, "its file does not say what it learnt from"
     if "people" in record:
-        learnt = f"{record['people']} people, {record['run']['steps']} steps"
+        steps = sum(one["steps"] for one in record.get("stages", [record["run"]]))
+        learnt = f"{record['people']} people, {steps} steps"
     scores = "; ".join(
         f"{score['measure']} {score['total']:.1f} on {score['on']}"
         for score in record.get("scores", [])

@@ -52,12 +52,16 @@ def card(record: dict) -> str:
     for."""
     run, codec, model = record["run"], record["codec"]["options"], record["model"]
     built = ", ".join(f"{key} {plain(value)}" for key, value in model["options"].items())
-    sets = ", ".join(f"{name} x {often}" for name, often in record["train_on"].items())
+    stages = ", then ".join(
+        f"{stage['steps']} steps of "
+        + ", ".join(f"{name} x {often}" for name, often in stage["train_on"].items())
+        for stage in record["stages"]
+    )
     return f"""## {record["name"]}
 
-`{model["class"]}` ({built}), crops of {codec["side"]} px. Trained on {record["people"]} people
-({sets}): {run["steps"]} steps in {run["precision"]} on {plain(run["device"])}, and
-{record["hours"]:.1f} processor hours in all. One seed.
+`{model["class"]}` ({built}), crops of {codec["side"]} px. Trained on {record["people"]} people:
+{stages}; in {run["precision"]} on {plain(run["device"])}, {record["hours"]:.1f} processor hours in
+all. One seed.
 
 {scores(record)}
 
