@@ -45,9 +45,9 @@ def device_name(device: str) -> str:
     return ", ".join([found[1], *known.split(", ")[1:-1]])
 
 
-def write_rows(rows: list[dict], name: str, device: str, folder: Path, beside: str = "") -> Path:
-    """`rows` with device and versions beside each, as `folder`/`name`-DEVICE.csv; with `beside`
-    after the rows that it holds already, but for those of the same `beside`."""
+def write_rows(rows: list[dict], name: str, device: str, folder: Path, key: str = "") -> Path:
+    """`rows` with device and versions beside each, as `folder`/`name`-DEVICE.csv. With `key`, a
+    column, the rows already in the file stay, except those that `rows` has anew."""
     versions = {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -62,10 +62,10 @@ def write_rows(rows: list[dict], name: str, device: str, folder: Path, beside: s
     slug = re.sub(r"[^a-z0-9]+", "-", common["device"].lower()).strip("-")
     file = folder / f"{name}-{slug}.csv"
     rows = [row | common for row in rows]
-    if beside and file.exists():
-        made = {row[beside] for row in rows}
+    if key and file.exists():
+        anew = {row[key] for row in rows}
         with file.open(newline="") as table:
-            rows = [row for row in csv.DictReader(table) if row[beside] not in made] + rows
+            rows = [row for row in csv.DictReader(table) if row[key] not in anew] + rows
     columns = dict.fromkeys(key for row in rows for key in row if key not in common) | common
     with file.open("w", newline="") as table:
         writer = csv.DictWriter(table, list(columns), lineterminator="\n")

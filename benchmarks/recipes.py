@@ -3,7 +3,8 @@ LSP train and never on LSP test.
 
     python benchmarks/recipes.py [TRIAL ...]     needs PAPERLIB_DATA; all trials if none is named
 
-What a trial found takes the place of what it found before, in recipes-DEVICE.csv.
+Each writes a row of recipes-DEVICE.csv, in the place of its row there; what it is compared with is
+always run before it.
 
 Each trial is night's `hourglass-lsp` for STEPS steps of 16, or for about as much of a processor
 where its steps are dearer. An ending goes on from the first trial at a quarter of its rate.
@@ -185,7 +186,7 @@ def main() -> None:
             row |= {"high": f"{high:+.1f}"}
         rows.append(row)
         print(row, flush=True)
-        print(write_rows(rows, "recipes", "cpu", Path(__file__).parent, beside="trial"))
+        print(write_rows(rows, "recipes", "cpu", Path(__file__).parent, key="trial"))
         busy = time.process_time()
 
 

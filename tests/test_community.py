@@ -274,8 +274,7 @@ def test_predict_takes_it(checkpoint, tmp_path):
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 70, 3), np.uint8)).save(
         tmp_path / "a.png"
     )
-    photo, whole = tmp_path / "a.png", [(0, 0, 69, 89)]
-    found, line = predict_photos([photo], str(checkpoint), device="cpu", boxes={photo: whole})
+    found, line = predict_photos([tmp_path / "a.png"], str(checkpoint), device="cpu")
     assert list(found[0]["people"][0]["joints"]) == list(MPII.joints)
     assert (
         line.startswith("weights: hg_s1_b1, checkpoint of bearpaw/pytorch-pose")

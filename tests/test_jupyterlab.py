@@ -1,7 +1,7 @@
 """The notebooks as a reader meets them: JupyterLab in headless Chromium runs every cell and moves a
 slider of every widget, at size tiny.
 
-One notebook is opened in the ordinary suite, all seven with `pytest -m jupyterlab`. It needs a
+Two notebooks are opened in the ordinary suite, all seven with `pytest -m jupyterlab`. It needs a
 Chromium, on the path or named by PAPERLIB_CHROMIUM, and playwright (pip install -e .[browser]), and
 skips without them. PAPERLIB_SCREENSHOTS names a folder for what was seen.
 """
@@ -23,7 +23,7 @@ import pytest
 from companion.runs.notebook_index import FOLDER, ORDER
 
 ROOT = FOLDER.parent
-ALWAYS = ("03_recurrent",)
+ALWAYS = ("02_targets", "03_recurrent")
 MINUTES = 4 * 60_000  # ms for one notebook, on a machine that does other things too
 IDLE = "Python 3 (ipykernel) | Idle"
 SETTINGS = {  # no pop-up over the picture, and every output in the page, in sight or not

@@ -2,7 +2,8 @@
 each, under one progress bar.
 
 A notebook that is read trains its own runs side by side in the same way: `train_side_by_side`. It
-executes no other: what that takes is imported where it is done, for it takes five seconds.
+executes no notebooks, so `companion.execute.notebooks`, which is slow to import, is imported in the
+functions that do.
 """
 
 import copy

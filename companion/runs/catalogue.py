@@ -15,8 +15,8 @@ from paperlib.models import ErrorFeedback, PoseMachine, Recurrent, StackedHourgl
 from paperlib.recipe import Recipe
 from paperlib.skeleton import FLIC, MPII, SKELETONS, Skeleton
 
-# LSP-extended's crowd labels are its noise: on photographs at size short its people are seen once
-# for five times an LSP and three an MPII person.
+# LSP-extended's crowd labels are its noise: on photographs its people are seen once for five times
+# an LSP and three an MPII person, or not at all.
 CLEAN = ("lsp",) * 5 + ("mpii",) * 3
 CLEAN_FIRST = (*CLEAN, "lspet")
 EVEN = ("lsp", "lspet", "mpii")
@@ -155,7 +155,8 @@ def first_of(name: str) -> str:
 
 def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
     """The trainings behind the weights of the package (paperlib/weights): night's networks for LSP,
-    twice as wide, each an hour or two of one thread, and then their ending on the clean sets."""
+    twice as wide, each an hour or two of one thread, and what each ends with: the clean sets
+    alone."""
 
     def longer(name: str, steps: int, rate: float, **wider) -> Run:
         run = runs[name]
@@ -164,7 +165,7 @@ def _shipped_runs(runs: dict[str, Run]) -> list[Run]:
         return replace(run, name=f"{name}-longer", network=network, recipe=recipe, artifacts=())
 
     def ended(run: Run) -> Run:
-        recipe = replace(run.recipe, steps=1400, rate=5e-4)  # each of its people twice
+        recipe = replace(run.recipe, steps=1400, rate=5e-4)  # two epochs
         name = run.name.replace("-longer", "-clean")
         return replace(run, name=name, recipe=recipe, train_on=CLEAN, start=run)
 

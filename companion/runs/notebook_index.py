@@ -66,6 +66,6 @@ def runs_of(name: str, runs: dict[str, Run]) -> tuple[str, ...]:
 
 
 def tags_of(name: str) -> list[str]:
-    """The tags of all cells of a notebook. Read as JSON: importing nbformat takes three seconds."""
+    """The tags of all cells of a notebook, read as JSON: nbformat is slow to import."""
     cells = json.loads(notebook_file(name).read_text(encoding="utf-8"))["cells"]
     return [tag for cell in cells for tag in cell["metadata"].get("tags", [])]
